@@ -1,0 +1,454 @@
+//! The arena: memory, an epoch, and the figures and lives of both.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::mem::{MaybeUninit, size_of};
+use core::num::NonZeroU64;
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{Ordering, compiler_fence};
+
+use crate::address::Address;
+use crate::block::Block;
+use crate::epoch;
+use crate::error::{AllocError, AttachError, MemoryError, TryAllocError};
+use crate::forward::forward;
+use crate::handle::Handle;
+use crate::header::Header;
+use crate::memory::{BorrowedMemory, ExclusiveMemory, Memory, StaticMemory, checked_capacity};
+use crate::placement::{HEADER_SIZE, STEP};
+use crate::protocol;
+use crate::stats::Stats;
+use crate::sync::Word;
+
+/// A lock-free bump allocator over one region of memory.
+///
+/// Any number of threads and interrupt handlers allocate from a shared reference; each claim is one compare-and-swap. All
+/// memory comes back at once, by [`reset`](Self::reset). **Values placed in an arena are not dropped**, neither by a reset
+/// nor at its end: their memory comes back, their destructors do not run.
+///
+/// The arena is its memory and a number: it holds no other state, so several may share one header where the memory allows
+/// it (statics, other processes).
+///
+/// # Examples
+///
+/// ```
+/// use core::mem::MaybeUninit;
+/// use marena_core::Arena;
+///
+/// let mut bytes = [MaybeUninit::uninit(); 4096];
+/// let mut arena = Arena::borrowed(&mut bytes)?;
+///
+/// let number = arena.alloc(42_u64).unwrap();
+/// let text = arena.alloc_str("in the arena").unwrap();
+/// let mut block = arena.allocate(16).unwrap();
+/// block[0] = 1;
+/// assert_eq!((*number, &*text), (42, "in the arena"));
+///
+/// arena.reset();
+/// assert_eq!(arena.used(), 0);
+/// # Ok::<(), marena_core::MemoryError>(())
+/// ```
+pub struct Arena<M: Memory> {
+    memory: M,
+    /// INVARIANT: a ticket drawn for this life of the region, or `None` where the epoch is the region's base with bit 0 set (an
+    /// address cannot be computed at build time, and a static arena is built there).
+    ticket: Option<NonZeroU64>,
+}
+
+/// The epoch for a new life.
+#[inline]
+fn fresh_ticket() -> Option<NonZeroU64> {
+    // Tickets are never 0 before 2^63 were drawn, which takes centuries; `None` would even then be a valid epoch.
+    NonZeroU64::new(epoch::draw())
+}
+
+impl<'m> Arena<BorrowedMemory<'m>> {
+    /// An empty arena in `bytes`: [`BorrowedMemory::new`] and [`Arena::new`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`BorrowedMemory::new`].
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    /// use marena_core::Arena;
+    /// let mut bytes = [MaybeUninit::uninit(); 1024];
+    /// let arena = Arena::borrowed(&mut bytes)?;
+    /// assert!(arena.remaining() >= 1024 - 127 - 7 - 128);
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    pub fn borrowed(bytes: &'m mut [MaybeUninit<u8>]) -> Result<Self, MemoryError> {
+        Self::new(BorrowedMemory::new(bytes)?)
+    }
+}
+
+impl<const N: usize> Arena<&'static StaticMemory<N>> {
+    /// The arena of a static. Every arena over the same static is the same arena.
+    ///
+    /// ```
+    /// use marena_core::{Arena, StaticMemory};
+    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// static ARENA: Arena<&'static StaticMemory<1024>> = Arena::from_static(&MEMORY);
+    /// assert_eq!(ARENA.remaining(), 1024 - 128);
+    /// ```
+    #[must_use]
+    pub const fn from_static(memory: &'static StaticMemory<N>) -> Self {
+        Self { memory, ticket: None }
+    }
+}
+
+impl<M: Memory> Arena<M> {
+    /// An empty arena in `memory`, whatever it held before.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError`] where the region is misaligned, too small or too large. The memories of this crate have been
+    /// checked before.
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    /// use marena_core::{Arena, BorrowedMemory};
+    /// let mut bytes = [MaybeUninit::uninit(); 1024];
+    /// let arena = Arena::new(BorrowedMemory::new(&mut bytes)?)?;
+    /// assert_eq!(arena.used(), 0);
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    pub fn new(memory: M) -> Result<Self, MemoryError>
+    where
+        M: ExclusiveMemory,
+    {
+        // SAFETY: exclusive memory can be reached by nobody else.
+        unsafe { Self::format(memory) }
+    }
+
+    /// As [`new`](Self::new), for memory that others can reach.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    ///
+    /// # Safety
+    ///
+    /// - Nothing from an arena that was in the region before (block, reference, handle, lease) is used or dropped after this.
+    /// - No other call on this header runs meanwhile.
+    ///
+    /// ```
+    /// use marena_core::{Arena, StaticMemory};
+    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// // SAFETY: this is the first use of the static.
+    /// let arena = unsafe { Arena::format(&MEMORY) }?;
+    /// assert_eq!(arena.used(), 0);
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    pub unsafe fn format(memory: M) -> Result<Self, MemoryError> {
+        let capacity = capacity_of(&memory)?;
+        let header = memory.header();
+        let dirty_end = if memory.is_zeroed() {
+            // SAFETY: zeroed memory has an initialised header, valid while the memory lives.
+            let header = unsafe { header.as_ref() };
+            // ORDERING: Relaxed: the caller lets no other call run meanwhile. What was handed out in an earlier life is dirty.
+            header.peak.load(Relaxed).max(header.cursor.load(Relaxed))
+        } else {
+            if size_of::<Header<M::Word>>() == HEADER_SIZE {
+                // SAFETY: the header is valid for writes of its size, and nobody else uses it meanwhile. Whether it
+                // lies in the region or not, zero is a valid value of its words. Only after this is it initialised.
+                unsafe { header.write_bytes(0, 1) };
+            }
+            0
+        };
+        // SAFETY: initialised above, or before by memory with words of its own; valid while the memory lives.
+        unsafe { header.as_ref() }.format(capacity, dirty_end);
+        Ok(Self { memory, ticket: fresh_ticket() })
+    }
+
+    /// An arena that is already in `memory`: formatted by another process, an earlier run or another core.
+    ///
+    /// Everything handed out before stays handed out. Handles from other arenas over this header are foreign to this one.
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError`] where the header is not that of an arena of this length, byte order and version, or is damaged.
+    ///
+    /// # Safety
+    ///
+    /// - The header's bytes are initialised.
+    /// - Everyone who writes the region meanwhile does so through an arena over this header.
+    /// - If the memory is [`ExclusiveMemory`], nothing from before is used or dropped after a reset of this arena.
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    /// use core::ptr::NonNull;
+    /// use marena_core::{Arena, RawMemory};
+    ///
+    /// #[repr(align(128))]
+    /// struct Ram([u8; 1024]);
+    /// let ram = NonNull::from(Box::leak(Box::new(Ram([0; 1024])))).cast();
+    /// // SAFETY: leaked above; the first arena is gone when the second attaches.
+    /// let memory = || unsafe { RawMemory::from_raw_parts(ram, 1024) };
+    /// let address = Arena::new(memory()?)?.allocate_address(100).unwrap();
+    ///
+    /// // SAFETY: as above.
+    /// let again = unsafe { Arena::attach(memory()?) }?;
+    /// assert_eq!(again.used(), 104);
+    /// assert!(again.view_ptr(address).is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub unsafe fn attach(memory: M) -> Result<Self, AttachError> {
+        let capacity = capacity_of(&memory)?;
+        // SAFETY: the caller promises initialised bytes, and any are valid words; valid while the memory lives.
+        unsafe { memory.header().as_ref() }.validate(capacity)?;
+        Ok(Self { memory, ticket: fresh_ticket() })
+    }
+
+    /// Gives the memory back. What was handed out is borrowed from the arena, so nothing of it is left.
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    /// use marena_core::Arena;
+    /// let mut bytes = [MaybeUninit::uninit(); 1024];
+    /// let arena = Arena::borrowed(&mut bytes)?;
+    /// let again = Arena::new(arena.into_memory())?;
+    /// # let _ = again;
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    pub fn into_memory(self) -> M
+    where
+        M: ExclusiveMemory,
+    {
+        self.memory
+    }
+
+    /// Bytes of the whole region, its 128-byte header included: 136 to 2^31.
+    ///
+    /// ```
+    /// use marena_core::{Arena, StaticMemory};
+    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// assert_eq!(Arena::from_static(&MEMORY).capacity(), 1024);
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.memory.region().len() & !(STEP - 1)
+    }
+
+    /// Bytes handed out or claimed by leases, rounding and alignment included: 0 to `capacity - 128`.
+    ///
+    /// A snapshot: it may lag behind other threads, and be out of date when it returns.
+    ///
+    /// ```
+    /// use marena_core::{Arena, StaticMemory};
+    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// let arena = Arena::from_static(&MEMORY);
+    /// arena.allocate(201).unwrap();
+    /// assert_eq!(arena.used(), 208);
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn used(&self) -> usize {
+        // ORDERING: Relaxed: a snapshot. A damaged cursor reads as full.
+        self.header().cursor.load(Relaxed).min(self.limit()) as usize
+    }
+
+    /// Bytes left: `capacity - 128 - used`, a snapshot as [`used`](Self::used) is.
+    ///
+    /// ```
+    /// use marena_core::{Arena, StaticMemory};
+    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// assert_eq!(Arena::from_static(&MEMORY).remaining(), 896);
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn remaining(&self) -> usize {
+        self.limit() as usize - self.used()
+    }
+
+    /// All figures at once.
+    ///
+    /// ```
+    /// use marena_core::{Arena, StaticMemory};
+    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// let arena = Arena::from_static(&MEMORY);
+    /// arena.alloc(1_u64).unwrap();
+    /// assert_eq!(arena.stats().high_water, 8);
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let limit = self.limit();
+        let used = self.used();
+        // ORDERING: Relaxed: snapshots.
+        let peak = self.header().peak.load(Relaxed).min(limit) as usize;
+        let stranded = self.header().stranded.load(Relaxed).min(limit) as usize;
+        Stats {
+            capacity: self.capacity(),
+            used,
+            remaining: limit as usize - used,
+            high_water: peak.max(used),
+            stranded,
+        }
+    }
+
+    /// Takes everything back, in constant time: the arena is empty, and handles from before are stale.
+    ///
+    /// Values are not dropped. Bytes handed out again are zeroed then, not now; see [`wipe`](Self::wipe).
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    /// use marena_core::Arena;
+    /// let mut bytes = [MaybeUninit::uninit(); 1024];
+    /// let mut arena = Arena::borrowed(&mut bytes)?;
+    /// let handle = arena.insert([1_u8; 64]).unwrap();
+    /// arena.reset();
+    /// assert_eq!(arena.get(handle), None);
+    /// assert_eq!(arena.used(), 0);
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    #[inline]
+    pub fn reset(&mut self)
+    where
+        M: ExclusiveMemory,
+    {
+        let limit = self.limit();
+        self.ticket = fresh_ticket();
+        let header = self.header_mut();
+        let dirty_end = header.cursor.read().max(header.peak.read()).min(limit);
+        header.peak.write(dirty_end);
+        header.cursor.write(0);
+        header.stranded.write(0);
+    }
+
+    /// [`reset`](Self::reset), and overwrites every byte that was ever handed out with zeros: nothing of earlier lives can be
+    /// read from the memory afterwards. Takes time in proportion to [`Stats::high_water`].
+    ///
+    /// The writes are volatile, so no optimiser drops them because the memory is given up right after.
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    /// use marena_core::Arena;
+    /// let mut bytes = [MaybeUninit::uninit(); 1024];
+    /// let mut arena = Arena::borrowed(&mut bytes)?;
+    /// arena.alloc_str("secret").unwrap();
+    /// arena.wipe();
+    /// assert_eq!(arena.stats().high_water, 0);
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    pub fn wipe(&mut self)
+    where
+        M: ExclusiveMemory,
+    {
+        self.reset();
+        let dirty_end = self.header_mut().peak.read() as usize;
+        let mut position = 0;
+        // Reset bounded the peak by the limit, a multiple of the step; a step is eight bytes.
+        while position < dirty_end {
+            let word = self.at(position).cast::<u64>();
+            // SAFETY: `position` is a multiple of 8 below the limit, so the word lies in the region, aligned. `&mut self` of
+            // exclusive memory leaves nobody else who could use these bytes.
+            unsafe { word.write_volatile(0) };
+            position += STEP;
+        }
+        // Nothing that the caller does next may be moved up between the writes.
+        compiler_fence(Ordering::Release);
+        self.header_mut().peak.write(0);
+    }
+
+    /// [`reset`](Self::reset) without exclusive access, for statics and memory shared between processes.
+    ///
+    /// # Safety
+    ///
+    /// - Nothing from before it (block, reference, handle, lease, scratch, guard, collection) is used or dropped after
+    ///   it. Handles from before are *not* detected: the epoch stays.
+    /// - No other call on this header runs meanwhile, and all earlier ones happen before it.
+    ///
+    /// ```
+    /// use marena_core::{Arena, StaticMemory};
+    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// let arena = Arena::from_static(&MEMORY);
+    /// arena.alloc(1_u32).unwrap();
+    /// // SAFETY: nobody else knows the static, and the reference above is gone.
+    /// unsafe { arena.reset_shared() };
+    /// assert_eq!(arena.used(), 0);
+    /// ```
+    pub unsafe fn reset_shared(&self) {
+        let header = self.header();
+        // ORDERING: Relaxed: a figure for people; the caller lets nothing race with this call.
+        header.stranded.store(0, Relaxed);
+        protocol::reset_shared(&header.cursor, &header.peak);
+    }
+}
+
+/// Allocating.
+impl<M: Memory> Arena<M> {
+    forward!('s => 's);
+}
+
+/// What the other files build on.
+impl<M: Memory> Arena<M> {
+    /// The largest position: bytes after the header, a multiple of the step.
+    #[inline(always)]
+    pub(crate) fn limit(&self) -> u32 {
+        // Construction checked the region's length to be 136 to 2^31, so this neither wraps nor truncates.
+        (self.capacity() - HEADER_SIZE) as u32
+    }
+
+    #[inline(always)]
+    pub(crate) fn header(&self) -> &Header<M::Word> {
+        // SAFETY: every constructor initialised the header or found it initialised, and it is valid while the memory
+        // lives. All its words are atomics, so writes by others are no conflict.
+        unsafe { self.memory.header().as_ref() }
+    }
+
+    #[inline(always)]
+    fn header_mut(&mut self) -> &mut Header<M::Word>
+    where
+        M: ExclusiveMemory,
+    {
+        // SAFETY: as in `header`; exclusive memory can be reached only through this arena, and `&mut self` is alone.
+        unsafe { self.memory.header().as_mut() }
+    }
+
+    /// The pointer to position 0, the byte after the header.
+    #[inline(always)]
+    pub(crate) fn base(&self) -> NonNull<u8> {
+        self.at(0)
+    }
+
+    /// The pointer to a position. The caller passes at most the limit.
+    #[inline(always)]
+    pub(crate) fn at(&self, position: usize) -> NonNull<u8> {
+        debug_assert!(position <= self.limit() as usize, "{position} of {}", self.limit());
+        let region = self.memory.region().cast::<u8>();
+        // SAFETY: the limit plus the header is at most the region's length, so the result lies in the region or at its end.
+        unsafe { region.add(HEADER_SIZE + position) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn memory(&self) -> &M {
+        &self.memory
+    }
+
+    /// The number that handles of this life carry.
+    #[inline(always)]
+    pub(crate) fn epoch(&self) -> NonZeroU64 {
+        match self.ticket {
+            Some(ticket) => ticket,
+            // Odd, where tickets are even; the base is aligned to 128.
+            None => NonZeroU64::MIN | self.memory.region().addr().get() as u64,
+        }
+    }
+}
+
+fn capacity_of<M: Memory>(memory: &M) -> Result<usize, MemoryError> {
+    let region = memory.region();
+    checked_capacity(region.addr().get(), region.len(), M::REMAP_ALIGN.unwrap_or(1))
+}
+
+impl<M: Memory> fmt::Debug for Arena<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arena")
+            .field("capacity", &self.capacity())
+            .field("used", &self.used())
+            .field("epoch", &self.epoch())
+            .finish_non_exhaustive()
+    }
+}

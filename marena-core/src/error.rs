@@ -1,0 +1,261 @@
+//! What can go wrong, with the numbers that tell the caller what to do about it.
+
+use core::error::Error;
+use core::fmt;
+
+/// Why an allocation was refused. A refused allocation changes nothing: a smaller one that fits succeeds right after it.
+///
+/// # Examples
+///
+/// ```
+/// use core::mem::MaybeUninit;
+/// use marena_core::{AllocError, Arena};
+///
+/// let mut bytes = [MaybeUninit::uninit(); 1024];
+/// let arena = Arena::borrowed(&mut bytes)?;
+/// let remaining = arena.remaining();
+/// assert_eq!(arena.allocate(4096).unwrap_err(), AllocError::Full { requested: 4096, remaining });
+/// assert!(arena.allocate(remaining).is_ok());
+/// # Ok::<(), marena_core::MemoryError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AllocError {
+    /// The size is over [`ARENA_MAX_ALLOC_SIZE`](crate::ARENA_MAX_ALLOC_SIZE): no arena can ever serve it.
+    TooLarge {
+        /// Bytes asked for; `usize::MAX` stands for all that is larger.
+        requested: usize,
+    },
+    /// The arena has too few bytes left, alignment included.
+    Full {
+        /// Bytes asked for, the sum if several blocks were.
+        requested: usize,
+        /// Bytes that were left.
+        remaining: usize,
+    },
+    /// The alignment is no power of two, or more than memory that can be mapped elsewhere keeps.
+    Alignment {
+        /// Alignment asked for, in bytes.
+        requested: usize,
+        /// The largest alignment that this arena can promise, in bytes.
+        supported: usize,
+    },
+    /// [`allocate_bounded`](crate::Arena::allocate_bounded) lost every race it was allowed to enter.
+    Contended {
+        /// Attempts after the first that were made.
+        retries: u32,
+    },
+}
+
+impl fmt::Display for AllocError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::TooLarge { requested } => write!(
+                f,
+                "{requested} bytes are more than one allocation can have ({}); split the request",
+                crate::ARENA_MAX_ALLOC_SIZE
+            ),
+            Self::Full { requested, remaining } => write!(
+                f,
+                "the arena has {remaining} bytes left and {requested} were requested; reset it or reserve a larger region"
+            ),
+            Self::Alignment { requested, supported } => {
+                write!(f, "the alignment {requested} is not supported; use a power of two of at most {supported}")
+            }
+            Self::Contended { retries } => {
+                write!(f, "other claims won {retries} retries in a row; try again later or allow more retries")
+            }
+        }
+    }
+}
+
+impl Error for AllocError {}
+
+/// Why [`try_alloc_with`](crate::Arena::try_alloc_with) returned no value.
+///
+/// # Examples
+///
+/// ```
+/// use core::mem::MaybeUninit;
+/// use marena_core::{Arena, TryAllocError};
+///
+/// let mut bytes = [MaybeUninit::uninit(); 1024];
+/// let arena = Arena::borrowed(&mut bytes)?;
+/// let failed = arena.try_alloc_with(|| "12x".parse::<u32>());
+/// assert!(matches!(failed, Err(TryAllocError::Init(_))));
+/// # Ok::<(), marena_core::MemoryError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TryAllocError<E> {
+    /// The arena refused; the initialiser was not called.
+    Alloc(AllocError),
+    /// The initialiser failed; its slot was given back if it was still the last.
+    Init(E),
+}
+
+impl<E> From<AllocError> for TryAllocError<E> {
+    fn from(error: AllocError) -> Self {
+        Self::Alloc(error)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for TryAllocError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Alloc(error) => error.fmt(f),
+            Self::Init(error) => write!(f, "the value's initialiser failed: {error}"),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for TryAllocError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Alloc(_) => None,
+            Self::Init(error) => Some(error),
+        }
+    }
+}
+
+/// Why memory cannot be an arena's region.
+///
+/// # Examples
+///
+/// ```
+/// use core::mem::MaybeUninit;
+/// use marena_core::{Arena, MemoryError};
+///
+/// let mut bytes = [MaybeUninit::uninit(); 64];
+/// assert!(matches!(Arena::borrowed(&mut bytes), Err(MemoryError::TooSmall { len: 64, .. })));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MemoryError {
+    /// The base address is not aligned.
+    Misaligned {
+        /// The alignment that the base needs, in bytes.
+        required: usize,
+        /// The base address.
+        address: usize,
+    },
+    /// There is no room for the header and one block.
+    TooSmall {
+        /// Bytes that would have been enough.
+        required: usize,
+        /// Bytes that there are.
+        len: usize,
+    },
+    /// The region is larger than addresses reach: 2^31 bytes, or what a pointer spans where that is less.
+    TooLarge {
+        /// Bytes that a region can have.
+        limit: usize,
+        /// Bytes that there are.
+        len: usize,
+    },
+}
+
+impl fmt::Display for MemoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Misaligned { required, address } => {
+                write!(f, "the region starts at {address:#x}; align its start to {required} bytes")
+            }
+            Self::TooSmall { required, len } => {
+                write!(f, "the region has {len} bytes; an arena needs at least {required}")
+            }
+            Self::TooLarge { limit, len } => {
+                write!(f, "the region has {len} bytes; an arena takes at most {limit}, so split it over several")
+            }
+        }
+    }
+}
+
+impl Error for MemoryError {}
+
+/// Why memory holds no arena that this process can use.
+///
+/// # Examples
+///
+/// ```
+/// use core::mem::MaybeUninit;
+/// use marena_core::{Arena, AttachError, BorrowedMemory};
+///
+/// let mut bytes = [MaybeUninit::zeroed(); 1024];
+/// let memory = BorrowedMemory::new(&mut bytes)?;
+/// // SAFETY: the bytes are initialised and nobody else uses them.
+/// let attached = unsafe { Arena::attach(memory) };
+/// assert_eq!(attached.unwrap_err(), AttachError::NotAnArena);
+/// # Ok::<(), marena_core::MemoryError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AttachError {
+    /// The magic number is missing.
+    NotAnArena,
+    /// The layout is of another version.
+    Version {
+        /// The version found.
+        found: u32,
+    },
+    /// The arena was made on a machine of the other byte order.
+    Endianness,
+    /// The header was written for a region of another length.
+    Capacity {
+        /// Bytes that the header names.
+        header: u64,
+        /// Bytes of the region.
+        region: u64,
+    },
+    /// The cursor or the peak lies outside the region or between two steps.
+    Cursor {
+        /// The value found.
+        found: u32,
+    },
+    /// A root slot names bytes that were never handed out.
+    Root {
+        /// The slot, 0 to 3.
+        slot: usize,
+        /// Its content.
+        found: u64,
+    },
+    /// The memory could not hold any arena.
+    Memory(MemoryError),
+}
+
+impl From<MemoryError> for AttachError {
+    fn from(error: MemoryError) -> Self {
+        Self::Memory(error)
+    }
+}
+
+impl fmt::Display for AttachError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NotAnArena => write!(f, "the region holds no arena; format it first"),
+            Self::Version { found } => {
+                write!(
+                    f,
+                    "the arena has layout version {found}, which this version of marena does not read; rebuild it"
+                )
+            }
+            Self::Endianness => write!(f, "the arena was made on a machine of the other byte order; rebuild it here"),
+            Self::Capacity { header, region } => write!(
+                f,
+                "the header names {header} bytes and the region has {region}; pass the whole region, or restore the truncated file"
+            ),
+            Self::Cursor { found } => {
+                write!(f, "the header is damaged: {found} is no position in this region; restore or rebuild the arena")
+            }
+            Self::Root { slot, found } => {
+                write!(
+                    f,
+                    "the header is damaged: root slot {slot} names {found:#x}, which was never handed out; restore or rebuild the arena"
+                )
+            }
+            Self::Memory(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for AttachError {}

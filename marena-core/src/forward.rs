@@ -1,0 +1,491 @@
+//! The allocating methods as inherent ones, so that users import nothing; their bodies are those of [`Allocate`].
+//!
+//! [`Allocate`]: crate::Allocate
+
+/// The methods of one type: `self` is borrowed for the first lifetime, results live for the second.
+macro_rules! forward {
+    ($own:lifetime => $out:lifetime) => {
+        /// `size` zeroed bytes, 0 to 2^31 - 1, at a multiple of 8. Takes `size` rounded up to a multiple of 8.
+        ///
+        /// One compare-and-swap; zeroing takes time in proportion to `size`, unless the bytes are known to be zero. Lock-free.
+        /// No bytes are never refused.
+        ///
+        /// # Errors
+        ///
+        /// [`AllocError::TooLarge`](crate::AllocError::TooLarge) and [`AllocError::Full`](crate::AllocError::Full), where a single allocation can never have this size, or the arena has no room for it. Nothing changes then.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// let mut block = arena.allocate(200).unwrap();
+        /// block[199] = 1;
+        /// assert_eq!(arena.used(), 200);
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        pub fn allocate<$own>(&$own self, size: usize) -> Result<Block<$out>, AllocError> {
+            $crate::Allocate::allocate(self, size)
+        }
+
+        /// As [`allocate`](Self::allocate), at a multiple of `align` bytes: any power of two in memory that stays at one address,
+        /// up to [`Memory::REMAP_ALIGN`](crate::Memory::REMAP_ALIGN) in memory that does not.
+        ///
+        /// # Errors
+        ///
+        /// As for [`allocate`](Self::allocate), and [`AllocError::Alignment`](crate::AllocError::Alignment).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// let block = arena.allocate_aligned(10, 256).unwrap();
+        /// assert!(block.as_ptr().addr().is_multiple_of(256));
+        /// assert!(arena.allocate_aligned(10, 3).is_err());
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        pub fn allocate_aligned<$own>(&$own self, size: usize, align: usize) -> Result<Block<$out>, AllocError> {
+            $crate::Allocate::allocate_aligned(self, size, align)
+        }
+
+        /// One block of each size, side by side in this order, or none: one compare-and-swap for all of them.
+        ///
+        /// # Errors
+        ///
+        /// As for [`allocate`](Self::allocate); `requested` in [`AllocError::Full`](crate::AllocError::Full) is the sum of all, each rounded up to a multiple of 8.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// let [node, key, value] = arena.allocate_multiple([24, 5, 100]).unwrap();
+        /// assert_eq!((node.len(), key.len(), value.len()), (24, 5, 100));
+        /// assert!(arena.allocate_multiple([8, 1 << 20]).is_err());
+        /// assert_eq!(arena.used(), 24 + 8 + 104);
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        pub fn allocate_multiple<$own, const N: usize>(&$own self, sizes: [usize; N]) -> Result<[Block<$out>; N], AllocError> {
+            $crate::Allocate::allocate_multiple(self, sizes)
+        }
+
+        /// As [`allocate`](Self::allocate), with at most `retries` attempts after the first: wait-free, because each attempt is one
+        /// compare-and-swap and their number is bounded. For interrupt handlers and real-time code.
+        ///
+        /// An attempt is lost when another thread or handler claims in between, and on some machines (load-linked and store-conditional)
+        /// now and then without a reason: allow a few.
+        ///
+        /// # Errors
+        ///
+        /// As for [`allocate`](Self::allocate), and [`AllocError::Contended`](crate::AllocError::Contended) when all attempts were lost.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// let block = arena.allocate_bounded(16, 8).unwrap();
+        /// assert_eq!(*block, [0; 16]);
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        pub fn allocate_bounded<$own>(&$own self, size: usize, retries: u32) -> Result<Block<$out>, AllocError> {
+            $crate::Allocate::allocate_bounded(self, size, retries)
+        }
+
+        /// `size` uninitialised bytes at a multiple of `align`, a power of two.
+        ///
+        /// # Errors
+        ///
+        /// As for [`allocate_aligned`](Self::allocate_aligned).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// let bytes = arena.allocate_uninit(100, 16).unwrap();
+        /// bytes[0].write(1);
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
+        pub fn allocate_uninit<$own>(&$own self, size: usize, align: usize) -> Result<&$out mut [MaybeUninit<u8>], AllocError> {
+            $crate::Allocate::allocate_uninit(self, size, align)
+        }
+
+        /// Uninitialised bytes for a layout: the cheapest form, a claim and nothing else.
+        ///
+        /// They are the caller's until the arena is reset or gone; the pointer's lifetime is the caller's to watch.
+        ///
+        /// # Errors
+        ///
+        /// As for [`allocate_aligned`](Self::allocate_aligned).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// use core::alloc::Layout;
+        /// let bytes = arena.allocate_layout(Layout::new::<[u64; 3]>()).unwrap();
+        /// assert_eq!(bytes.len(), 24);
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        pub fn allocate_layout<$own>(&$own self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+            $crate::Allocate::allocate_layout(self, layout)
+        }
+
+        /// As [`allocate`](Self::allocate), as a bare address: for structures that link by offsets and view through
+        /// [`Arena::view_ptr`](crate::Arena::view_ptr).
+        ///
+        /// # Errors
+        ///
+        /// As for [`allocate`](Self::allocate).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// let address = arena.allocate_address(201).unwrap();
+        /// assert_eq!((address.offset(), address.size()), (128, 201));
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        pub fn allocate_address<$own>(&$own self, size: usize) -> Result<Address, AllocError> {
+            $crate::Allocate::allocate_address(self, size)
+        }
+
+        /// As [`allocate_multiple`](Self::allocate_multiple), for any number of blocks: each size, in bytes, is replaced by its block's
+        /// [raw address](Address::to_raw).
+        ///
+        /// # Errors
+        ///
+        /// As for [`allocate_multiple`](Self::allocate_multiple); the sizes are unchanged then.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// use marena_core::Address;
+        /// let mut blocks = [24, 5, 100];
+        /// arena.allocate_addresses(&mut blocks).unwrap();
+        /// assert_eq!(blocks.map(|raw| Address::from_raw(raw).unwrap().size()), [24, 5, 100]);
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        pub fn allocate_addresses<$own>(&$own self, sizes_in_addresses_out: &mut [u64]) -> Result<(), AllocError> {
+            $crate::Allocate::allocate_addresses(self, sizes_in_addresses_out)
+        }
+
+        /// Moves a value into the arena. **It is never dropped there.** A value of no bytes takes none and is never refused.
+        ///
+        /// # Errors
+        ///
+        /// As for [`allocate`](Self::allocate); the value is dropped then.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// let number = arena.alloc(41).unwrap();
+        /// *number += 1;
+        /// assert_eq!(*number, 42);
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
+        pub fn alloc<$own, T>(&$own self, value: T) -> Result<&$out mut T, AllocError> {
+            $crate::Allocate::alloc(self, value)
+        }
+
+        /// As [`alloc`](Self::alloc), for a value that is made only once its place is claimed, and so may be made in place.
+        ///
+        /// The initialiser may allocate from the same arena. If it panics, the place goes back if it is still the last.
+        ///
+        /// # Errors
+        ///
+        /// As for [`alloc`](Self::alloc); the initialiser is not called then.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// let table = arena.alloc_with(|| [7_u8; 256]).unwrap();
+        /// assert_eq!(table[255], 7);
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
+        pub fn alloc_with<$own, T>(&$own self, init: impl FnOnce() -> T) -> Result<&$out mut T, AllocError> {
+            $crate::Allocate::alloc_with(self, init)
+        }
+
+        /// As [`alloc_with`](Self::alloc_with), for an initialiser that can fail. If it does, the place goes back if it is still the last.
+        ///
+        /// # Errors
+        ///
+        /// [`TryAllocError::Alloc`](crate::TryAllocError::Alloc) as for [`alloc`](Self::alloc), [`TryAllocError::Init`](crate::TryAllocError::Init) with the initialiser's own error.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// let number = arena.try_alloc_with(|| "42".parse::<u64>()).unwrap();
+        /// assert_eq!(*number, 42);
+        /// assert!(arena.try_alloc_with(|| "x".parse::<u64>()).is_err());
+        /// assert_eq!(arena.used(), 8);
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
+        pub fn try_alloc_with<$own, T, E>(&$own self, init: impl FnOnce() -> Result<T, E>) -> Result<&$out mut T, TryAllocError<E>> {
+            $crate::Allocate::try_alloc_with(self, init)
+        }
+
+        /// Room for one value.
+        ///
+        /// # Errors
+        ///
+        /// As for [`alloc`](Self::alloc).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// let number = arena.alloc_uninit::<u64>().unwrap().write(7);
+        /// assert_eq!(*number, 7);
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
+        pub fn alloc_uninit<$own, T>(&$own self) -> Result<&$out mut MaybeUninit<T>, AllocError> {
+            $crate::Allocate::alloc_uninit(self)
+        }
+
+        /// Room for `len` values.
+        ///
+        /// # Errors
+        ///
+        /// As for [`alloc`](Self::alloc).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// let slots = arena.alloc_slice_uninit::<u16>(4).unwrap();
+        /// slots[0].write(7);
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
+        pub fn alloc_slice_uninit<$own, T>(&$own self, len: usize) -> Result<&$out mut [MaybeUninit<T>], AllocError> {
+            $crate::Allocate::alloc_slice_uninit(self, len)
+        }
+
+        /// Copies a slice into the arena.
+        ///
+        /// # Errors
+        ///
+        /// As for [`alloc`](Self::alloc).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// assert_eq!(arena.alloc_slice_copy(&[1, 2, 3]).unwrap(), [1, 2, 3]);
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
+        pub fn alloc_slice_copy<$own, T: Copy>(&$own self, src: &[T]) -> Result<&$out mut [T], AllocError> {
+            $crate::Allocate::alloc_slice_copy(self, src)
+        }
+
+        /// Clones a slice's values into the arena. If a clone panics, those made before are dropped, and their place goes back if it
+        /// is still the last.
+        ///
+        /// # Errors
+        ///
+        /// As for [`alloc`](Self::alloc).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// let words = [String::from("a"), String::from("b")];
+        /// assert_eq!(arena.alloc_slice_clone(&words).unwrap(), words);
+        /// // The copies leak what they own outside the arena: values are not dropped here.
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
+        pub fn alloc_slice_clone<$own, T: Clone>(&$own self, src: &[T]) -> Result<&$out mut [T], AllocError> {
+            $crate::Allocate::alloc_slice_clone(self, src)
+        }
+
+        /// A slice of `len` values, each made by `init` from its index. If it panics, the values made before are dropped, and their
+        /// place goes back if it is still the last.
+        ///
+        /// # Errors
+        ///
+        /// As for [`alloc`](Self::alloc); the initialiser is not called then.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// assert_eq!(arena.alloc_slice_fill_with(4, |i| i * i).unwrap(), [0, 1, 4, 9]);
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
+        pub fn alloc_slice_fill_with<$own, T>(&$own self, len: usize, init: impl FnMut(usize) -> T) -> Result<&$out mut [T], AllocError> {
+            $crate::Allocate::alloc_slice_fill_with(self, len, init)
+        }
+
+        /// A slice of an iterator's values, as many as its `len` says. Fewer make a shorter slice, and the rest of the place goes back if it
+        /// is still the last; more are left in the iterator. If it panics, the values taken before are dropped.
+        ///
+        /// # Errors
+        ///
+        /// As for [`alloc`](Self::alloc); no value is taken then.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// assert_eq!(arena.alloc_slice_from_iter("abc".bytes()).unwrap(), b"abc");
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
+        pub fn alloc_slice_from_iter<$own, T, I>(&$own self, values: I) -> Result<&$out mut [T], AllocError>
+        where
+            I: IntoIterator<Item = T>,
+            I::IntoIter: ExactSizeIterator,
+        {
+            $crate::Allocate::alloc_slice_from_iter(self, values)
+        }
+
+        /// Copies text into the arena.
+        ///
+        /// # Errors
+        ///
+        /// As for [`alloc`](Self::alloc).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// assert_eq!(arena.alloc_str("text").unwrap(), "text");
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
+        pub fn alloc_str<$own>(&$own self, text: &str) -> Result<&$out mut str, AllocError> {
+            $crate::Allocate::alloc_str(self, text)
+        }
+
+        /// Formats text into the arena, in two passes: one to measure, one to write. A value that writes more the second time is cut off
+        /// between two of its writes; one that reports an error of its own ends the text there.
+        ///
+        /// # Errors
+        ///
+        /// As for [`alloc`](Self::alloc).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// let text = arena.alloc_fmt(format_args!("{}-{:02}", "key", 7)).unwrap();
+        /// assert_eq!(text, "key-07");
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
+        pub fn alloc_fmt<$own>(&$own self, arguments: fmt::Arguments<'_>) -> Result<&$out mut str, AllocError> {
+            $crate::Allocate::alloc_fmt(self, arguments)
+        }
+
+        /// Moves a value into the arena for everyone to read through [`Arena::get`](crate::Arena::get). **It is never dropped there.**
+        ///
+        /// # Errors
+        ///
+        /// As for [`alloc`](Self::alloc); the value is dropped then.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use core::mem::MaybeUninit;
+        /// # use marena_core::Arena;
+        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
+        /// # let arena = Arena::borrowed(&mut bytes)?;
+        /// let handle = arena.insert([1, 2, 3]).unwrap();
+        /// assert_eq!(arena.get(handle), Some(&[1, 2, 3]));
+        /// # Ok::<(), marena_core::MemoryError>(())
+        /// ```
+        #[inline]
+        pub fn insert<$own, T>(&$own self, value: T) -> Result<Handle<T>, AllocError> {
+            $crate::Allocate::insert(self, value)
+        }
+    };
+}
+
+pub(crate) use forward;

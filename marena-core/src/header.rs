@@ -1,0 +1,209 @@
+//! The first 128 bytes of a region: the arena's control block.
+
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::mem::offset_of;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use static_assertions::const_assert;
+
+use crate::address::{ARENA_MIN_ADDRESS, Address};
+use crate::error::AttachError;
+use crate::placement::{HEADER_SIZE, STEP};
+use crate::sync::{AtomicU32, Word};
+
+/// The number at offset 0 of every formatted region; in little-endian memory it reads `marena`, 0x1A, newline.
+const MAGIC: u64 = u64::from_le_bytes(*b"marena\x1a\n");
+
+/// The layout that this version writes and reads.
+const LAYOUT_VERSION: u32 = 1;
+
+/// Root slots in a header.
+const ROOTS: usize = 4;
+
+/// The control block of an arena: 128 bytes at the region's start, in the machine's byte order.
+///
+/// | offset | field |
+/// | --- | --- |
+/// | 0 | magic, `u64` |
+/// | 8 | layout version, `u32` (1) |
+/// | 12 | flags, `u32` (0) |
+/// | 16 | capacity of the region in bytes, `u64` |
+/// | 24 | root slots, `[u64; 4]` |
+/// | 64 | cursor, `u32`: bytes used after the header |
+/// | 68 | peak, `u32`: no byte past max(peak, cursor) was ever handed out |
+/// | 72 | stranded, `u32`: bytes of leases that nobody can use until the next reset |
+///
+/// What stands between and behind is reserved and zero. The words from 64 on have a cache line to themselves. All bytes
+/// zero is an empty arena that was never formatted: a static arena's state before its first use.
+///
+/// `W` is the atomic word, of 4 bytes in everything that ships. With another word, as a model checker has, the offsets
+/// differ, and the header lies beside the region instead of in it.
+///
+/// # Examples
+///
+/// ```
+/// use marena_core::Header;
+/// assert_eq!(size_of::<Header<portable_atomic::AtomicU32>>(), 128);
+/// assert_eq!(align_of::<Header<portable_atomic::AtomicU32>>(), 128);
+/// ```
+#[repr(C, align(128))]
+pub struct Header<W> {
+    /// Two halves in memory order, because 64-bit atomics are a lock on small targets.
+    magic: [W; 2],
+    version: W,
+    flags: W,
+    capacity: [W; 2],
+    /// Addresses that outlive the process, for memory that does. Touched only by 64-bit atomics, where they are native.
+    roots: [UnsafeCell<u64>; ROOTS],
+    reserved: UnsafeCell<u64>,
+    pub(crate) cursor: W,
+    pub(crate) peak: W,
+    pub(crate) stranded: W,
+}
+
+// SAFETY: `W: Sync` covers the words. `roots` is only read by `Header::root` below, and written by nobody in
+// this crate; its documentation there says with which accesses. `reserved` is touched by nobody.
+unsafe impl<W: Sync> Sync for Header<W> {}
+
+type Shipped = Header<AtomicU32>;
+const_assert!(size_of::<Shipped>() == HEADER_SIZE);
+const_assert!(align_of::<Shipped>() == HEADER_SIZE);
+const_assert!(HEADER_SIZE == ARENA_MIN_ADDRESS as usize);
+const_assert!(offset_of!(Shipped, magic) == 0);
+const_assert!(offset_of!(Shipped, version) == 8);
+const_assert!(offset_of!(Shipped, flags) == 12);
+const_assert!(offset_of!(Shipped, capacity) == 16);
+const_assert!(offset_of!(Shipped, roots) == 24);
+const_assert!(offset_of!(Shipped, cursor) == 64);
+const_assert!(offset_of!(Shipped, peak) == 68);
+const_assert!(offset_of!(Shipped, stranded) == 72);
+
+impl<W: Word> Header<W> {
+    /// An all-zero header of words that `zero` makes.
+    ///
+    /// For memories that keep their header beside the region because their word does not fit into it.
+    ///
+    /// ```
+    /// use marena_core::Header;
+    /// use portable_atomic::AtomicU32;
+    /// let header = Header::from_words(|| AtomicU32::new(0));
+    /// # let _ = header;
+    /// ```
+    pub fn from_words(mut zero: impl FnMut() -> W) -> Self {
+        Self {
+            magic: [zero(), zero()],
+            version: zero(),
+            flags: zero(),
+            capacity: [zero(), zero()],
+            roots: [const { UnsafeCell::new(0) }; ROOTS],
+            reserved: UnsafeCell::new(0),
+            cursor: zero(),
+            peak: zero(),
+            stranded: zero(),
+        }
+    }
+
+    /// Makes this the header of an empty arena of `capacity` bytes of which those past position `dirty_end` are zero.
+    ///
+    /// The caller lets nobody else use the header meanwhile. The magic comes last, so that another core or process that
+    /// waits for it finds the rest complete.
+    pub(crate) fn format(&self, capacity: usize, dirty_end: u32) {
+        // ORDERING: Relaxed up to the last store, whose Release covers them; it pairs with `validate`.
+        self.cursor.store(0, Relaxed);
+        self.peak.store(dirty_end, Relaxed);
+        self.stranded.store(0, Relaxed);
+        self.version.store(LAYOUT_VERSION, Relaxed);
+        self.flags.store(0, Relaxed);
+        let capacity = halves(capacity as u64);
+        self.capacity[0].store(capacity[0], Relaxed);
+        self.capacity[1].store(capacity[1], Relaxed);
+        let magic = halves(MAGIC);
+        self.magic[0].store(magic[0], Relaxed);
+        self.magic[1].store(magic[1], Release);
+    }
+
+    /// Whether this is the header of an arena of `capacity` bytes, whatever bytes it consists of.
+    pub(crate) fn validate(&self, capacity: usize) -> Result<(), AttachError> {
+        // ORDERING: Acquire pairs with the last store of `format`; what follows then reads at least what it stored.
+        let magic_end = self.magic[1].load(Acquire);
+        let magic = whole([self.magic[0].load(Relaxed), magic_end]);
+        if magic == MAGIC.swap_bytes() {
+            return Err(AttachError::Endianness);
+        }
+        if magic != MAGIC {
+            return Err(AttachError::NotAnArena);
+        }
+        let version = self.version.load(Relaxed);
+        if version != LAYOUT_VERSION {
+            return Err(AttachError::Version { found: version });
+        }
+        let found = whole([self.capacity[0].load(Relaxed), self.capacity[1].load(Relaxed)]);
+        if found != capacity as u64 {
+            return Err(AttachError::Capacity { header: found, region: capacity as u64 });
+        }
+        // The caller's capacity is that of a region, so the difference is at least one step and below 2^31.
+        let limit = (capacity - HEADER_SIZE) as u32;
+        let cursor = self.cursor.load(Relaxed);
+        for position in [cursor, self.peak.load(Relaxed)] {
+            if position > limit || !(position as usize).is_multiple_of(STEP) {
+                return Err(AttachError::Cursor { found: position });
+            }
+        }
+        for slot in 0..ROOTS {
+            let found = self.root(slot);
+            let names_used_bytes = |address: Address| {
+                let end = u64::from(address.offset()) + u64::from(address.size());
+                end <= HEADER_SIZE as u64 + u64::from(cursor)
+            };
+            if found != 0 && !Address::from_raw(found).is_some_and(names_used_bytes) {
+                return Err(AttachError::Root { slot, found });
+            }
+        }
+        Ok(())
+    }
+
+    /// The raw content of a root slot; 0 for a slot that does not exist.
+    ///
+    /// Where 64-bit atomics are native, slots are read and written only by them. Elsewhere nobody writes slots at all.
+    fn root(&self, slot: usize) -> u64 {
+        let Some(cell) = self.roots.get(slot) else { return 0 };
+        #[cfg(target_has_atomic = "64")]
+        {
+            // SAFETY: the cell lies in `self`, at an offset that is a multiple of 8 from a base aligned to 128, and all
+            // accesses to it are atomic ones of this width.
+            let atomic = unsafe { core::sync::atomic::AtomicU64::from_ptr(cell.get()) };
+            // ORDERING: Relaxed: only the number is looked at, not what it names.
+            atomic.load(Relaxed)
+        }
+        #[cfg(not(target_has_atomic = "64"))]
+        {
+            // SAFETY: the cell lies in `self`, and on such targets nobody writes it while the header is in use.
+            unsafe { cell.get().read() }
+        }
+    }
+}
+
+/// The two words that lie in memory as `value` does, on either byte order.
+const fn halves(value: u64) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = value.to_ne_bytes();
+    [u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])]
+}
+
+/// The inverse of [`halves`].
+const fn whole(halves: [u32; 2]) -> u64 {
+    let [a, b, c, d] = halves[0].to_ne_bytes();
+    let [e, f, g, h] = halves[1].to_ne_bytes();
+    u64::from_ne_bytes([a, b, c, d, e, f, g, h])
+}
+
+impl<W: Word> fmt::Debug for Header<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // ORDERING: Relaxed: a snapshot for people.
+        f.debug_struct("Header")
+            .field("cursor", &self.cursor.load(Relaxed))
+            .field("peak", &self.peak.load(Relaxed))
+            .field("stranded", &self.stranded.load(Relaxed))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,123 @@
+//! Where an arena's bytes live.
+
+mod borrowed;
+mod raw;
+mod static_memory;
+
+use core::ptr::NonNull;
+
+pub use borrowed::BorrowedMemory;
+pub use raw::RawMemory;
+pub use static_memory::StaticMemory;
+
+use crate::error::MemoryError;
+use crate::header::Header;
+use crate::placement::{HEADER_SIZE, REGION_LIMIT, REGION_MIN, STEP};
+use crate::sync::Word;
+
+/// Memory that an [`Arena`](crate::Arena) can live in.
+///
+/// # Safety
+///
+/// - [`region`](Self::region) gives the same pointer at every call, also after the value was moved.
+/// - It is valid for reads and writes of its length, from any thread, for as long as the value lives, and no longer than
+///   `isize::MAX` bytes.
+/// - The value holds it as a raw pointer: never as a reference or a `Box`, which would claim exclusive access.
+/// - No Rust reference that the arena did not make is used for these bytes while the value lives.
+/// - Other arenas over these bytes, if any, use the same header.
+/// - Where [`is_zeroed`](Self::is_zeroed) says true, the region's bytes are initialised, its header included, and those
+///   past the larger of the header's cursor and peak are zero. Bytes fresh from the system qualify: all zero, the
+///   header too. So do bytes that only arenas wrote since.
+/// - [`header`](Self::header), where it is not the region's start, points to a valid header that lives as long.
+///
+/// # Examples
+///
+/// A device's memory window, fixed at build time:
+///
+/// ```
+/// use core::ptr::NonNull;
+/// use marena_core::{Arena, ExclusiveMemory, Memory};
+///
+/// struct Window(NonNull<[u8]>);
+/// // SAFETY: `Window::new`'s caller promises the bytes; the pointer never changes.
+/// unsafe impl Memory for Window {
+///     type Word = portable_atomic::AtomicU32;
+///     fn region(&self) -> NonNull<[u8]> {
+///         self.0
+///     }
+/// }
+/// // SAFETY: `Window::new`'s caller promises that nothing else reaches the bytes.
+/// unsafe impl ExclusiveMemory for Window {}
+///
+/// #[repr(align(128))]
+/// struct Buffer([u8; 4096]);
+/// let mut buffer = Buffer([0; 4096]);
+/// let arena = Arena::new(Window(NonNull::from(&mut buffer.0[..])))?;
+/// assert_eq!(arena.capacity(), 4096);
+/// # Ok::<(), marena_core::MemoryError>(())
+/// ```
+pub unsafe trait Memory {
+    /// The header's atomic word: portable-atomic's `AtomicU32` in everything that ships.
+    type Word: Word;
+
+    /// `None`: the bytes stay at one address, and any power of two is an alignment they can have. `Some(n)`: other mappings
+    /// of the same bytes may lie elsewhere, all aligned to `n` and none to more, so larger alignments are refused.
+    const REMAP_ALIGN: Option<usize> = None;
+
+    /// The bytes, header first. The base is aligned to 128.
+    fn region(&self) -> NonNull<[u8]>;
+
+    /// The arena's control block: the region's first 128 bytes, unless the word does not fit there.
+    #[inline]
+    fn header(&self) -> NonNull<Header<Self::Word>> {
+        self.region().cast()
+    }
+
+    /// Whether bytes that were never handed out are known to be zero; they are then not zeroed again.
+    #[inline]
+    fn is_zeroed(&self) -> bool {
+        false
+    }
+}
+
+/// Memory that no other arena, process or static can reach while the value lives: the only kind that a safe reset is
+/// for.
+///
+/// # Safety
+///
+/// Nothing but this value, and what it is moved into, gives access to the region or the header.
+///
+/// # Examples
+///
+/// ```
+/// use marena_core::{BorrowedMemory, ExclusiveMemory, RawMemory};
+/// fn resettable<M: ExclusiveMemory>() {}
+/// resettable::<BorrowedMemory<'_>>();
+/// resettable::<RawMemory>();
+/// ```
+///
+/// A static can be reached by anyone, so its arena has no safe reset:
+///
+/// ```compile_fail,E0277
+/// # use marena_core::{ExclusiveMemory, StaticMemory};
+/// # fn resettable<M: ExclusiveMemory>() {}
+/// resettable::<&'static StaticMemory<1024>>();
+/// ```
+pub unsafe trait ExclusiveMemory: Memory {}
+
+/// The length of a region that can be an arena's, rounded down to a step.
+pub(crate) fn checked_capacity(base: usize, len: usize, align: usize) -> Result<usize, MemoryError> {
+    // One alignment is never less than the other's: both are powers of two.
+    let required = if align < HEADER_SIZE { HEADER_SIZE } else { align };
+    if base & (required - 1) != 0 {
+        return Err(MemoryError::Misaligned { required, address: base });
+    }
+    if len < REGION_MIN {
+        return Err(MemoryError::TooSmall { required: REGION_MIN, len });
+    }
+    let capacity = len & !(STEP - 1);
+    if capacity > REGION_LIMIT {
+        return Err(MemoryError::TooLarge { limit: REGION_LIMIT, len });
+    }
+    Ok(capacity)
+}

@@ -1,0 +1,106 @@
+//! The atomic protocol: what may happen to the header's words, in which order, and why that is enough.
+//!
+//! Integers only; no memory is read or written here but the words themselves.
+//!
+//! **Cursor**: bytes used after the header. A *claim* moves it up by compare-and-swap and thereby owns the bytes passed
+//! over, exclusively. The owner of the last bytes, and nobody else, may *give back*: move it down to where those bytes
+//! start. Whoever then claims them must see what the owner did with them before, so the give-back releases
+//! and the claim acquires. Claims are read-modify-writes, so a give-back's release sequence runs through all of them
+//! up to the next give-back: a claim synchronises with *every* give-back before it, not only with the last one.
+//! A refused claim never writes; with fetch-and-add, refused requests would add up until the word wraps.
+//!
+//! The value can come back (a give-back, then a claim of the same size) without harm: "the cursor stands at `end`"
+//! means "nobody owns anything behind `end`" however it got there, and that is all that a compare-and-swap on it assumes.
+//!
+//! **Peak**: no byte past max(peak, cursor) was ever handed out. It is raised before a give-back moves the cursor
+//! below bytes that were handed out, and is read only after a successful claim; the give-back's Release and the claim's
+//! Acquire carry it, so its own accesses are Relaxed.
+//!
+//! **Stranded**: a counter for people. Nothing depends on it.
+
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use crate::placement::Span;
+use crate::sync::Word;
+
+/// Claims what `place` finds behind the cursor. `Err` carries the cursor at which it found no place.
+///
+/// Lock-free: an attempt fails only because another claim or give-back succeeded (or, on machines with load-linked and
+/// store-conditional, spuriously).
+#[inline(always)]
+pub(crate) fn claim<W: Word>(cursor: &W, place: impl Fn(u32) -> Option<Span>) -> Result<Span, u32> {
+    // ORDERING: Relaxed, only a guess that the exchange verifies.
+    let mut seen = cursor.load(Relaxed);
+    loop {
+        let Some(span) = place(seen) else { return Err(seen) };
+        // ORDERING: Acquire pairs with `give_back` and `reset_shared`: their owner's accesses to these bytes, and its
+        // raise of the peak, happen before ours. Nothing of ours is released: the bytes above are nobody's yet.
+        match cursor.compare_exchange_weak(seen, span.end, Acquire, Relaxed) {
+            Ok(_) => return Ok(span),
+            Err(found) => seen = found,
+        }
+    }
+}
+
+/// Why a bounded claim ended without bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unclaimed {
+    /// No place at this cursor.
+    NoPlace(u32),
+    /// Every attempt lost its race.
+    Contended,
+}
+
+/// As [`claim`], with at most `retries` attempts after the first: a bound for interrupt handlers and real-time code.
+#[inline(always)]
+pub(crate) fn claim_bounded<W: Word>(
+    cursor: &W,
+    place: impl Fn(u32) -> Option<Span>,
+    retries: u32,
+) -> Result<Span, Unclaimed> {
+    // ORDERING: as in `claim`.
+    let mut seen = cursor.load(Relaxed);
+    let mut left = retries;
+    loop {
+        let Some(span) = place(seen) else { return Err(Unclaimed::NoPlace(seen)) };
+        // ORDERING: as in `claim`.
+        match cursor.compare_exchange_weak(seen, span.end, Acquire, Relaxed) {
+            Ok(_) => return Ok(span),
+            Err(found) => seen = found,
+        }
+        let Some(fewer) = left.checked_sub(1) else { return Err(Unclaimed::Contended) };
+        left = fewer;
+    }
+}
+
+/// Moves the cursor from `end` back to `start`, if nobody claimed behind `end`; true if it did.
+///
+/// Only the exclusive owner of `[start, end)` may call this, and owns those bytes no longer if the answer is true. If any
+/// of them was handed out, [`raise_peak`] to `end` comes first.
+#[inline]
+pub(crate) fn give_back<W: Word>(cursor: &W, start: u32, end: u32) -> bool {
+    // ORDERING: Release pairs with the Acquire of every later claim. A failure changes nothing and reads nothing.
+    cursor.compare_exchange(end, start, Release, Relaxed).is_ok()
+}
+
+/// Raises the peak to at least `position`.
+#[inline]
+pub(crate) fn raise_peak<W: Word>(peak: &W, position: u32) {
+    // ORDERING: Relaxed throughout: the give-back that follows releases the new value to whoever claims afterwards.
+    let mut seen = peak.load(Relaxed);
+    while seen < position {
+        match peak.compare_exchange_weak(seen, position, Relaxed, Relaxed) {
+            Ok(_) => return,
+            Err(found) => seen = found,
+        }
+    }
+}
+
+/// Sets the cursor to 0 without exclusive access; the caller promises that nothing races with it.
+#[inline]
+pub(crate) fn reset_shared<W: Word>(cursor: &W, peak: &W) {
+    // ORDERING: Relaxed: the caller has ordered every earlier claim before this call.
+    raise_peak(peak, cursor.load(Relaxed));
+    // ORDERING: Release pairs with `claim`: the previous life's accesses happen before the next life's.
+    cursor.store(0, Release);
+}
