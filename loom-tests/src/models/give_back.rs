@@ -204,7 +204,10 @@ pub fn a_short_iterator_keeps_its_values_against_a_claim<F: Fault>() -> Model {
 pub fn an_uninitialised_claim_owns_bytes_that_came_back<F: Fault>() -> Model {
     Model::unbounded("give-back against uninitialised claim", || {
         let scene = scene::<F>(64, Start::Zeroed);
-        let other = spawn(&scene, |scene| claim_and_give_back(scene, 16));
+        let other = spawn(&scene, |scene| {
+            claim_and_give_back(scene, 16);
+            claim_and_give_back(scene, 8);
+        });
         let bytes = scene.allocate_layout(Layout::new::<[u64; 2]>()).unwrap();
         scene.witness().written(bytes.cast().as_ptr(), 16);
         // SAFETY: just claimed.

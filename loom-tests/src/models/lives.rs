@@ -88,8 +88,9 @@ pub fn claims_through_two_attached_arenas_are_disjoint<F: Fault>() -> Model {
         assert!(second.used() <= 24);
         let foreign = second.claim(16, 2).unwrap().publish();
         assert_eq!(first.view(foreign), None, "another arena's handle");
+        assert_eq!(second.claims(&[8], 3), 1);
         assert_eq!(claims.join().unwrap(), 2);
-        assert_eq!((first.used(), second.used()), (40, 40));
+        assert_eq!((first.used(), second.used()), (48, 48));
     })
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use marena_core::Tickets;
 
+use crate::fault::Leaping;
 use crate::{Fault, LoomWord, Model, spawn};
 
 fn draws<F: Fault>(tickets: &Tickets<LoomWord<F>>, count: usize) -> Vec<u64> {
@@ -48,6 +49,19 @@ pub fn two_threads_draw_over_the_second_half_wrap<F: Fault>() -> Model {
         let mut all = draws(&tickets, 2);
         all.extend(other.join().unwrap());
         assert_distinct_and_near(all, (1 << 32) - 2);
+    })
+}
+
+/// A draw that sleeps while another thread draws over two half-wraps finds the parity that it started with, and must not be
+/// misled by it. Bounded: ten draws have too many interleavings, and it takes two preemptions to sleep and wake.
+pub fn a_draw_that_sleeps_over_two_half_wraps_is_not_misled<F: Fault>() -> Model {
+    Model::bounded("ticket against two half-wraps", 3, || {
+        let tickets = tickets::<Leaping<F>>(0, 0);
+        let other = spawn(&tickets, |tickets| draws(tickets, 9));
+        let mut all = draws(&tickets, 1);
+        all.extend(other.join().unwrap());
+        all.sort_unstable();
+        assert!(all.is_sorted_by(|one, next| one < next), "a number twice: {all:?}");
     })
 }
 
