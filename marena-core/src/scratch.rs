@@ -233,9 +233,16 @@ impl<'s, M: Memory> Scratch<'s, M> {
         pointer.addr().get() - self.arena.base().addr().get()
     }
 
-    /// Makes room in the bump for a request that it has none for.
+    /// A request that the bump has no room for.
     #[cold]
     #[inline(never)]
+    fn claim_slowly(&self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
+        self.refill(size, align)?;
+        let refused = AllocError::Full { requested: size, remaining: self.remaining() };
+        self.bump.claim(size, align).ok_or(refused)
+    }
+
+    /// Makes room in the bump for a request that it has none for.
     fn refill(&self, size: usize, align: usize) -> Result<(), AllocError> {
         match self.source {
             Source::Arena { end, .. } => self.soil_more(size, align, end),
@@ -284,11 +291,9 @@ unsafe impl<'s, M: Memory> Allocate<'s> for &'s Scratch<'_, M> {
     #[inline(always)]
     fn claim(self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
         require_stable_alignment::<M>(align)?;
-        loop {
-            if let Some(start) = self.bump.claim(size, align) {
-                return Ok(start);
-            }
-            self.refill(size, align)?;
+        match self.bump.claim(size, align) {
+            Some(start) => Ok(start),
+            None => self.claim_slowly(size, align),
         }
     }
 
