@@ -84,7 +84,6 @@ impl Arena {
     /// # let _ = arena;
     /// # Ok::<(), marena_std::Error>(())
     /// ```
-    #[must_use]
     pub fn builder<'p>() -> Builder<'p> {
         Builder::default()
     }
