@@ -72,13 +72,20 @@ pub unsafe trait Allocate<'a>: Copy {
     #[doc(hidden)]
     unsafe fn give_back(self, start: NonNull<u8>, size: usize);
 
+    // Makes the caller's `[start, start + old_size)` one of `new_size` bytes, which is no less, without moving it: claims
+    // what lies behind, uninitialised. False, and nothing changed, where that is not possible.
+    //
+    // Safety: as for `give_back`, but that the bytes may be used afterwards.
+    #[doc(hidden)]
+    unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> bool;
+
     // Position 0 of the region: the byte after the header.
     #[doc(hidden)]
     fn base(self) -> NonNull<u8>;
 
-    // Bytes just claimed at this position or behind it are zero. Asked after the claim.
+    // Bytes just claimed at this position or behind it are zero; `None` where nothing is known. Asked after the claim.
     #[doc(hidden)]
-    fn dirty_end(self) -> usize;
+    fn dirty_end(self) -> Option<usize>;
 
     // What handles to bytes claimed now carry.
     #[doc(hidden)]
@@ -94,8 +101,11 @@ pub unsafe trait Allocate<'a>: Copy {
     #[doc(hidden)]
     #[inline]
     unsafe fn zero(self, start: NonNull<u8>, size: usize) {
-        let position = start.addr().get() - self.base().addr().get();
-        if let Some(dirty) = self.dirty_end().checked_sub(position) {
+        let dirty = match self.dirty_end() {
+            Some(end) => end.saturating_sub(start.addr().get() - self.base().addr().get()),
+            None => size,
+        };
+        if dirty > 0 {
             // SAFETY: the caller claimed these bytes.
             unsafe { start.write_bytes(0, size.min(dirty)) };
         }
@@ -426,19 +436,28 @@ unsafe impl<'a, M: Memory> Allocate<'a> for &'a Arena<M> {
         }
     }
 
+    #[inline]
+    unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> bool {
+        let limit = self.limit();
+        let start = start.addr().get() - Arena::base(self).addr().get();
+        // The block lies in the region, so its end is a position; behind it goes what the steps that it has do not hold.
+        let end = round_up(start + old_size);
+        let more = new_size.saturating_sub(end - start);
+        if more > limit as usize - end {
+            return false;
+        }
+        protocol::extend(&self.header().cursor, end as u32, (end + round_up(more)) as u32)
+    }
+
     #[inline(always)]
     fn base(self) -> NonNull<u8> {
         Arena::base(self)
     }
 
     #[inline(always)]
-    fn dirty_end(self) -> usize {
-        if self.memory().is_zeroed() {
-            // ORDERING: Relaxed: the claim before this acquired every raise that a give-back below its bytes released.
-            self.header().peak.load(Relaxed) as usize
-        } else {
-            usize::MAX
-        }
+    fn dirty_end(self) -> Option<usize> {
+        // ORDERING: Relaxed: the claim before this acquired every raise that a give-back below its bytes released.
+        self.memory().is_zeroed().then(|| self.header().peak.load(Relaxed) as usize)
     }
 
     #[inline(always)]
@@ -454,7 +473,7 @@ unsafe impl<'a, M: Memory> Allocate<'a> for &'a Arena<M> {
 
 /// Refuses alignments that another mapping of the same memory would not keep.
 #[inline(always)]
-fn require_stable_alignment<M: Memory>(align: usize) -> Result<(), AllocError> {
+pub(crate) fn require_stable_alignment<M: Memory>(align: usize) -> Result<(), AllocError> {
     match M::REMAP_ALIGN {
         Some(supported) if align > supported => Err(AllocError::Alignment { requested: align, supported }),
         _ => Ok(()),
@@ -464,7 +483,7 @@ fn require_stable_alignment<M: Memory>(align: usize) -> Result<(), AllocError> {
 /// Why a claim found no place. Out of the way, so that the claim itself stays a few instructions in a register or two.
 #[cold]
 #[inline(never)]
-fn refusal(size: usize, cursor: u32, limit: u32) -> AllocError {
+pub(crate) fn refusal(size: usize, cursor: u32, limit: u32) -> AllocError {
     if size > ARENA_MAX_ALLOC_SIZE {
         AllocError::TooLarge { requested: size }
     } else {

@@ -56,13 +56,6 @@ pub struct Arena<M: Memory> {
     ticket: Option<NonZeroU64>,
 }
 
-/// The epoch for a new life.
-#[inline]
-fn fresh_ticket() -> Option<NonZeroU64> {
-    // Tickets are never 0 before 2^63 were drawn, which takes centuries; `None` would even then be a valid epoch.
-    NonZeroU64::new(epoch::draw())
-}
-
 impl<'m> Arena<BorrowedMemory<'m>> {
     /// An empty arena in `bytes`: [`BorrowedMemory::new`] and [`Arena::new`].
     ///
@@ -159,7 +152,7 @@ impl<M: Memory> Arena<M> {
         };
         // SAFETY: initialised above, or before by memory with words of its own; valid while the memory lives.
         unsafe { header.as_ref() }.format(capacity, dirty_end);
-        Ok(Self { memory, ticket: fresh_ticket() })
+        Ok(Self { memory, ticket: Some(epoch::draw()) })
     }
 
     /// An arena that is already in `memory`: formatted by another process, an earlier run or another core.
@@ -198,7 +191,7 @@ impl<M: Memory> Arena<M> {
         let capacity = capacity_of(&memory)?;
         // SAFETY: the caller promises initialised bytes, and any are valid words; valid while the memory lives.
         unsafe { memory.header().as_ref() }.validate(capacity)?;
-        Ok(Self { memory, ticket: fresh_ticket() })
+        Ok(Self { memory, ticket: Some(epoch::draw()) })
     }
 
     /// Gives the memory back. What was handed out is borrowed from the arena, so nothing of it is left.
@@ -217,6 +210,19 @@ impl<M: Memory> Arena<M> {
         M: ExclusiveMemory,
     {
         self.memory
+    }
+
+    /// The memory the arena lives in, for what a kind of memory can do besides: flush a file, advise the system.
+    ///
+    /// ```
+    /// use marena_core::{Arena, Memory, StaticMemory};
+    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// assert!(Arena::from_static(&MEMORY).memory().is_zeroed());
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub fn memory(&self) -> &M {
+        &self.memory
     }
 
     /// Bytes of the whole region, its 128-byte header included: 136 to 2^31.
@@ -309,12 +315,12 @@ impl<M: Memory> Arena<M> {
         M: ExclusiveMemory,
     {
         let limit = self.limit();
-        self.ticket = fresh_ticket();
-        let header = self.header_mut();
-        let dirty_end = header.cursor.read().max(header.peak.read()).min(limit);
-        header.peak.write(dirty_end);
-        header.cursor.write(0);
-        header.stranded.write(0);
+        self.ticket = Some(epoch::draw());
+        let Counters { cursor, peak, stranded } = self.counters_mut();
+        let dirty_end = cursor.read().max(peak.read()).min(limit);
+        peak.write(dirty_end);
+        cursor.write(0);
+        stranded.write(0);
     }
 
     /// [`reset`](Self::reset), and overwrites every byte that was ever handed out with zeros: nothing of earlier lives can be
@@ -337,7 +343,7 @@ impl<M: Memory> Arena<M> {
         M: ExclusiveMemory,
     {
         self.reset();
-        let dirty_end = self.header_mut().peak.read() as usize;
+        let dirty_end = self.counters_mut().peak.read() as usize;
         let mut position = 0;
         // Reset bounded the peak by the limit, a multiple of the step; a step is eight bytes.
         while position < dirty_end {
@@ -349,7 +355,7 @@ impl<M: Memory> Arena<M> {
         }
         // Nothing that the caller does next may be moved up between the writes.
         compiler_fence(Ordering::Release);
-        self.header_mut().peak.write(0);
+        self.counters_mut().peak.write(0);
     }
 
     /// [`reset`](Self::reset) without exclusive access, for statics and memory shared between processes.
@@ -398,13 +404,21 @@ impl<M: Memory> Arena<M> {
         unsafe { self.memory.header().as_ref() }
     }
 
+    /// The words that a reset writes, each on its own: others may look at the rest of the header meanwhile.
     #[inline(always)]
-    fn header_mut(&mut self) -> &mut Header<M::Word>
+    fn counters_mut(&mut self) -> Counters<'_, M::Word>
     where
         M: ExclusiveMemory,
     {
-        // SAFETY: as in `header`; exclusive memory can be reached only through this arena, and `&mut self` is alone.
-        unsafe { self.memory.header().as_mut() }
+        let header = self.memory.header().as_ptr();
+        Counters {
+            // SAFETY: initialised as in `header`; exclusive memory can be reached only through this arena, and `&mut self` is alone.
+            cursor: unsafe { &mut (*header).cursor },
+            // SAFETY: as above.
+            peak: unsafe { &mut (*header).peak },
+            // SAFETY: as above.
+            stranded: unsafe { &mut (*header).stranded },
+        }
     }
 
     /// The pointer to position 0, the byte after the header.
@@ -422,9 +436,10 @@ impl<M: Memory> Arena<M> {
         unsafe { region.add(HEADER_SIZE + position) }
     }
 
+    /// Whether `epoch` is the one that handles of this life carry. A drawn ticket decides by one comparison.
     #[inline(always)]
-    pub(crate) fn memory(&self) -> &M {
-        &self.memory
+    pub(crate) fn is_current(&self, epoch: NonZeroU64) -> bool {
+        self.ticket == Some(epoch) || (self.ticket.is_none() && self.epoch() == epoch)
     }
 
     /// The number that handles of this life carry.
@@ -436,6 +451,13 @@ impl<M: Memory> Arena<M> {
             None => NonZeroU64::MIN | self.memory.region().addr().get() as u64,
         }
     }
+}
+
+/// The words of a header that change while an arena is used.
+struct Counters<'h, W> {
+    cursor: &'h mut W,
+    peak: &'h mut W,
+    stranded: &'h mut W,
 }
 
 fn capacity_of<M: Memory>(memory: &M) -> Result<usize, MemoryError> {

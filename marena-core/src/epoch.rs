@@ -3,6 +3,7 @@
 //! A ticket is even and never 0; a static arena's epoch is odd ([`crate::arena`]). Tickets count to 2^63 on two 32-bit words,
 //! because a 64-bit atomic is a global spin lock on small targets, which an interrupt that allocates could hang on.
 
+use core::num::NonZeroU64;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use crate::sync::{AtomicU32, Word};
@@ -12,8 +13,13 @@ static TICKETS: Tickets<AtomicU32> = Tickets::from_words(AtomicU32::new(1), Atom
 
 /// A fresh epoch.
 #[inline]
-pub(crate) fn draw() -> u64 {
-    TICKETS.draw()
+pub(crate) fn draw() -> NonZeroU64 {
+    loop {
+        // 0 comes up once in 2^63 draws, which take centuries.
+        if let Some(epoch) = NonZeroU64::new(TICKETS.draw()) {
+            return epoch;
+        }
+    }
 }
 
 /// A dispenser of distinct numbers, made of two words so that it needs no wide atomics.

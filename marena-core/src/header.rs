@@ -30,6 +30,7 @@ const ROOTS: usize = 4;
 /// | 12 | flags, `u32` (0) |
 /// | 16 | capacity of the region in bytes, `u64` |
 /// | 24 | root slots, `[u64; 4]` |
+/// | 56 | guards, `u32`: how many share the arena, in a pool |
 /// | 64 | cursor, `u32`: bytes used after the header |
 /// | 68 | peak, `u32`: no byte past max(peak, cursor) was ever handed out |
 /// | 72 | stranded, `u32`: bytes of leases that nobody can use until the next reset |
@@ -56,14 +57,15 @@ pub struct Header<W> {
     capacity: [W; 2],
     /// Addresses that outlive the process, for memory that does. Touched only by 64-bit atomics, where they are native.
     roots: [UnsafeCell<u64>; ROOTS],
-    reserved: UnsafeCell<u64>,
+    pub(crate) guards: W,
+    reserved: W,
     pub(crate) cursor: W,
     pub(crate) peak: W,
     pub(crate) stranded: W,
 }
 
 // SAFETY: `W: Sync` covers the words. `roots` is only read by `Header::root` below, and written by nobody in
-// this crate; its documentation there says with which accesses. `reserved` is touched by nobody.
+// this crate; its documentation there says with which accesses.
 unsafe impl<W: Sync> Sync for Header<W> {}
 
 type Shipped = Header<AtomicU32>;
@@ -75,6 +77,7 @@ const_assert!(offset_of!(Shipped, version) == 8);
 const_assert!(offset_of!(Shipped, flags) == 12);
 const_assert!(offset_of!(Shipped, capacity) == 16);
 const_assert!(offset_of!(Shipped, roots) == 24);
+const_assert!(offset_of!(Shipped, guards) == 56);
 const_assert!(offset_of!(Shipped, cursor) == 64);
 const_assert!(offset_of!(Shipped, peak) == 68);
 const_assert!(offset_of!(Shipped, stranded) == 72);
@@ -97,7 +100,8 @@ impl<W: Word> Header<W> {
             flags: zero(),
             capacity: [zero(), zero()],
             roots: [const { UnsafeCell::new(0) }; ROOTS],
-            reserved: UnsafeCell::new(0),
+            guards: zero(),
+            reserved: zero(),
             cursor: zero(),
             peak: zero(),
             stranded: zero(),
@@ -113,6 +117,7 @@ impl<W: Word> Header<W> {
         self.cursor.store(0, Relaxed);
         self.peak.store(dirty_end, Relaxed);
         self.stranded.store(0, Relaxed);
+        self.guards.store(0, Relaxed);
         self.version.store(LAYOUT_VERSION, Relaxed);
         self.flags.store(0, Relaxed);
         let capacity = halves(capacity as u64);

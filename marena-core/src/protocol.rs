@@ -73,6 +73,13 @@ pub(crate) fn claim_bounded<W: Word>(
     }
 }
 
+/// Claims `[end, new_end)` if nobody claimed behind `end`, which the caller's own bytes end at; true if it did.
+#[inline]
+pub(crate) fn extend<W: Word>(cursor: &W, end: u32, new_end: u32) -> bool {
+    // ORDERING: Acquire, as in `claim`: others may have claimed behind `end` and given back since.
+    cursor.compare_exchange(end, new_end, Acquire, Relaxed).is_ok()
+}
+
 /// Moves the cursor from `end` back to `start`, if nobody claimed behind `end`; true if it did.
 ///
 /// Only the exclusive owner of `[start, end)` may call this, and owns those bytes no longer if the answer is true. If any
@@ -93,6 +100,16 @@ pub(crate) fn raise_peak<W: Word>(peak: &W, position: u32) {
             Ok(_) => return,
             Err(found) => seen = found,
         }
+    }
+}
+
+/// Counts bytes that nobody can use until the next reset.
+#[inline]
+pub(crate) fn strand<W: Word>(stranded: &W, bytes: u32) {
+    // ORDERING: Relaxed throughout: a figure for people, on which nothing depends.
+    let mut seen = stranded.load(Relaxed);
+    while let Err(found) = stranded.compare_exchange_weak(seen, seen.saturating_add(bytes), Relaxed, Relaxed) {
+        seen = found;
     }
 }
 

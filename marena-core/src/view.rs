@@ -27,9 +27,8 @@ impl<M: Memory> Arena<M> {
     #[must_use]
     #[inline]
     pub fn view(&self, handle: Handle) -> Option<&[u8]> {
-        let start = self.published(handle)?;
-        // SAFETY: `published`: initialised bytes of this size that nobody writes while the arena is borrowed.
-        Some(unsafe { slice::from_raw_parts(start.as_ptr(), handle.address().size() as usize) })
+        // SAFETY: the epoch says so.
+        self.is_current(handle.epoch()).then(|| unsafe { self.published_bytes(handle) })
     }
 
     /// An inserted value, or `None` for a handle from before a reset or from another arena. One comparison.
@@ -46,12 +45,8 @@ impl<M: Memory> Arena<M> {
     #[must_use]
     #[inline]
     pub fn get<T>(&self, handle: Handle<T>) -> Option<&T> {
-        let start = self.published(handle)?.cast::<T>();
-        // A value of no bytes was placed nowhere; any aligned pointer reads it.
-        let start = if size_of::<T>() == 0 { NonNull::dangling() } else { start };
-        // SAFETY: `published`: a valid value that nobody writes while the arena is borrowed, placed with the
-        // alignment of `T`.
-        Some(unsafe { start.as_ref() })
+        // SAFETY: the epoch says so.
+        self.is_current(handle.epoch()).then(|| unsafe { self.published_value(handle) })
     }
 
     /// A pointer to the bytes of an address, or `None` where they do not all lie in `[128, 128 + used)`.
@@ -134,13 +129,35 @@ impl<M: Memory> Arena<M> {
         Some(unsafe { bytes.as_mut() })
     }
 
-    /// Where what the handle names starts, if it is of this arena's current life.
+    /// What a handle to bytes names.
     ///
     /// Handles are made only from published blocks and inserted values, of the epoch they carry; epochs are unique, and bytes
     /// that a live epoch's handle names are never given back. So an equal epoch alone proves that the bytes lie in this region,
-    /// are initialised, and are written by nobody until the next reset, for which the arena must not be borrowed.
+    /// are initialised, and are written by nobody until the epoch ends, for which its owner must not be borrowed.
+    ///
+    /// # Safety
+    ///
+    /// The handle is of this arena's current epoch, or of that of a scratch which outlives the result.
     #[inline]
-    fn published<T: ?Sized>(&self, handle: Handle<T>) -> Option<NonNull<u8>> {
-        (handle.epoch() == self.epoch()).then(|| self.at(handle.address().offset() as usize - HEADER_SIZE))
+    pub(crate) unsafe fn published_bytes(&self, handle: Handle) -> &[u8] {
+        let start = self.at(handle.address().offset() as usize - HEADER_SIZE);
+        // SAFETY: see above.
+        unsafe { slice::from_raw_parts(start.as_ptr(), handle.address().size() as usize) }
+    }
+
+    /// What a handle to a value names.
+    ///
+    /// # Safety
+    ///
+    /// As for [`published_bytes`](Self::published_bytes).
+    #[inline]
+    pub(crate) unsafe fn published_value<T>(&self, handle: Handle<T>) -> &T {
+        // A value of no bytes was placed nowhere; any aligned pointer reads it.
+        let start = match size_of::<T>() {
+            0 => NonNull::dangling(),
+            _ => self.at(handle.address().offset() as usize - HEADER_SIZE).cast(),
+        };
+        // SAFETY: as in `published_bytes`; the value was placed with the alignment of `T`.
+        unsafe { start.as_ref() }
     }
 }

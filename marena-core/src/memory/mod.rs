@@ -19,7 +19,7 @@ use crate::sync::Word;
 ///
 /// # Safety
 ///
-/// - [`region`](Self::region) gives the same pointer at every call, also after the value was moved.
+/// - [`region`](Self::region) and [`header`](Self::header) give the same pointers at every call, also after the value was moved.
 /// - It is valid for reads and writes of its length, from any thread, for as long as the value lives, and no longer than
 ///   `isize::MAX` bytes.
 /// - The value holds it as a raw pointer: never as a reference or a `Box`, which would claim exclusive access.

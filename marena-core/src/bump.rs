@@ -1,0 +1,108 @@
+//! A run of the region that one owner bumps through without atomics: the fast path of leases and scratches.
+
+use core::cell::Cell;
+use core::ptr::NonNull;
+
+use crate::placement::{STEP, round_up};
+
+/// The bytes `[next, end)`, its owner's alone.
+pub(crate) struct Bump {
+    /// INVARIANT: a multiple of the step, derived from the region's pointer, at or below `end`.
+    next: Cell<NonNull<u8>>,
+    /// An address. INVARIANT: a multiple of the step; the bytes from `next` up to it are this value's.
+    end: Cell<usize>,
+}
+
+impl Bump {
+    /// # Safety
+    ///
+    /// - `start` lies in a region, `start + len` too or at its end, and both are multiples of the step.
+    /// - The bytes between are used by nobody else while this value hands them out.
+    #[inline]
+    pub(crate) unsafe fn new(start: NonNull<u8>, len: usize) -> Self {
+        Self { next: Cell::new(start), end: Cell::new(start.addr().get() + len) }
+    }
+
+    /// Goes on with other bytes.
+    ///
+    /// # Safety
+    ///
+    /// As for [`new`](Self::new).
+    #[inline]
+    pub(crate) unsafe fn set(&self, start: NonNull<u8>, len: usize) {
+        self.next.set(start);
+        self.end.set(start.addr().get() + len);
+    }
+
+    /// `size` bytes at a multiple of `align`, a power of two; or `None`, and nothing changed.
+    #[inline(always)]
+    pub(crate) fn claim(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
+        let next = self.next.get();
+        let padding = if align <= STEP { 0 } else { next.addr().get().wrapping_neg() & (align - 1) };
+        let room = self.room().checked_sub(padding)?;
+        if size > room {
+            return None;
+        }
+        // SAFETY: `padding` is at most the room, so the start lies in the run.
+        let start = unsafe { next.add(padding) };
+        // What fits also fits rounded up, because the room is a multiple of the step: `next` and `end` are, and so is the padding.
+        // SAFETY: hence the new `next` lies in the run or at its end.
+        self.next.set(unsafe { start.add(round_up(size)) });
+        Some(start)
+    }
+
+    /// Whether `[start, start + size)`, the caller's own and not empty, is the last claimed.
+    #[inline]
+    pub(crate) fn is_last(&self, start: NonNull<u8>, size: usize) -> bool {
+        // The bytes lie in a region, so nothing wraps.
+        (start.addr().get() + size).next_multiple_of(STEP) == self.next.get().addr().get()
+    }
+
+    /// Takes back the whole steps of `[start, start + size)` if they are the last claimed; true if they were. The caller
+    /// owns them, and `size` is not 0.
+    #[inline]
+    pub(crate) fn give_back(&self, start: NonNull<u8>, size: usize) -> bool {
+        if !self.is_last(start, size) {
+            return false;
+        }
+        let next = self.next.get();
+        // The bytes end at `next`, so they lie directly before it, in this run or in one that it continues.
+        let len = (next.addr().get() - start.addr().get()) & !(STEP - 1);
+        // SAFETY: see above; the caller owned the bytes.
+        self.next.set(unsafe { next.sub(len) });
+        true
+    }
+
+    /// Makes the last claimed `[start, start + old_size)` one of `new_size` bytes, which is no less; true if it was the last,
+    /// and there was room.
+    #[inline]
+    pub(crate) fn extend(&self, start: NonNull<u8>, old_size: usize, new_size: usize) -> bool {
+        let next = self.next.get();
+        // Both are more than the steps that the block has already by the same number of bytes, or less than a step.
+        let more = new_size.saturating_sub(next.addr().get() - start.addr().get());
+        if !self.is_last(start, old_size) || more > self.room() {
+            return false;
+        }
+        // SAFETY: what fits also fits rounded up, as in `claim`.
+        self.next.set(unsafe { next.add(round_up(more)) });
+        true
+    }
+
+    /// Bytes left.
+    #[inline(always)]
+    pub(crate) fn room(&self) -> usize {
+        self.end.get() - self.next.get().addr().get()
+    }
+
+    /// The first byte that was not claimed.
+    #[inline(always)]
+    pub(crate) fn next(&self) -> NonNull<u8> {
+        self.next.get()
+    }
+
+    /// The address behind the last byte.
+    #[inline(always)]
+    pub(crate) fn end(&self) -> usize {
+        self.end.get()
+    }
+}
