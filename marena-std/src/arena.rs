@@ -128,8 +128,9 @@ impl Arena {
     /// Gives the pages that lie wholly past the cursor back to the system, which provides them anew when they are touched again;
     /// the number of bytes offered to it.
     ///
-    /// What is allocated stays as it is; [`reset`](Self::reset) first gives back nearly everything. Linux takes the pages at
-    /// once, other Unix systems when they need them, Windows not at all: the answer is 0 there.
+    /// What is allocated stays as it is, under its handles and addresses; with a [`reset`](Self::reset) first, nearly everything
+    /// goes back. Linux takes the pages at once, other Unix systems when they need them, Windows not at all: the answer is 0
+    /// there.
     ///
     /// No substitute for [`wipe`](Self::wipe): where the system does not take the pages, their bytes stay.
     ///

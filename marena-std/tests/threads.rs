@@ -38,7 +38,7 @@ fn fill(arena: &Arena, thread: usize) -> Vec<Block<'_>> {
 
 #[test]
 fn threads_that_fill_an_arena_get_zeroed_disjoint_blocks_in_every_life() {
-    let mut arena = Arena::with_capacity(if cfg!(miri) { 1 << 16 } else { 8 << 20 }).unwrap();
+    let mut arena = Arena::with_capacity(if cfg!(miri) { 1 << 16 } else { 2 << 20 }).unwrap();
     for life in 0..3 {
         let mut spans = Vec::new();
         let shared = &arena;
