@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use marena_core::ARENA_MIN_ADDRESS;
+use marena_core::{ARENA_MIN_ADDRESS, Scratch};
 
 use crate::builder::Builder;
 use crate::error::Error;
@@ -123,6 +123,23 @@ impl Arena {
     /// ```
     pub fn wipe(&mut self) {
         self.core.wipe();
+    }
+
+    /// A scope over all that the arena has left; everything in it goes back at its end.
+    ///
+    /// ```
+    /// let mut arena = marena_std::Arena::with_capacity(1 << 20)?;
+    /// for round in 0..100_u8 {
+    ///     let scratch = arena.scratch();
+    ///     scratch.alloc_slice_fill_with(500_000, |_| round)?;
+    /// }
+    /// assert_eq!(arena.used(), 0);
+    /// # Ok::<(), marena_std::Error>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn scratch(&mut self) -> Scratch<'_, OwnedMemory> {
+        self.core.scratch()
     }
 
     /// Gives the pages that lie wholly past the cursor back to the system, which provides them anew when they are touched again;

@@ -91,6 +91,7 @@ mod arena;
 mod builder;
 mod error;
 mod memory;
+mod pool;
 
 pub use arena::Arena;
 pub use builder::Builder;
@@ -98,6 +99,7 @@ pub use error::Error;
 pub use marena_core;
 pub use marena_core::{
     ARENA_INVALID_ADDRESS, ARENA_MAX_ALLOC_SIZE, ARENA_MIN_ADDRESS, ARENA_PAGESIZE, Address, AllocError, Allocate,
-    Block, Handle, MemoryError, Stats, TryAllocError,
+    Block, Handle, Lease, MemoryError, PoolGuard, Scratch, Stats, TryAllocError,
 };
 pub use memory::OwnedMemory;
+pub use pool::Pool;
