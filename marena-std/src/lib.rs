@@ -64,7 +64,7 @@
 //!
 //! | | Linux | other Unix systems | Windows |
 //! | --- | --- | --- | --- |
-//! | untouched capacity counts as | nothing (under `vm.overcommit_memory=2`: committed) | nothing, mostly | committed |
+//! | untouched capacity counts as | nothing; with `vm.overcommit_memory=2`, committed | nothing, where the system overcommits | committed |
 //! | `trim` | at once | when the system is short of memory | no effect |
 //! | `huge_pages` | as `/sys/kernel/mm/transparent_hugepage` says | no effect | no effect |
 //!
