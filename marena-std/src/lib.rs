@@ -103,3 +103,8 @@ pub use marena_core::{
 };
 pub use memory::OwnedMemory;
 pub use pool::Pool;
+
+/// The examples of the README are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
