@@ -74,7 +74,7 @@ fn is_aligned(start: NonNull<u8>, layout: Layout) -> bool {
 /// An arena in a `static` can be a program's `#[global_allocator]`: for firmware and short-lived processes that end before the
 /// memory does. What is freed comes back only if it was the last allocated.
 ///
-/// ```
+/// ```standalone_crate
 /// use marena_core::{Arena, StaticMemory};
 ///
 /// static MEMORY: StaticMemory<{ 16 << 20 }> = StaticMemory::new();

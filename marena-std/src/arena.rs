@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use marena_core::ARENA_MIN_ADDRESS;
+use marena_core::{ARENA_MIN_ADDRESS, Scratch};
 
 use crate::builder::Builder;
 use crate::error::Error;
@@ -125,11 +125,29 @@ impl Arena {
         self.core.wipe();
     }
 
+    /// A scope over all that the arena has left; everything in it goes back at its end.
+    ///
+    /// ```
+    /// let mut arena = marena_std::Arena::with_capacity(1 << 20)?;
+    /// for round in 0..100_u8 {
+    ///     let scratch = arena.scratch();
+    ///     scratch.alloc_slice_fill_with(500_000, |_| round)?;
+    /// }
+    /// assert_eq!(arena.used(), 0);
+    /// # Ok::<(), marena_std::Error>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn scratch(&mut self) -> Scratch<'_, OwnedMemory> {
+        self.core.scratch()
+    }
+
     /// Gives the pages that lie wholly past the cursor back to the system, which provides them anew when they are touched again;
     /// the number of bytes offered to it.
     ///
-    /// What is allocated stays as it is; [`reset`](Self::reset) first gives back nearly everything. Linux takes the pages at
-    /// once, other Unix systems when they need them, Windows not at all: the answer is 0 there.
+    /// What is allocated stays as it is, under its handles and addresses; with a [`reset`](Self::reset) first, nearly everything
+    /// goes back. Linux takes the pages at once, other Unix systems when they need them, Windows not at all: the answer is 0
+    /// there.
     ///
     /// No substitute for [`wipe`](Self::wipe): where the system does not take the pages, their bytes stay.
     ///
@@ -153,6 +171,7 @@ impl Arena {
     }
 }
 
+/// Shared only: what needs the arena exclusively is this type's own, so that the memory can take part in it.
 impl Deref for Arena {
     type Target = marena_core::Arena<OwnedMemory>;
 

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::arena::Arena;
 use crate::error::Error;
 use crate::memory::OwnedMemory;
+use crate::pool::Pool;
 
 /// Told the bytes done and their total.
 type Progress<'p> = Box<dyn FnMut(usize, usize) + 'p>;
@@ -67,7 +68,7 @@ impl<'p> Builder<'p> {
     /// Has every page touched before [`build`](Self::build) returns, so that no allocation waits for the system to provide
     /// one. Off by default.
     ///
-    /// `progress` is told the bytes done and their total (the capacity), every few MiB and at the end. Where the system has too little
+    /// `progress` is told the bytes done and their total (the capacity, over all arenas of a pool), every few MiB and at the end. Where the system has too little
     /// memory it may end the process, as with any touch of memory it had promised.
     ///
     /// ```
@@ -93,16 +94,36 @@ impl<'p> Builder<'p> {
     /// assert_eq!(arena.used(), 0);
     /// # Ok::<(), marena_std::Error>(())
     /// ```
-    pub fn build(self) -> Result<Arena, Error> {
+    pub fn build(mut self) -> Result<Arena, Error> {
+        Arena::in_memory(self.memory(0, 1)?)
+    }
+
+    /// Makes a pool of `arenas` arenas, each with these settings.
+    ///
+    /// # Errors
+    ///
+    /// As for [`build`](Self::build).
+    ///
+    /// ```
+    /// let pool = marena_std::Arena::builder().capacity(8 << 20).huge_pages(true).build_pool(3)?;
+    /// assert_eq!(pool.available(), 3);
+    /// # Ok::<(), marena_std::Error>(())
+    /// ```
+    pub fn build_pool(mut self, arenas: usize) -> Result<Pool, Error> {
+        Pool::in_memories((0..arenas).map(|index| self.memory(index, arenas)))
+    }
+
+    /// The memory of one of `count` arenas.
+    fn memory(&mut self, index: usize, count: usize) -> Result<OwnedMemory, Error> {
         let mut memory = if self.huge_pages {
             OwnedMemory::reserve_huge(self.capacity)?
         } else {
             OwnedMemory::reserve(self.capacity)?
         };
-        if let Some(progress) = self.prefault {
-            memory.prefault(progress);
+        if let Some(progress) = &mut self.prefault {
+            memory.prefault(|done, total| progress(index * total + done, count * total));
         }
-        Arena::in_memory(memory)
+        Ok(memory)
     }
 }
 

@@ -64,7 +64,7 @@
 //!
 //! | | Linux | other Unix systems | Windows |
 //! | --- | --- | --- | --- |
-//! | untouched capacity counts as | nothing (under `vm.overcommit_memory=2`: committed) | nothing, mostly | committed |
+//! | untouched capacity counts as | nothing; with `vm.overcommit_memory=2`, committed | nothing, where the system overcommits | committed |
 //! | `trim` | at once | when the system is short of memory | no effect |
 //! | `huge_pages` | as `/sys/kernel/mm/transparent_hugepage` says | no effect | no effect |
 //!
@@ -91,6 +91,7 @@ mod arena;
 mod builder;
 mod error;
 mod memory;
+mod pool;
 
 pub use arena::Arena;
 pub use builder::Builder;
@@ -98,6 +99,12 @@ pub use error::Error;
 pub use marena_core;
 pub use marena_core::{
     ARENA_INVALID_ADDRESS, ARENA_MAX_ALLOC_SIZE, ARENA_MIN_ADDRESS, ARENA_PAGESIZE, Address, AllocError, Allocate,
-    Block, Handle, MemoryError, Stats, TryAllocError,
+    Block, Handle, Lease, MemoryError, PoolGuard, Scratch, Stats, TryAllocError,
 };
 pub use memory::OwnedMemory;
+pub use pool::Pool;
+
+/// The examples of the README are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -97,15 +97,23 @@ fn running_out_of_addresses_is_a_typed_error_after_which_less_still_fits() {
     const LIMITED: &str = "MARENA_TEST_ADDRESSES_ARE_LIMITED";
     const NAME: &str = "running_out_of_addresses_is_a_typed_error_after_which_less_still_fits";
     if std::env::var_os(LIMITED).is_none() {
-        let limited = std::process::Command::new("sh")
-            .args(["-c", "ulimit -v 1048576 && exec \"$0\" --exact \"$1\""])
-            .arg(std::env::current_exe().unwrap())
-            .args([NAME, "--nocapture"])
-            .env(LIMITED, "1")
-            .output()
-            .unwrap();
-        assert!(limited.status.success(), "{limited:?}");
-        assert!(String::from_utf8_lossy(&limited.stdout).contains("1 passed"), "{limited:?}");
+        let limited = |arguments: &[&str]| {
+            std::process::Command::new("sh")
+                .args(["-c", "ulimit -v 1048576 && exec \"$0\" \"$@\""])
+                .arg(std::env::current_exe().unwrap())
+                .args(arguments)
+                .env(LIMITED, "1")
+                .output()
+                .unwrap()
+        };
+        // A sanitizer's shadow alone is larger, and an emulated program cannot be run again: nothing to see there.
+        if !limited(&["--list"]).status.success() {
+            eprintln!("not tested: this program does not run with a GiB of addresses");
+            return;
+        }
+        let ran = limited(&["--exact", NAME]);
+        assert!(ran.status.success(), "{ran:?}");
+        assert!(String::from_utf8_lossy(&ran.stdout).contains("1 passed"), "{ran:?}");
         return;
     }
     for huge_pages in [false, true] {

@@ -1,0 +1,112 @@
+//! Arenas of one capacity, handed out and recycled.
+
+use std::fmt;
+
+use marena_core::{PoolGuard, PoolSlot};
+
+use crate::builder::Builder;
+use crate::error::Error;
+use crate::memory::OwnedMemory;
+
+/// Arenas of one capacity, each free or shared by the clones of one guard; when the last clone is dropped, the arena is reset
+/// and free again.
+///
+/// [`marena_core::Pool`], for a number of arenas known only at run time. Address space for all of them is reserved at the start;
+/// memory is used from the first touch of each page on, and stays with its arena when that is recycled.
+///
+/// # Examples
+///
+/// A table that fills while the previous one is still read:
+///
+/// ```
+/// use marena_std::Pool;
+///
+/// let pool = Pool::new(2, 1 << 20)?;
+/// let table = pool.acquire().unwrap();
+/// let handle = table.insert("first").unwrap();
+///
+/// let reader = table.clone();
+/// drop(table);
+/// let next = pool.acquire().unwrap();
+/// assert_eq!(next.get(handle), None);
+/// assert_eq!(reader.get(handle), Some(&"first"));
+///
+/// drop(reader);
+/// assert_eq!(pool.available(), 1);
+/// # Ok::<(), marena_std::Error>(())
+/// ```
+pub struct Pool {
+    slots: Box<[PoolSlot<OwnedMemory>]>,
+}
+
+impl Pool {
+    /// A pool of `arenas` empty arenas of `capacity` bytes each, rounded up to a multiple of
+    /// [`ARENA_PAGESIZE`](crate::ARENA_PAGESIZE). [`Builder::build_pool`] has more to say about their memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ZeroCapacity`], [`Error::CapacityTooLarge`] and [`Error::OutOfAddressSpace`].
+    ///
+    /// ```
+    /// use marena_std::Pool;
+    /// let pool = Pool::new(4, 64 << 20)?;
+    /// assert_eq!(pool.available(), 4);
+    /// # Ok::<(), marena_std::Error>(())
+    /// ```
+    pub fn new(arenas: usize, capacity: usize) -> Result<Self, Error> {
+        Builder::default().capacity(capacity).build_pool(arenas)
+    }
+
+    pub(crate) fn in_memories(memories: impl Iterator<Item = Result<OwnedMemory, Error>>) -> Result<Self, Error> {
+        let slots = memories.map(|memory| Ok(PoolSlot::new(marena_core::Arena::new(memory?)?)));
+        Ok(Self { slots: slots.collect::<Result<_, Error>>()? })
+    }
+
+    /// A free arena, or `None` if at a look at each none was. Takes time in proportion to the number of arenas.
+    ///
+    /// ```
+    /// use marena_std::Pool;
+    /// let pool = Pool::new(1, 1024)?;
+    /// let guard = pool.acquire().unwrap();
+    /// assert!(pool.acquire().is_none());
+    /// drop(guard);
+    /// assert!(pool.acquire().is_some());
+    /// # Ok::<(), marena_std::Error>(())
+    /// ```
+    #[must_use = "dropping the guard recycles the arena"]
+    pub fn acquire(&self) -> Option<PoolGuard<'_, OwnedMemory>> {
+        self.slots.iter().find_map(PoolSlot::acquire)
+    }
+
+    /// Arenas that are free at a look at each.
+    ///
+    /// ```
+    /// use marena_std::Pool;
+    /// let pool = Pool::new(2, 1024)?;
+    /// let guard = pool.acquire();
+    /// assert_eq!(pool.available(), 1);
+    /// # drop(guard);
+    /// # Ok::<(), marena_std::Error>(())
+    /// ```
+    #[must_use]
+    pub fn available(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.is_free()).count()
+    }
+
+    /// Arenas of the pool, free or not.
+    ///
+    /// ```
+    /// assert_eq!(marena_std::Pool::new(2, 1024)?.arenas(), 2);
+    /// # Ok::<(), marena_std::Error>(())
+    /// ```
+    #[must_use]
+    pub fn arenas(&self) -> usize {
+        self.slots.len()
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("arenas", &self.arenas()).field("available", &self.available()).finish()
+    }
+}
