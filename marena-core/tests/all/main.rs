@@ -1,6 +1,7 @@
 //! Behaviour of the arena, one file for each family of its interface.
 
 mod allocation;
+mod allocators;
 mod attach;
 mod auto_traits;
 mod errors;
