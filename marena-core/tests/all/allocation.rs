@@ -1,6 +1,7 @@
 //! Allocating bytes: every form, at every edge of sizes and alignments.
 
 use std::alloc::Layout;
+use std::ptr::NonNull;
 
 use marena_core::{ARENA_MAX_ALLOC_SIZE, Address, AllocError, Arena, Memory};
 
@@ -16,7 +17,7 @@ const FORMS: [Form; 12] = [
     ("allocate_bounded", |arena, size| arena.allocate_bounded(size, 3).map(|block| block.len())),
     ("allocate_uninit", |arena, size| arena.allocate_uninit(size, 8).map(|bytes| bytes.len())),
     ("allocate_layout", |arena, size| match Layout::from_size_align(size, 8) {
-        Ok(layout) => arena.allocate_layout(layout).map(|bytes| bytes.len()),
+        Ok(layout) => arena.allocate_layout(layout).map(NonNull::len),
         // No layout has such a size; what the arena would say stands in.
         Err(_) => Err(AllocError::TooLarge { requested: size }),
     }),

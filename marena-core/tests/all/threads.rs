@@ -224,7 +224,6 @@ fn a_pool_under_threads_never_hands_an_arena_to_two_lives_at_once() {
                     block.fill(mark(thread, done));
                     let share = guard.clone();
                     assert!(block.iter().all(|&byte| byte == mark(thread, done)));
-                    drop(block);
                     drop(guard);
                     assert_eq!(share.used(), 64);
                     done += 1;
