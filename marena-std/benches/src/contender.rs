@@ -39,14 +39,17 @@ pub trait Source {
     }
 }
 
-/// Allocates `count` blocks and writes the address of the one before into each: every contender's block is touched,
+/// Allocates `count` blocks for a `T` and writes the address of the one before into each: every contender's block is touched,
 /// and heaps can free theirs afterwards. The last block.
+///
+/// The layout is known at build time, as it is where values are allocated.
 #[inline(always)]
-pub fn chain(source: &mut impl Source, layout: Layout, count: usize) -> Link {
+pub fn chain<T>(source: &mut impl Source, count: usize) -> Link {
+    const { assert!(size_of::<T>() >= size_of::<Link>() && align_of::<T>() >= align_of::<Link>()) };
     let mut last: Link = None;
     for _ in 0..count {
-        let block = source.block(layout);
-        // SAFETY: every layout in use has the size and alignment of a pointer or more, and the block is nobody else's.
+        let block = source.block(Layout::new::<T>());
+        // SAFETY: the layout is that of a pointer or more, and the block is nobody else's.
         // Volatile, so that a write nobody reads is not left out.
         unsafe { block.cast::<Link>().write_volatile(last) };
         last = Some(block);
@@ -61,12 +64,12 @@ pub type Link = Option<NonNull<u8>>;
 ///
 /// # Safety
 ///
-/// The chain was made from this source with this layout, and none of its blocks is used afterwards.
-pub unsafe fn free_chain(source: &mut impl Source, layout: Layout, mut last: Link) {
+/// The chain was made from this source for this `T`, and none of its blocks is used afterwards.
+pub unsafe fn free_chain<T>(source: &mut impl Source, mut last: Link) {
     while let Some(block) = last {
         // SAFETY: `chain` wrote it, and nobody else has the block.
         last = unsafe { block.cast::<Link>().read_volatile() };
         // SAFETY: the caller's promise; the link was read before.
-        unsafe { source.free(block, layout) };
+        unsafe { source.free(block, Layout::new::<T>()) };
     }
 }

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use crate::contender::{Contender, chain, free_chain};
 use crate::target::Target;
-use std::alloc::Layout;
 
 /// Something to do, and everyone who can do it.
 pub struct Work {
@@ -60,17 +59,17 @@ impl Entry {
         Self { name: name.into(), operations, batch: Box::new(batch) }
     }
 
-    /// `count` blocks from a contender with room for them, reset before each batch and not measured.
-    pub fn blocks<C: Contender + 'static>(layout: Layout, count: usize) -> Self {
-        let mut contender = C::with_capacity(layout.size() * count);
+    /// `count` blocks for a `T` from a contender with room for them, reset before each batch and not measured.
+    pub fn blocks<C: Contender + 'static, T>(count: usize) -> Self {
+        let mut contender = C::with_capacity(size_of::<T>() * count);
         Self::new(C::NAME, count, move || {
             contender.reset();
             let mut source = contender.source();
             let start = Instant::now();
-            let last = chain(&mut source, layout, count);
+            let last = chain::<T>(&mut source, count);
             let elapsed = start.elapsed();
             // SAFETY: made just now, and used by nobody.
-            unsafe { free_chain(&mut source, layout, last) };
+            unsafe { free_chain::<T>(&mut source, last) };
             elapsed
         })
     }

@@ -1,6 +1,5 @@
 //! Memory that was never touched.
 
-use std::alloc::Layout;
 use std::time::Instant;
 
 use crate::contender::{Contender, chain};
@@ -8,8 +7,8 @@ use crate::contenders::{Blink, BumpScope, Bumpalo, HugePages, Rarena, Shared, Sy
 use crate::target::Target;
 use crate::work::{Effort, Entry, Work};
 
-const BLOCK: Layout = Layout::new::<[u64; 8]>();
-const BLOCKS: usize = (512 << 20) / BLOCK.size();
+type Block = [u64; 8];
+const BLOCKS: usize = (512 << 20) / size_of::<Block>();
 
 pub(super) fn work() -> Work {
     Work {
@@ -40,8 +39,8 @@ pub(super) fn work() -> Work {
 fn entry<C: Contender + 'static>() -> Entry {
     Entry::new(C::NAME, BLOCKS, || {
         let start = Instant::now();
-        let mut contender = C::with_capacity(BLOCK.size() * BLOCKS);
-        chain(&mut contender.source(), BLOCK, BLOCKS);
+        let mut contender = C::with_capacity(size_of::<Block>() * BLOCKS);
+        chain::<Block>(&mut contender.source(), BLOCKS);
         start.elapsed()
     })
 }

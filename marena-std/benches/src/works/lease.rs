@@ -1,6 +1,6 @@
 //! Blocks for one owner.
 
-use super::{NODE, NODES};
+use super::{NODES, Node};
 use crate::contenders::{Blink, BumpScope, Bumpalo, Heap, Herd, Jemalloc, Leased, Mimalloc, System};
 use crate::target::Target;
 use crate::work::{Effort, Entry, Work};
@@ -12,14 +12,14 @@ pub(super) fn work() -> Work {
         unit: "block",
         how: "8,192 blocks of 24 B aligned to 8, the first word written; memory warm. The lease begins with its smallest chunk.",
         entries: vec![
-            Entry::blocks::<Leased>(NODE, NODES),
-            Entry::blocks::<Bumpalo>(NODE, NODES),
-            Entry::blocks::<Herd>(NODE, NODES),
-            Entry::blocks::<BumpScope>(NODE, NODES),
-            Entry::blocks::<Blink>(NODE, NODES),
-            Entry::blocks::<Heap<System>>(NODE, NODES),
-            Entry::blocks::<Heap<Mimalloc>>(NODE, NODES),
-            Entry::blocks::<Heap<Jemalloc>>(NODE, NODES),
+            Entry::blocks::<Leased, Node>(NODES),
+            Entry::blocks::<Bumpalo, Node>(NODES),
+            Entry::blocks::<Herd, Node>(NODES),
+            Entry::blocks::<BumpScope, Node>(NODES),
+            Entry::blocks::<Blink, Node>(NODES),
+            Entry::blocks::<Heap<System>, Node>(NODES),
+            Entry::blocks::<Heap<Mimalloc>, Node>(NODES),
+            Entry::blocks::<Heap<Jemalloc>, Node>(NODES),
         ],
         absent: vec![
             ("rarena-allocator", "its arena for one thread is the one for many without atomics; not compared"),

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::NODE;
+use super::Node;
 use crate::contender::{SharedContender, chain, free_chain};
 use crate::contenders::{Floor, Heap, Herd, Jemalloc, Leased, Mimalloc, Rarena, Shared, StaticAlloc, SyncBlink, System};
 use crate::machine;
@@ -67,7 +67,7 @@ pub fn entry_name(contender: &str, threads: usize) -> String {
 }
 
 fn entry<C: SharedContender + 'static>(threads: usize) -> Entry {
-    let mut contender = C::with_capacity(NODE.size() * NODES * threads);
+    let mut contender = C::with_capacity(size_of::<Node>() * NODES * threads);
     Entry::new(entry_name(C::NAME, threads), NODES * threads, move || {
         contender.reset();
         batch(&contender, threads)
@@ -85,10 +85,10 @@ fn batch(contender: &impl SharedContender, threads: usize) -> Duration {
             hint::spin_loop();
         }
         let start = Instant::now();
-        let last = chain(&mut source, NODE, NODES);
+        let last = chain::<Node>(&mut source, NODES);
         let end = Instant::now();
         // SAFETY: made just now, and used by nobody.
-        unsafe { free_chain(&mut source, NODE, last) };
+        unsafe { free_chain::<Node>(&mut source, last) };
         (start, end)
     };
     let spans: Vec<_> = thread::scope(|scope| {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{NODE, NODES};
+use super::{NODES, Node};
 use crate::contender::{Contender, Source, chain};
 use crate::contenders::{Blink, BumpScoped, Bumpalo, LeasedScratch, Scratched};
 use crate::target::Target;
@@ -58,7 +58,7 @@ fn scopes(blocks: usize) -> Work {
 }
 
 fn entry<C: Contender + 'static>(blocks: usize) -> Entry {
-    let mut contender = C::with_capacity(NODE.size() * blocks);
+    let mut contender = C::with_capacity(size_of::<Node>() * blocks);
     Entry::new(C::NAME, NODES, move || {
         let start = Instant::now();
         for _ in 0..NODES / blocks {
@@ -71,5 +71,5 @@ fn entry<C: Contender + 'static>(blocks: usize) -> Entry {
 
 #[inline(always)]
 fn fill(mut scope: impl Source, blocks: usize) {
-    chain(&mut scope, NODE, blocks);
+    chain::<Node>(&mut scope, blocks);
 }

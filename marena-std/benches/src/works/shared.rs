@@ -1,6 +1,6 @@
 //! Blocks from a cursor that several threads may use, on one thread.
 
-use super::{NODE, NODES};
+use super::{NODES, Node};
 use crate::contenders::{Floor, Heap, Jemalloc, Mimalloc, Rarena, Shared, StaticAlloc, SyncBlink, System};
 use crate::target::Target;
 use crate::work::{Effort, Entry, Work};
@@ -12,14 +12,14 @@ pub(super) fn work() -> Work {
         unit: "block",
         how: "8,192 blocks of 24 B aligned to 8, the first word written; memory warm.",
         entries: vec![
-            Entry::blocks::<Floor>(NODE, NODES),
-            Entry::blocks::<Shared>(NODE, NODES),
-            Entry::blocks::<Rarena>(NODE, NODES),
-            Entry::blocks::<SyncBlink>(NODE, NODES),
-            Entry::blocks::<StaticAlloc>(NODE, NODES),
-            Entry::blocks::<Heap<System>>(NODE, NODES),
-            Entry::blocks::<Heap<Mimalloc>>(NODE, NODES),
-            Entry::blocks::<Heap<Jemalloc>>(NODE, NODES),
+            Entry::blocks::<Floor, Node>(NODES),
+            Entry::blocks::<Shared, Node>(NODES),
+            Entry::blocks::<Rarena, Node>(NODES),
+            Entry::blocks::<SyncBlink, Node>(NODES),
+            Entry::blocks::<StaticAlloc, Node>(NODES),
+            Entry::blocks::<Heap<System>, Node>(NODES),
+            Entry::blocks::<Heap<Mimalloc>, Node>(NODES),
+            Entry::blocks::<Heap<Jemalloc>, Node>(NODES),
         ],
         absent: vec![
             ("bumpalo", "one thread only"),

@@ -9,18 +9,18 @@ use crate::target::Target;
 use crate::work::{Effort, Entry, Work};
 
 /// Blocks read in a batch, of this many bytes each: all in the nearest cache.
-const BLOCKS: usize = 256;
+const BLOCKS: usize = 64;
 const SIZE: usize = 64;
 
 /// How often a batch reads them all.
-const PASSES: usize = 32;
+const PASSES: usize = 128;
 
 pub(super) fn work() -> Work {
     Work {
         id: "view",
         title: "a published block, read",
         unit: "block",
-        how: "256 blocks of 64 B in an order that is no pattern, the first byte and the length summed. Slicing is `&region[offset..][..size]` \
+        how: "64 blocks of 64 B in an order that is no pattern, the first byte and the length summed. Slicing is `&region[offset..][..size]` \
               with 4-byte offsets and sizes.",
         entries: vec![view(), view_ptr(), slicing()],
         absent: vec![("every peer", "no handles; a reference needs no reading back")],
@@ -31,7 +31,7 @@ pub(super) fn work() -> Work {
 
 /// The numbers below `BLOCKS` in an order that no prefetcher guesses.
 fn order() -> impl Iterator<Item = usize> {
-    (0..BLOCKS).map(|index| index * 97 % BLOCKS)
+    (0..BLOCKS).map(|index| index * 37 % BLOCKS)
 }
 
 fn entry<T: Copy + 'static, R: 'static>(
@@ -76,7 +76,9 @@ fn view_ptr() -> Entry {
 }
 
 fn slicing() -> Entry {
-    let region = vec![0_u8; BLOCKS * SIZE];
+    // In an arena as well, so that all read memory of one kind.
+    let arena: &'static Arena = Box::leak(Box::new(arena()));
+    let region: &'static [u8] = arena.allocate(BLOCKS * SIZE).expect("reserved").into_mut();
     let keys = order().map(|index| ((index * SIZE) as u32, SIZE as u32)).collect();
     entry("slicing", keys, region, |region, (offset, size)| &region[offset as usize..][..size as usize])
 }

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 
 use marena_std::Arena;
 
-use super::{NODE, NODES};
+use super::{NODES, Node};
 use crate::contender::{Contender, Source};
 use crate::contenders::{Bumpalo, Heap, HeapAllocator, Jemalloc, Mimalloc, Shared, System};
 use crate::target::Target;
@@ -38,7 +38,7 @@ pub(super) fn work() -> Work {
 }
 
 fn entry<C: Contender + 'static>(name: &'static str) -> Entry {
-    Entry { name: name.to_owned(), ..Entry::blocks::<C>(NODE, NODES) }
+    Entry { name: name.to_owned(), ..Entry::blocks::<C, Node>(NODES) }
 }
 
 fn arena(bytes: usize) -> Arena {
@@ -136,7 +136,7 @@ struct Values<'a>(&'a bumpalo::Bump);
 impl Source for Values<'_> {
     #[inline(always)]
     fn block(&mut self, layout: Layout) -> NonNull<u8> {
-        debug_assert_eq!(layout, NODE);
+        debug_assert_eq!(layout, Layout::new::<Node>());
         // The zeros are there before the first word is overwritten.
         black_box(NonNull::from(self.0.alloc([0_u64; 3]))).cast()
     }
