@@ -51,6 +51,8 @@ mod allocator;
 mod arena;
 mod block;
 mod bump;
+#[cfg(feature = "defmt")]
+mod defmt_format;
 mod epoch;
 mod error;
 mod forward;
