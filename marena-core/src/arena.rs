@@ -437,6 +437,13 @@ impl<M: Memory> Arena<M> {
         unsafe { region.add(HEADER_SIZE + position) }
     }
 
+    /// Bytes just claimed at this position or behind it are zero; `None` where nothing is known. Asked after the claim.
+    #[inline(always)]
+    pub(crate) fn dirty_end(&self) -> Option<usize> {
+        // ORDERING: Relaxed: the claim before this acquired every raise that a give-back below its bytes released.
+        self.memory.is_zeroed().then(|| self.header().peak.load(Relaxed) as usize)
+    }
+
     /// Whether `epoch` is the one that handles of this life carry. A drawn ticket decides by one comparison.
     #[inline(always)]
     pub(crate) fn is_current(&self, epoch: NonZeroU64) -> bool {

@@ -326,18 +326,18 @@ unsafe impl<'s, M: Memory> Allocate<'s> for &'s Scratch<'_, M> {
     }
 
     #[inline(always)]
-    fn base(self) -> NonNull<u8> {
+    fn base(self, _claimed: NonNull<u8>) -> NonNull<u8> {
         self.arena.base()
     }
 
     #[inline(always)]
-    fn dirty_end(self) -> Option<usize> {
+    fn dirty_end(self, _claimed: NonNull<u8>) -> Option<usize> {
         // Scopes use the same bytes over and over: nothing is known about them.
         None
     }
 
     #[inline]
-    fn epoch(self) -> NonZeroU64 {
+    fn epoch(self, _claimed: NonNull<u8>) -> NonZeroU64 {
         self.epoch.get().unwrap_or_else(|| {
             let epoch = epoch::draw();
             self.epoch.set(Some(epoch));
