@@ -7,7 +7,8 @@
 //! | claim | weak exchange, Acquire |
 //! | raise of the peak | weak exchange, Relaxed |
 //! | give-back | strong exchange, Release |
-//! | shared reset | store of 0, Release |
+//! | shared reset: peak | store of another value, Relaxed |
+//! | shared reset: cursor | store of 0, Release |
 //! | end of formatting | store of another value, Release |
 //! | attach | load, Acquire |
 //! | growth in place | strong exchange, Acquire |
@@ -298,6 +299,18 @@ pub struct RelaxedReset;
 impl Fault for RelaxedReset {
     fn store(word: &AtomicU32, value: u32, order: Ordering) {
         word.store(value, if value == 0 { Relaxed } else { order });
+    }
+}
+
+/// A shared reset that does not note how far bytes were used: no plain store of a figure arrives.
+#[derive(Debug)]
+pub struct ResetForgetsPeak;
+
+impl Fault for ResetForgetsPeak {
+    fn store(word: &AtomicU32, value: u32, order: Ordering) {
+        if value == 0 || order != Relaxed {
+            word.store(value, order);
+        }
     }
 }
 

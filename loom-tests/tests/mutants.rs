@@ -46,7 +46,7 @@ fn mutants() -> Vec<(&'static str, Model)> {
         ClaimIgnoringFailure => lives::claims_through_two_attached_arenas_are_disjoint,
         PeakNotRaised => give_back::dirty_bytes_given_back_are_zero_for_the_next_claim,
         PeakNotRaised => give_back::a_panicking_initialiser_gives_back_against_a_claim,
-        PeakNotRaised => lives::a_shared_reset_after_a_join_starts_over,
+        ResetForgetsPeak => lives::a_shared_reset_after_a_join_starts_over,
         PeakRaisedByLoadAndStore => give_back::two_give_backs_take_only_their_own,
         PeakOverwritten => give_back::two_give_backs_take_only_their_own,
         RelaxedGiveBack => give_back::bytes_of_garbage_memory_given_back_are_zero_too,
