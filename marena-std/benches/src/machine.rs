@@ -19,8 +19,8 @@ pub fn describe() -> Vec<(&'static str, String)> {
         ("memory", memory),
         ("kernel", output("uname", &["-sr"])),
         ("huge pages", pages.trim().to_owned()),
-        ("compiler", output("rustc", &["--version"])),
-        ("profile", "release, lto = \"fat\", codegen-units = 1".to_owned()),
+        ("compiler", env!("COMPILER").to_owned()),
+        ("profile", format!("release, lto = \"fat\", codegen-units = 1; flags: {}", env!("FLAGS"))),
     ]
 }
 

@@ -39,8 +39,10 @@ impl Effort {
     pub const SMALL: Self = Self { rounds: 25, turn: Duration::from_millis(8) };
     /// For batches of milliseconds, of which a turn has a few.
     pub const MEDIUM: Self = Self { rounds: 25, turn: Duration::from_millis(16) };
-    /// For batches of a tenth of a second: one is a turn.
-    pub const LARGE: Self = Self { rounds: 9, turn: Duration::ZERO };
+    /// For batches of several threads, which on a busy machine seldom run at once.
+    pub const THREADS: Self = Self { rounds: 25, turn: Duration::from_millis(60) };
+    /// For batches of a tenth of a second and more.
+    pub const LARGE: Self = Self { rounds: 7, turn: Duration::from_millis(1500) };
 }
 
 /// One contender's part in a work.

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::Node;
 use crate::contender::{SharedContender, chain, free_chain};
-use crate::contenders::{Floor, Heap, Herd, Jemalloc, Leased, Mimalloc, Rarena, Shared, StaticAlloc, SyncBlink, System};
+use crate::contenders::{
+    Floor, Heap, Herd, Jemalloc, Leased, Mimalloc, Rarena, Shared, StaticAlloc, SyncBlink, System,
+};
 use crate::machine;
 use crate::target::Target;
 use crate::work::{Effort, Entry, Work};
@@ -56,7 +58,7 @@ pub(super) fn work() -> Work {
         entries,
         absent: vec![("bumpalo, bump-scope, blink-alloc", "one thread only")],
         targets: if machine::cores() < 2 { vec![] } else { vec![two_threads] },
-        effort: Effort::MEDIUM,
+        effort: Effort::THREADS,
     }
 }
 
@@ -67,8 +69,13 @@ pub fn entry_name(contender: &str, threads: usize) -> String {
 }
 
 fn entry<C: SharedContender + 'static>(threads: usize) -> Entry {
+    named::<C>(entry_name(C::NAME, threads), threads)
+}
+
+/// An entry under a name of its own.
+pub(super) fn named<C: SharedContender + 'static>(name: String, threads: usize) -> Entry {
     let mut contender = C::with_capacity(size_of::<Node>() * NODES * threads);
-    Entry::new(entry_name(C::NAME, threads), NODES * threads, move || {
+    Entry::new(name, NODES * threads, move || {
         contender.reset();
         batch(&contender, threads)
     })
