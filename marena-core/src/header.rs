@@ -128,7 +128,7 @@ impl<W: Word> Header<W> {
         self.magic[1].store(magic[1], Release);
     }
 
-    /// Whether this is the header of an arena of `capacity` bytes, whatever bytes it consists of.
+    /// Whether this is the header of an arena in a region of `len` bytes, whatever bytes it consists of.
     ///
     /// [`Arena::attach`](crate::Arena::attach) asks this; by itself it is for headers that no arena is made of, such as the copy of
     /// one in memory that cannot be written.
@@ -143,9 +143,13 @@ impl<W: Word> Header<W> {
     /// let header = Header::from_words(|| AtomicU32::new(0));
     /// assert_eq!(header.validate(4096), Err(AttachError::NotAnArena));
     /// ```
-    pub fn validate(&self, capacity: usize) -> Result<(), AttachError> {
-        if capacity < REGION_MIN {
-            return Err(MemoryError::TooSmall { required: REGION_MIN, len: capacity }.into());
+    pub fn validate(&self, len: usize) -> Result<(), AttachError> {
+        if len < REGION_MIN {
+            return Err(MemoryError::TooSmall { required: REGION_MIN, len }.into());
+        }
+        let capacity = len & !(STEP - 1);
+        if capacity > REGION_LIMIT {
+            return Err(MemoryError::TooLarge { limit: REGION_LIMIT, len }.into());
         }
         // ORDERING: Acquire pairs with the last store of `format`; what follows then reads at least what it stored.
         let magic_end = self.magic[1].load(Acquire);
@@ -163,9 +167,6 @@ impl<W: Word> Header<W> {
         let found = whole([self.capacity[0].load(Relaxed), self.capacity[1].load(Relaxed)]);
         if found != capacity as u64 {
             return Err(AttachError::Capacity { header: found, region: capacity as u64 });
-        }
-        if capacity > REGION_LIMIT {
-            return Err(MemoryError::TooLarge { limit: REGION_LIMIT, len: capacity }.into());
         }
         // The capacity is that of a region, so the difference is at least one step and below 2^31.
         let limit = (capacity - HEADER_SIZE) as u32;
