@@ -1,5 +1,6 @@
 //! Arenas in files: what is published is found again, by another mapping, another process and a child.
 #![cfg(all(unix, not(miri)))]
+#![expect(clippy::multiple_unsafe_ops_per_block, reason = "one promise covers all that a test does with its own file")]
 
 use std::fs;
 use std::path::PathBuf;

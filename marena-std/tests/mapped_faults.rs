@@ -3,9 +3,11 @@
 //! The functions below take the place of the C library's for the whole program, since a program's own symbols come first. So nothing in
 //! the arena is made for these tests.
 #![cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
+#![expect(clippy::multiple_unsafe_ops_per_block, reason = "one promise covers all that a test does with its own file")]
 
 use std::cell::{Cell, RefCell};
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use libc::{c_int, c_void, off64_t, size_t};
@@ -210,26 +212,25 @@ struct History {
     flushes: Vec<(usize, Flush)>,
 }
 
-/// What the disk may hold if the power fails while the program is between states `now` and `now + 1`: of each page what was last flushed, or any
-/// state since. `choose` picks one of so many.
-fn disk_after(history: &History, flushed: usize, now: usize, mut choose: impl FnMut(usize) -> usize) -> Vec<u8> {
-    let mut disk = Vec::with_capacity(CAPACITY);
-    for page in (0..CAPACITY).step_by(PAGE) {
+/// Of each page, what the disk may hold if the power fails in state `now` when so many flushes have ended: what was last flushed, or any state
+/// since.
+fn versions(history: &History, flushed: usize, now: usize) -> Vec<Vec<&[u8]>> {
+    let of_page = |page: usize| {
+        let range = page..page + PAGE;
         let last = history.flushes[..flushed]
             .iter()
             .rev()
-            .find(|(_, flush)| flush.offset <= page && page + PAGE <= flush.offset + flush.bytes.len());
+            .find(|(_, flush)| flush.offset <= range.start && range.end <= flush.offset + flush.bytes.len());
         let (since, durable) = match last {
             Some((state, flush)) => (*state, &flush.bytes[page - flush.offset..][..PAGE]),
-            None => (0, &history.states[0][page..][..PAGE]),
+            None => (0, &history.states[0][range.clone()]),
         };
-        let versions = (since..=now).map(|state| &history.states[state][page..][..PAGE]);
-        let mut versions: Vec<_> = std::iter::once(durable).chain(versions).collect();
+        let mut versions = vec![durable];
+        versions.extend(history.states[since..=now].iter().map(|state| &state[range.clone()]));
         versions.dedup();
-        let chosen = choose(versions.len());
-        disk.extend_from_slice(versions[chosen]);
-    }
-    disk
+        versions
+    };
+    (0..CAPACITY).step_by(PAGE).map(of_page).collect()
 }
 
 #[test]
@@ -273,6 +274,7 @@ fn whenever_the_power_fails_the_root_names_complete_data() {
         random as usize % count
     };
     let crashed = directory.path().join("crashed");
+    let disk = File::create(&crashed).unwrap();
     let (mut images, mut rooted) = (0, 0);
     // Every prefix of the log: states reached, and flushes that had ended by then.
     for now in 0..history.states.len() {
@@ -280,34 +282,33 @@ fn whenever_the_power_fails_the_root_names_complete_data() {
         // Those that end in this state may have ended or not.
         let ending = history.flushes.iter().filter(|(state, _)| *state == now).count();
         for flushed in ended..=ended + ending {
-            let pages = CAPACITY / PAGE;
+            let pages = versions(&history, flushed, now);
             // Only what was flushed; all that was written; each page alone lost, or alone written; and any mixture.
-            for variant in 0..2 + 2 * pages + 20 {
-                let mut page = 0;
-                let image = disk_after(&history, flushed, now, |versions| {
-                    let this = page;
-                    page += 1;
-                    match variant {
-                        0 => 0,
-                        1 => versions - 1,
-                        _ if variant < 2 + pages => {
-                            if this == variant - 2 {
+            for variant in 0..2 + 2 * pages.len() + 20 {
+                let choose = |(page, versions): (usize, &Vec<&[u8]>)| {
+                    let newest = versions.len() - 1;
+                    let chosen = match variant.checked_sub(2) {
+                        None => newest * variant,
+                        Some(lost) if lost < pages.len() => {
+                            if page == lost {
                                 0
                             } else {
-                                versions - 1
+                                newest
                             }
                         }
-                        _ if variant < 2 + 2 * pages => {
-                            if this == variant - 2 - pages {
-                                versions - 1
+                        Some(rest) if rest < 2 * pages.len() => {
+                            if page == rest - pages.len() {
+                                newest
                             } else {
                                 0
                             }
                         }
-                        _ => next(versions),
-                    }
-                });
-                fs::write(&crashed, image).unwrap();
+                        Some(_) => next(versions.len()),
+                    };
+                    versions[chosen].to_vec()
+                };
+                let image: Vec<u8> = pages.iter().enumerate().flat_map(choose).collect();
+                disk.write_all_at(&image, 0).unwrap();
                 // SAFETY: as above.
                 let after = unsafe { MappedArena::open(&crashed) }
                     .unwrap_or_else(|error| panic!("state {now}, {flushed} flushes, variant {variant}: {error}"));

@@ -171,9 +171,9 @@ fn a_peer_that_rewrites_the_header_cannot_move_an_address_out_of_range() {
                 let value = match next() % 5 {
                     0 => next(),
                     1 => next() % CAPACITY as u64,
-                    2 => next() % CAPACITY as u64 & !7,
+                    2 => (next() % CAPACITY as u64) & !7,
                     3 => u64::MAX - next() % 16,
-                    _ => Address::new(next() as u32 % CAPACITY as u32 | 128, next() as u32 % 4096).unwrap().to_raw(),
+                    _ => Address::new((next() as u32 % CAPACITY as u32) | 128, next() as u32 % 4096).unwrap().to_raw(),
                 };
                 let (offset, len) = match next() % 20 {
                     field @ 0..=3 => (24 + 8 * field, 8),
