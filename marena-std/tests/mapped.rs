@@ -3,6 +3,7 @@
 #![expect(clippy::multiple_unsafe_ops_per_block, reason = "one promise covers all that a test does with its own file")]
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Barrier};
@@ -402,4 +403,17 @@ fn a_file_that_is_no_arena_is_refused_by_name() {
     let refused = open(&path).unwrap_err();
     assert!(matches!(refused, MapError::Attach { source: AttachError::NotAnArena, .. }), "{refused}");
     assert!(refused.to_string().contains("arena"), "{refused}");
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn two_gibibytes_are_made_and_opened_without_touching_more_than_the_first_page() {
+    let (_directory, path) = place();
+    // SAFETY: as in `create`.
+    let made = unsafe { MappedArena::builder().capacity(1 << 31).reserve(false).create(&path) };
+    assert_eq!(made.unwrap().capacity(), 1 << 31);
+    let arena = open(&path).unwrap();
+    assert_eq!(arena.allocate_address(8).map(Address::offset), Ok(128));
+    // What was never touched takes no space on the disk.
+    assert!(fs::metadata(&path).unwrap().blocks() * 512 <= 1 << 20);
 }

@@ -31,6 +31,9 @@ enum Command {
         /// Return from each append when the record is on the disk
         #[arg(long)]
         durable: bool,
+        /// Bytes to claim at once; 0: each record by itself
+        #[arg(long, default_value_t = 0)]
+        chunk: usize,
     },
     /// Print records as they are committed, beginning with those that are there
     Follow {
@@ -53,7 +56,7 @@ enum Command {
 
 pub(crate) fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Write { log, capacity, durable } => write(&log, capacity, durable),
+        Command::Write { log, capacity, durable, chunk } => write(&log, capacity, durable, chunk),
         Command::Follow { log, records } => follow(&log, records),
         Command::Dump { log } => dump(&log),
         Command::Verify { log } => verify(&log),
@@ -77,8 +80,8 @@ fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn write(path: &Path, capacity: usize, durable: bool) -> Result<(), Box<dyn Error>> {
-    let mut log = Log::open(path, capacity, durable)?;
+fn write(path: &Path, capacity: usize, durable: bool, chunk: usize) -> Result<(), Box<dyn Error>> {
+    let mut log = Log::open(path, capacity, durable)?.chunked(chunk);
     // No two writers have one number: this process's, and the time at which it began.
     let began = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() as u64;
     let writer = began << 16 ^ u64::from(std::process::id());

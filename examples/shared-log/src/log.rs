@@ -7,6 +7,7 @@
 //! Writers are spread over lanes so that they seldom meet. What a lane holds is in the order of commits; order between lanes is not kept.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
@@ -31,6 +32,10 @@ pub(crate) struct Log {
     pub(crate) arena: MappedArena,
     table: Address,
     durable: bool,
+    /// Bytes to claim at once, for many records; 0: each record by itself.
+    chunk: usize,
+    /// What is left of the last chunk: zeros that nobody else knows.
+    rest: Option<Address>,
     buffer: Vec<u8>,
 }
 
@@ -38,12 +43,16 @@ impl Log {
     /// Opens the log in a file, or makes it.
     pub(crate) fn open(path: &Path, capacity: usize, durable: bool) -> Result<Self, Box<dyn Error>> {
         let durability = if durable { Durability::FlushOnPublish } else { Durability::None };
-        let existing = path.exists();
         let builder = MappedArena::builder().durability(durability);
-        // An existing log keeps the capacity it was made with.
-        let builder = if existing { builder } else { builder.capacity(capacity) };
         // SAFETY: the file is a log's: all that writes it is this program, through `MappedArena`, and nobody truncates it.
-        let arena = unsafe { if existing { builder.open(path) } else { builder.open_or_create(path) } }?;
+        let arena = match unsafe { builder.open(path) } {
+            // A log that is there keeps the capacity it was made with.
+            Err(MapError::Io { action: "open", source, .. }) if source.kind() == ErrorKind::NotFound => {
+                // SAFETY: as above.
+                unsafe { builder.capacity(capacity).open_or_create(path) }
+            }
+            outcome => outcome,
+        }?;
         Self::over(arena, durable)
     }
 
@@ -61,13 +70,39 @@ impl Log {
         if table.size() as usize != TABLE_SIZE {
             return Err("the file is no log: its root names something else".into());
         }
-        Ok(Self { arena, table, durable, buffer: Vec::new() })
+        Ok(Self { arena, table, durable, chunk: 0, rest: None, buffer: Vec::new() })
+    }
+
+    /// Has the log claim `bytes` at a time, so that writers meet at the arena's cursor once for many records. A writer that is killed then
+    /// leaves up to a chunk behind instead of a record.
+    pub(crate) fn chunked(mut self, bytes: usize) -> Self {
+        self.chunk = bytes;
+        self
+    }
+
+    /// A block with the buffer's bytes in it.
+    fn place(&mut self) -> Result<Address, marena_std::Error> {
+        let step = self.buffer.len().next_multiple_of(8);
+        if step > self.chunk {
+            return Ok(self.arena.allocate_copy(&self.buffer)?);
+        }
+        if self.rest.is_none_or(|rest| (rest.size() as usize) < step) {
+            self.rest = self.arena.allocate_address(self.chunk).ok();
+        }
+        let Some(rest) = self.rest else {
+            // Room for a record, but for no chunk.
+            return Ok(self.arena.allocate_copy(&self.buffer)?);
+        };
+        let record = Address::new(rest.offset(), self.buffer.len() as u32).unwrap_or(rest);
+        self.rest = Address::new(rest.offset() + step as u32, rest.size() - step as u32);
+        self.arena.write_from(record, &self.buffer).map_err(MapError::from)?;
+        Ok(record)
     }
 
     /// Appends a record. It is committed when this returns; with durability, on the disk.
     pub(crate) fn append(&mut self, writer: u64, number: u64, text: &[u8]) -> Result<Address, marena_std::Error> {
         record::encode(&mut self.buffer, writer, number, text);
-        let record = self.arena.allocate_copy(&self.buffer)?;
+        let record = self.place()?;
         let lane = lane(self.table, (writer % u64::from(LANES)) as u32);
         let head = self.arena.atomic_u64_at(lane).map_err(MapError::from)?;
         let link = self.arena.atomic_u64_at(record).map_err(MapError::from)?;
