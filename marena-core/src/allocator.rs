@@ -76,7 +76,7 @@ fn is_aligned(start: NonNull<u8>, layout: Layout) -> bool {
 /// An arena in a `static` can be a program's `#[global_allocator]`: for firmware and short-lived processes that end before the
 /// memory does. What is freed comes back only if it was the last allocated.
 ///
-/// ```
+/// ```standalone_crate
 /// use marena_core::{Arena, StaticMemory};
 ///
 /// static MEMORY: StaticMemory<{ 16 << 20 }> = StaticMemory::new();
@@ -175,10 +175,16 @@ mod api2 {
                 ) -> Result<NonNull<[u8]>, AllocError> {
                     // SAFETY: as in `grow`.
                     let block = unsafe { super::grow(*self, start, old, new) }.ok_or(AllocError)?;
+                    // The rest of the last step is no news to the arena: the block may have held it before it shrank.
+                    let rest = old.size().next_multiple_of(STEP).min(new.size()) - old.size();
                     // SAFETY: the old size is at most the new one.
                     let behind = unsafe { block.cast::<u8>().add(old.size()) };
-                    // SAFETY: claimed just now, or in the last step that the block had already, whose rest nobody wrote.
-                    unsafe { self.zero(behind, new.size() - old.size()) };
+                    // SAFETY: the rest ends in the block.
+                    unsafe { behind.write_bytes(0, rest) };
+                    // SAFETY: as above.
+                    let claimed = unsafe { behind.add(rest) };
+                    // SAFETY: what lies behind the old block's last step, or is another block, was claimed just now.
+                    unsafe { self.zero(claimed, new.size() - old.size() - rest) };
                     Ok(block)
                 }
 

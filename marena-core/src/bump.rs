@@ -84,14 +84,15 @@ impl Bump {
     /// and there was room.
     #[inline]
     pub(crate) fn extend(&self, start: NonNull<u8>, old_size: usize, new_size: usize) -> bool {
-        let next = self.next.get();
-        // Both are more than the steps that the block has already by the same number of bytes, or less than a step.
-        let more = new_size.saturating_sub(next.addr().get() - start.addr().get());
-        if !self.is_last(start, old_size) || more > self.room() {
+        if !self.is_last(start, old_size) {
+            return false;
+        }
+        let missing = self.missing(start, new_size);
+        if missing > self.room() {
             return false;
         }
         // SAFETY: what fits also fits rounded up, as in `claim`.
-        self.next.set(unsafe { next.add(round_up(more)) });
+        self.next.set(unsafe { self.next.get().add(round_up(missing)) });
         true
     }
 
@@ -99,6 +100,12 @@ impl Bump {
     #[inline(always)]
     pub(crate) fn hide(&self) {
         self.run.hide(self.next.get());
+    }
+
+    /// Bytes that the last claimed block, which starts at `start`, lacks to be one of `new_size`.
+    #[inline]
+    pub(crate) fn missing(&self, start: NonNull<u8>, new_size: usize) -> usize {
+        new_size.saturating_sub(self.next.get().addr().get() - start.addr().get())
     }
 
     /// Bytes left.

@@ -357,9 +357,8 @@ macro_rules! forward {
         /// # use marena_core::Arena;
         /// # let mut bytes = [MaybeUninit::uninit(); 2048];
         /// # let arena = Arena::borrowed(&mut bytes)?;
-        /// let words = [String::from("a"), String::from("b")];
-        /// assert_eq!(arena.alloc_slice_clone(&words).unwrap(), words);
-        /// // The copies leak what they own outside the arena: values are not dropped here.
+        /// let ranges = [0..3, 3..9];
+        /// assert_eq!(arena.alloc_slice_clone(&ranges).unwrap(), ranges);
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]

@@ -330,8 +330,8 @@ unsafe impl<'a, M: Memory> Allocate<'a> for &Lease<'a, M> {
             return true;
         }
         if self.bump.is_last(start, old_size) {
-            let more = new_size - old_size;
-            return self.extend_chunk(self.bump.next(), more, STEP) && self.bump.extend(start, old_size, new_size);
+            let missing = self.bump.missing(start, new_size);
+            return self.extend_chunk(self.bump.next(), missing, STEP) && self.bump.extend(start, old_size, new_size);
         }
         // SAFETY: the caller's promise. A block that ends at the cursor is none of the current chunk, or its last.
         let extended = unsafe { self.arena.extend(start, old_size, new_size) };

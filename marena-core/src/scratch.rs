@@ -315,7 +315,7 @@ unsafe impl<'s, M: Memory> Allocate<'s> for &'s Scratch<'_, M> {
             return true;
         }
         self.bump.is_last(start, old_size)
-            && self.refill(new_size - old_size, STEP).is_ok()
+            && self.refill(self.bump.missing(start, new_size), STEP).is_ok()
             && self.bump.extend(start, old_size, new_size)
     }
 

@@ -171,6 +171,7 @@ impl Arena {
     }
 }
 
+/// Shared only: what needs the arena exclusively is this type's own, so that the memory can take part in it.
 impl Deref for Arena {
     type Target = marena_core::Arena<OwnedMemory>;
 

@@ -27,7 +27,8 @@ use marena_core::{ARENA_PAGESIZE, AllocError, MemoryError};
 pub enum Error {
     /// The capacity is 0, or a builder was given none.
     #[error(
-        "an arena of no bytes was requested; give a capacity of 1 byte or more, which is rounded up to a multiple of {ARENA_PAGESIZE}"
+        "an arena of no bytes was requested; give a capacity of 1 byte or more, which is rounded up to a multiple of \
+         {ARENA_PAGESIZE}"
     )]
     ZeroCapacity,
     /// The capacity is more than one arena can have.
@@ -51,7 +52,8 @@ pub enum Error {
     },
     /// The system did not take pages back. The arena is unchanged and usable.
     #[error(
-        "the system did not take back {offered} bytes of pages; unlock them if the process has locked its memory (`mlockall`)"
+        "the system did not take back {offered} bytes of pages; unlock them if the process has locked its memory \
+         (`mlockall`)"
     )]
     Trim {
         /// Bytes offered to it.

@@ -64,7 +64,7 @@
 //!
 //! | | Linux | other Unix systems | Windows |
 //! | --- | --- | --- | --- |
-//! | untouched capacity counts as | nothing (under `vm.overcommit_memory=2`: committed) | nothing, mostly | committed |
+//! | untouched capacity counts as | nothing; with `vm.overcommit_memory=2`, committed | nothing, where the system overcommits | committed |
 //! | `trim` | at once | when the system is short of memory | no effect |
 //! | `huge_pages` | as `/sys/kernel/mm/transparent_hugepage` says | no effect | no effect |
 //!
@@ -103,3 +103,8 @@ pub use marena_core::{
 };
 pub use memory::OwnedMemory;
 pub use pool::Pool;
+
+/// The examples of the README are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

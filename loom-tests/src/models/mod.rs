@@ -1,0 +1,7 @@
+//! The models, each a function named after the race it shows.
+
+pub mod claims;
+pub mod give_back;
+pub mod lives;
+pub mod publish;
+pub mod tickets;
