@@ -18,6 +18,7 @@ impl Image {
         let mut image = Self([0; LEN]);
         let arena = Arena::new(image.memory(LEN)).unwrap();
         arena.allocate(201).unwrap().fill(7);
+        drop(arena);
         image
     }
 
