@@ -7,9 +7,17 @@
 //! | claim | weak exchange, Acquire |
 //! | raise of the peak | weak exchange, Relaxed |
 //! | give-back | strong exchange, Release |
-//! | shared reset | store of 0, Release |
+//! | shared reset: peak | store of another value, Relaxed |
+//! | shared reset: cursor | store of 0, Release |
 //! | end of formatting | store of another value, Release |
 //! | attach | load, Acquire |
+//! | growth in place | strong exchange, Acquire |
+//! | count of stranded bytes | weak exchange, Relaxed |
+//! | pool: first guard | strong exchange, Acquire |
+//! | pool: one guard more | weak exchange, Relaxed |
+//! | pool: one guard less | weak exchange, Release |
+//! | pool: last guard | weak exchange, Acquire |
+//! | pool: arena free again | store of 0, Release |
 //! | ticket's count | weak exchange, `AcqRel` |
 //! | ticket's half | strong exchange, `AcqRel` |
 
@@ -236,6 +244,29 @@ exchange_fault! {
     /// No give-back.
     NoGiveBack, Release, |word, _current, _new| Err(word.load(Relaxed))
 }
+exchange_fault! {
+    /// A growth (or a pool's first guard) that acquires nothing.
+    RelaxedExtend, Acquire, |word, current, new| word.compare_exchange(current, new, Relaxed, Relaxed)
+}
+exchange_fault! {
+    /// A growth (or a pool's first guard) in two steps.
+    ExtendByLoadAndStore, Acquire, |word, current, new| load_then_store(word, current, new)
+}
+exchange_fault! {
+    /// A growth that does not look whether somebody claimed behind the block.
+    ExtendByStore, Acquire, |word, current, new| {
+        word.store(new, Relaxed);
+        Ok(current)
+    }
+}
+weak_exchange_fault! {
+    /// A guard that releases nothing when it goes.
+    RelaxedRelease, Release, |word, current, new| word.compare_exchange(current, new, Relaxed, Relaxed)
+}
+weak_exchange_fault! {
+    /// A guard that goes in two steps.
+    ReleaseByLoadAndStore, Release, |word, current, new| load_then_store(word, current, new)
+}
 weak_exchange_fault! {
     /// A ticket counted in two steps.
     TicketCountedByLoadAndStore, AcqRel, |word, current, new| load_then_store(word, current, new)
@@ -268,6 +299,18 @@ pub struct RelaxedReset;
 impl Fault for RelaxedReset {
     fn store(word: &AtomicU32, value: u32, order: Ordering) {
         word.store(value, if value == 0 { Relaxed } else { order });
+    }
+}
+
+/// A shared reset that does not note how far bytes were used: no plain store of a figure arrives.
+#[derive(Debug)]
+pub struct ResetForgetsPeak;
+
+impl Fault for ResetForgetsPeak {
+    fn store(word: &AtomicU32, value: u32, order: Ordering) {
+        if value == 0 || order != Relaxed {
+            word.store(value, order);
+        }
     }
 }
 

@@ -68,7 +68,7 @@ impl<M: Memory> Scene<M> {
     /// As `claim` does.
     pub fn own<'a>(&self, mut block: Block<'a>, mark: u8) -> Block<'a> {
         self.witness.written(block.as_ptr(), block.len());
-        assert!(block.iter().all(|&byte| byte == 0), "a block that is not zero: {block:?}");
+        assert!(block.iter().all(|&byte| byte == 0), "a block that is not zero: {:?}", block.address());
         block.fill(mark);
         block
     }
@@ -80,7 +80,7 @@ impl<M: Memory> Scene<M> {
     /// Where that is not so.
     pub fn keeps(&self, block: &Block<'_>, mark: u8) {
         self.witness.written(block.as_ptr(), block.len());
-        assert!(block.iter().all(|&byte| byte == mark), "another owner's bytes: {block:?}");
+        assert!(block.iter().all(|&byte| byte == mark), "another owner's bytes: {:?}", block.address());
     }
 
     /// Claims each size, and looks at all blocks again at the end. Returns how many were claimed.

@@ -128,6 +128,7 @@ mod api2 {
 
     use super::*;
     use crate::lease::Lease;
+    use crate::regions::Regions;
     use crate::scratch::Scratch;
 
     macro_rules! allocator {
@@ -198,6 +199,17 @@ mod api2 {
     }
 
     allocator! {
+        [M: Memory, const N: usize] Regions<M, N>: "```
+use allocator_api2::vec::Vec;
+use marena_core::{Arena, Regions, StaticMemory};
+
+static MEMORY: StaticMemory<1024> = StaticMemory::new();
+let mut regions: Regions<_, 1> = Regions::new();
+regions.push(Arena::from_static(&MEMORY)).unwrap();
+let mut numbers = Vec::new_in(&regions);
+numbers.extend(0..100_u32);
+assert_eq!(regions.arenas()[0].used(), 400);
+```"
         [M: Memory] Arena<M>: "```
 use allocator_api2::vec::Vec;
 use core::mem::MaybeUninit;

@@ -2,7 +2,7 @@
 
 use core::alloc::Layout;
 use core::fmt;
-use core::mem::{MaybeUninit, size_of};
+use core::mem::MaybeUninit;
 use core::num::NonZeroU64;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
@@ -146,14 +146,15 @@ impl<M: Memory> Arena<M> {
             // ORDERING: Relaxed: the caller lets no other call run meanwhile. What was handed out in an earlier life is dirty.
             header.peak.load(Relaxed).max(header.cursor.load(Relaxed))
         } else {
-            if size_of::<Header<M::Word>>() == HEADER_SIZE {
-                // SAFETY: the header is valid for writes of its size, and nobody else uses it meanwhile. Whether it
-                // lies in the region or not, zero is a valid value of its words. Only after this is it initialised.
+            // A header beside the region is a valid one already, and of words for which zero may be no value.
+            if header.cast() == memory.region().cast::<u8>() {
+                // SAFETY: the header is valid for writes of its size, and nobody else uses it meanwhile. Words inside a
+                // region have zero as a value. Only after this is it initialised.
                 unsafe { header.write_bytes(0, 1) };
             }
             0
         };
-        // SAFETY: initialised above, or before by memory with words of its own; valid while the memory lives.
+        // SAFETY: initialised above, or before by memory that keeps it beside the region; valid while the memory lives.
         unsafe { header.as_ref() }.format(capacity, dirty_end);
         let hidden = hidden::Region::hidden(memory.region());
         Ok(Self { memory, ticket: Some(epoch::draw()), _hidden: hidden })
@@ -451,6 +452,13 @@ impl<M: Memory> Arena<M> {
         let start = self.at(claim.start as usize);
         hidden::show(start, size);
         start
+    }
+
+    /// Bytes just claimed at this position or behind it are zero; `None` where nothing is known. Asked after the claim.
+    #[inline(always)]
+    pub(crate) fn dirty_end(&self) -> Option<usize> {
+        // ORDERING: Relaxed: the claim before this acquired every raise that a give-back below its bytes released.
+        self.memory.is_zeroed().then(|| self.header().peak.load(Relaxed) as usize)
     }
 
     /// Whether `epoch` is the one that handles of this life carry. A drawn ticket decides by one comparison.

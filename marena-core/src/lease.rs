@@ -342,17 +342,17 @@ unsafe impl<'a, M: Memory> Allocate<'a> for &Lease<'a, M> {
     }
 
     #[inline(always)]
-    fn base(self) -> NonNull<u8> {
+    fn base(self, _claimed: NonNull<u8>) -> NonNull<u8> {
         self.base
     }
 
     #[inline]
-    fn dirty_end(self) -> Option<usize> {
+    fn dirty_end(self, _claimed: NonNull<u8>) -> Option<usize> {
         self.arena.memory().is_zeroed().then(|| self.dirty_end.get())
     }
 
     #[inline]
-    fn epoch(self) -> NonZeroU64 {
+    fn epoch(self, _claimed: NonNull<u8>) -> NonZeroU64 {
         self.arena.epoch()
     }
 

@@ -51,6 +51,8 @@ mod allocator;
 mod arena;
 mod block;
 mod bump;
+#[cfg(feature = "defmt")]
+mod defmt_format;
 mod epoch;
 mod error;
 mod forward;
@@ -62,6 +64,7 @@ mod memory;
 mod placement;
 mod pool;
 mod protocol;
+mod regions;
 mod scratch;
 mod slot;
 mod stats;
@@ -84,6 +87,7 @@ pub use memory::{BorrowedMemory, ExclusiveMemory, Memory, RawMemory, StaticMemor
 #[doc(hidden)]
 pub use pool::PoolSlot;
 pub use pool::{Pool, PoolGuard};
+pub use regions::Regions;
 pub use scratch::Scratch;
 pub use stats::Stats;
 pub use sync::Word;

@@ -6,6 +6,7 @@ use core::fmt;
 use core::mem::MaybeUninit;
 use core::num::NonZeroU64;
 use core::ptr::NonNull;
+use core::sync::atomic::Ordering::Relaxed;
 
 use crate::address::Address;
 use crate::allocate::{Allocate, refusal, require_stable_alignment};
@@ -20,6 +21,7 @@ use crate::lease::Lease;
 use crate::memory::Memory;
 use crate::placement::{STEP, Span, place};
 use crate::protocol;
+use crate::sync::Word;
 
 /// Bytes that an arena's scratch marks as soiled ahead of handing them out.
 const FIRST_SOILED: u32 = 4096;
@@ -104,9 +106,13 @@ impl<M: Memory> Arena<M> {
         // What is placed is nothing, at the cursor; what is claimed is all behind it. A damaged cursor leaves nothing.
         let rest = |seen| place(base, seen, limit, 0, 1).map(|Span { start, .. }| Span { start, end: limit });
         let start = protocol::claim(&arena.header().cursor, rest).map_or(limit, |span| span.start);
+        // What lies below the peak counts as soiled already, so a scope that takes no more than those before it never leaves
+        // the fast path. ORDERING: Relaxed: the claim before this acquired every raise that a give-back below released.
+        let soiled = arena.header().peak.load(Relaxed).min(limit) & !(STEP as u32 - 1);
         Scratch {
-            // SAFETY: no bytes yet; the slow path soils and adds the first ones.
-            bump: unsafe { Bump::new(arena.at(start as usize), 0) },
+            // SAFETY: the bytes from `start` up to the limit were claimed just now, or `start` is the limit. Both positions
+            // are multiples of the step. The slow path soils and adds what lies behind.
+            bump: unsafe { Bump::new(arena.at(start as usize), soiled.saturating_sub(start) as usize) },
             arena,
             source: Source::Arena { start: Some(start), end: limit },
             epoch: Cell::new(None),
@@ -320,18 +326,18 @@ unsafe impl<'s, M: Memory> Allocate<'s> for &'s Scratch<'_, M> {
     }
 
     #[inline(always)]
-    fn base(self) -> NonNull<u8> {
+    fn base(self, _claimed: NonNull<u8>) -> NonNull<u8> {
         self.arena.base()
     }
 
     #[inline(always)]
-    fn dirty_end(self) -> Option<usize> {
+    fn dirty_end(self, _claimed: NonNull<u8>) -> Option<usize> {
         // Scopes use the same bytes over and over: nothing is known about them.
         None
     }
 
     #[inline]
-    fn epoch(self) -> NonZeroU64 {
+    fn epoch(self, _claimed: NonNull<u8>) -> NonZeroU64 {
         self.epoch.get().unwrap_or_else(|| {
             let epoch = epoch::draw();
             self.epoch.set(Some(epoch));

@@ -43,7 +43,7 @@ fn initialiser_that_panics<F: Fault>(scene: &Owned<F>) {
 }
 
 /// Claims, dirties and gives back `size` bytes, through what every give-back of the arena goes through.
-fn claim_and_give_back<F: Fault>(scene: &Owned<F>, size: usize) {
+pub(super) fn claim_and_give_back<F: Fault>(scene: &Owned<F>, size: usize) {
     let Ok(start) = Allocate::claim(&**scene, size, 8) else { return };
     scene.witness().written(start.as_ptr(), size);
     // SAFETY: just claimed.

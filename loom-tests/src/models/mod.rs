@@ -2,6 +2,8 @@
 
 pub mod claims;
 pub mod give_back;
+pub mod leases;
 pub mod lives;
+pub mod pool;
 pub mod publish;
 pub mod tickets;

@@ -22,9 +22,14 @@ fn written(allocator: impl Allocator, size: usize) -> NonNull<u8> {
     start
 }
 
-fn bytes<'a>(start: NonNull<u8>, len: usize) -> &'a [u8] {
-    // SAFETY: every caller passes a block of at least this length that it initialised and holds.
-    unsafe { NonNull::slice_from_raw_parts(start, len).as_ref() }
+/// A copy of `len` bytes.
+///
+/// # Safety
+///
+/// They are the caller's, and initialised.
+unsafe fn bytes(start: NonNull<u8>, len: usize) -> std::vec::Vec<u8> {
+    // SAFETY: the caller's promise.
+    unsafe { NonNull::slice_from_raw_parts(start, len).as_ref() }.to_vec()
 }
 
 #[test]
@@ -106,8 +111,10 @@ fn bytes_that_a_block_grows_by_are_zero_where_zero_was_asked_for() {
         let start = written(&arena, old);
         // SAFETY: allocated with this layout.
         let grown = unsafe { (&arena).grow_zeroed(start, layout(old), layout(new)) }.unwrap().cast();
-        assert!(bytes(grown, old).iter().all(|&byte| byte == 0xEE));
-        assert_eq!(bytes(grown, new)[old..], vec![0; new - old], "{old} to {new}");
+        // SAFETY: written at first, and zeroed behind.
+        let found = unsafe { bytes(grown, new) };
+        assert!(found[..old].iter().all(|&byte| byte == 0xEE));
+        assert!(found[old..].iter().all(|&byte| byte == 0), "{old} to {new}: {found:?}");
     }
 }
 
@@ -121,8 +128,10 @@ fn check_regrown(allocator: impl Allocator + Copy, from: usize, to: usize, new: 
     let shrunk = unsafe { allocator.shrink(start, layout(from), layout(to)) }.unwrap().cast();
     // SAFETY: shrunk to this layout.
     let grown = unsafe { allocator.grow_zeroed(shrunk, layout(to), layout(new)) }.unwrap().cast();
-    assert!(bytes(grown, to).iter().all(|&byte| byte == 0xEE));
-    assert_eq!(bytes(grown, new)[to..], vec![0; new - to], "{from} to {to} to {new}, last: {last}");
+    // SAFETY: written at first, and zeroed behind.
+    let found = unsafe { bytes(grown, new) };
+    assert!(found[..to].iter().all(|&byte| byte == 0xEE));
+    assert!(found[to..].iter().all(|&byte| byte == 0), "{from} to {to} to {new}, last: {last}: {found:?}");
 }
 
 #[test]
@@ -169,7 +178,8 @@ fn zeroed_allocations_are_zero_in_soiled_bytes() {
     // SAFETY: just allocated with this layout, and not used afterwards.
     unsafe { (&arena).deallocate(written(&arena, 500), layout(500)) };
     let block = Allocator::allocate_zeroed(&&arena, layout(600)).unwrap();
-    assert!(bytes(block.cast(), 600).iter().all(|&byte| byte == 0));
+    // SAFETY: just allocated, zeroed.
+    assert!(unsafe { bytes(block.cast(), 600) }.iter().all(|&byte| byte == 0));
 }
 
 #[test]
@@ -200,7 +210,7 @@ fn a_static_arena_serves_as_a_global_allocator_does() {
     let grown = unsafe { GlobalAlloc::realloc(&ARENA, start, layout, 1000) };
     assert_eq!(grown, start, "the last block grows in place");
     // SAFETY: of this layout; the first 100 bytes are initialised.
-    assert_eq!(bytes(NonNull::new(grown).unwrap(), 100), [0xEE; 100]);
+    assert_eq!(unsafe { bytes(NonNull::new(grown).unwrap(), 100) }, [0xEE; 100]);
     let grown_layout = Layout::from_size_align(1000, 64).unwrap();
     // SAFETY: of this layout.
     assert!(unsafe { GlobalAlloc::realloc(&ARENA, grown, grown_layout, 100_000) }.is_null());

@@ -193,6 +193,7 @@ fn a_peer_that_writes_any_cursor_while_the_arena_lives_makes_it_full_or_leaves_i
         [0, 1, 7, 8, limit - 8, limit - 1, limit, limit + 1, limit + 8, 1 << 31, u32::MAX - 8, u32::MAX - 7, u32::MAX]
     {
         for peak in [0, 3, limit, limit + 1, u32::MAX] {
+            // ORDERING: Relaxed, here and below: one thread plays both sides.
             word(64).store(cursor, Relaxed);
             word(68).store(peak, Relaxed);
             exercise(&arena, region.addr().get());

@@ -9,7 +9,7 @@ use std::sync::MutexGuard;
 
 use marena_core::{
     Address, AllocError, Arena, BorrowedMemory, ExclusiveMemory, Handle, Lease, Memory, Pool, PoolGuard, RawMemory,
-    Scratch, StaticMemory,
+    Regions, Scratch, StaticMemory,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any, const_assert};
 
@@ -72,6 +72,8 @@ assert_impl_all!(Pool<RawMemory, 2>: Send, Sync);
 assert_not_impl_any!(Pool<Local, 2>: Send, Sync);
 assert_impl_all!(PoolGuard<'static, RawMemory>: Send, Sync, Clone);
 assert_not_impl_any!(PoolGuard<'static, Local>: Send, Sync);
+assert_impl_all!(Regions<RawMemory, 2>: Send, Sync);
+assert_not_impl_any!(Regions<Local, 2>: Send, Sync);
 
 assert_impl_all!(Address: Send, Sync, Copy, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(AllocError: Send, Sync, Copy, std::error::Error);

@@ -1,7 +1,7 @@
 //! Real threads on one arena.
 
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::thread;
 
@@ -86,18 +86,17 @@ fn threads_that_fill_the_arena_get_all_of_it_and_not_a_byte_twice() {
 
 /// One claim as a thread saw it: a clock before and after, and what came of it.
 struct Claim {
-    begun: u64,
-    ended: u64,
+    begun: usize,
+    ended: usize,
     address: Address,
 }
 
 #[test]
 fn a_claim_that_ended_before_another_began_lies_below_it() {
     let arena = zeroed_arena(if cfg!(miri) { 16_384 } else { 8 << 20 });
-    let clock = AtomicU64::new(0);
-    // ORDERING: Relaxed: one modification order is all that a clock needs; a claim's own order is what is measured, so
-    // nothing stronger may stand here.
-    let tick = || clock.fetch_add(1, Relaxed);
+    let clock = AtomicUsize::new(0);
+    // ORDERING: AcqRel: a claim that ended at one tick happens before every claim that began at a later one.
+    let tick = || clock.fetch_add(1, AcqRel);
     let mut history = thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|thread| {
@@ -207,7 +206,7 @@ fn a_pool_under_threads_never_hands_an_arena_to_two_lives_at_once() {
     let memories = buffers.iter_mut().map(|buffer| marena_core::BorrowedMemory::new(buffer.skewed(0, 4096)).unwrap());
     let memories: [_; 2] = memories.collect::<Vec<_>>().try_into().unwrap();
     let pool = marena_core::Pool::new(memories).unwrap();
-    let lives = AtomicU64::new(0);
+    let lives = AtomicUsize::new(0);
     thread::scope(|scope| {
         for thread in 0..THREADS {
             let (pool, lives) = (&pool, &lives);
@@ -227,10 +226,11 @@ fn a_pool_under_threads_never_hands_an_arena_to_two_lives_at_once() {
                     drop(guard);
                     assert_eq!(share.used(), 64);
                     done += 1;
+                    // ORDERING: Relaxed: a count, read after the threads are joined.
                     lives.fetch_add(1, Relaxed);
                 }
             });
         }
     });
-    assert_eq!((pool.available(), lives.into_inner()), (2, u64::from(THREADS) * (rounds() as u64 / 4)));
+    assert_eq!((pool.available(), lives.into_inner()), (2, usize::from(THREADS) * (rounds() / 4)));
 }

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::rc::Rc;
 
 use marena_core::{AllocError, Arena, TryAllocError};
 
@@ -43,7 +42,7 @@ fn values_of_every_form_are_where_they_were_put() {
     let tried = arena.try_alloc_with(|| Ok::<_, ()>(3_i8)).unwrap();
     let written = arena.alloc_uninit::<u32>().unwrap().write(4);
     let copied = arena.alloc_slice_copy(&[5_u8; 5]).unwrap();
-    let cloned = arena.alloc_slice_clone(&[Rc::new(6)]).unwrap();
+    let cloned = arena.alloc_slice_clone(&[Cell::new(6)]).unwrap();
     let filled = arena.alloc_slice_fill_with(3, |i| i as u32).unwrap();
     let collected = arena.alloc_slice_from_iter("abc".bytes()).unwrap();
     let text = arena.alloc_str("text").unwrap();
@@ -51,7 +50,7 @@ fn values_of_every_form_are_where_they_were_put() {
     *number += 10;
     text.make_ascii_uppercase();
     assert_eq!((*number, *made, *tried, *written), (11, [2; 3], 3, 4));
-    assert_eq!((&*copied, *cloned[0], &*filled, &*collected), (&[5; 5][..], 6, &[0, 1, 2][..], &b"abc"[..]));
+    assert_eq!((&*copied, cloned[0].get(), &*filled, &*collected), (&[5; 5][..], 6, &[0, 1, 2][..], &b"abc"[..]));
     assert_eq!((&*text, &*formatted), ("TEXT", "7-\"x\""));
 }
 

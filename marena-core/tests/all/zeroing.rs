@@ -17,7 +17,7 @@ fn assert_rest_is_zero<M: ExclusiveMemory>(arena: &Arena<M>, after: &str) {
 /// A way to leave bytes behind that are not zero.
 type Soil<M> = (&'static str, fn(&mut Arena<M>));
 
-fn soils<M: ExclusiveMemory>() -> [Soil<M>; 12] {
+fn soils<M: ExclusiveMemory>() -> [Soil<M>; 14] {
     [
         ("a reset of written blocks", |arena| {
             arena.allocate(600).unwrap().fill(0xEE);
@@ -87,6 +87,20 @@ fn soils<M: ExclusiveMemory>() -> [Soil<M>; 12] {
             let scratch = lease.scratch();
             scratch.allocate(600).unwrap().fill(0xEE);
             mem::forget(scratch);
+        }),
+        ("a scratch in the chunk that its lease had already", |arena| {
+            let mut lease = arena.lease(512);
+            lease.allocate(8).unwrap();
+            let scratch = lease.scratch();
+            scratch.allocate(40).unwrap().fill(0xEE);
+        }),
+        ("a forgotten scratch in the chunk that its lease had already", |arena| {
+            let mut lease = arena.lease(512);
+            lease.allocate(8).unwrap();
+            let scratch = lease.scratch();
+            scratch.allocate(40).unwrap().fill(0xEE);
+            mem::forget(scratch);
+            assert_eq!(*lease.allocate(40).unwrap(), [0; 40]);
         }),
         ("a forgotten lease and a reset", |arena| {
             let lease = arena.lease(256);
