@@ -13,6 +13,7 @@ use crate::arena::Arena;
 use crate::block::Block;
 use crate::error::{AllocError, TryAllocError};
 use crate::handle::Handle;
+use crate::hidden;
 use crate::memory::Memory;
 use crate::placement::{HEADER_SIZE, STEP, add_rounded, place, round_up};
 use crate::protocol::{self, Unclaimed};
@@ -404,7 +405,7 @@ unsafe impl<'a, M: Memory> Allocate<'a> for &'a Arena<M> {
         require_stable_alignment::<M>(align)?;
         let (base, limit) = (Arena::base(self).addr().get(), self.limit());
         match protocol::claim(&self.header().cursor, |cursor| place(base, cursor, limit, size, align)) {
-            Ok(span) => Ok(self.at(span.start as usize)),
+            Ok(span) => Ok(self.hand_out(span, size)),
             Err(cursor) => Err(refusal(size, cursor, limit)),
         }
     }
@@ -415,7 +416,7 @@ unsafe impl<'a, M: Memory> Allocate<'a> for &'a Arena<M> {
         let (base, limit) = (Arena::base(self).addr().get(), self.limit());
         let place = |cursor| place(base, cursor, limit, size, align);
         match protocol::claim_bounded(&self.header().cursor, place, retries) {
-            Ok(span) => Ok(self.at(span.start as usize)),
+            Ok(span) => Ok(self.hand_out(span, size)),
             Err(Unclaimed::NoPlace(cursor)) => Err(refusal(size, cursor, limit)),
             Err(Unclaimed::Contended) => Err(AllocError::Contended { retries }),
         }
@@ -426,6 +427,7 @@ unsafe impl<'a, M: Memory> Allocate<'a> for &'a Arena<M> {
         if size == 0 {
             return;
         }
+        hidden::hide(start, size);
         let start = start.addr().get() - Arena::base(self).addr().get();
         let end = round_up(start + size) as u32;
         let start = round_up(start) as u32;

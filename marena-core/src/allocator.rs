@@ -5,6 +5,7 @@ use core::ptr::{self, NonNull};
 
 use crate::allocate::Allocate;
 use crate::arena::Arena;
+use crate::hidden;
 use crate::memory::Memory;
 use crate::placement::STEP;
 
@@ -24,6 +25,7 @@ unsafe fn grow<'a>(memory: impl Allocate<'a>, start: NonNull<u8>, old: Layout, n
         let fits = new.size() <= old.size().next_multiple_of(STEP);
         // SAFETY: the caller's promise.
         if fits || unsafe { memory.extend(start, old.size(), new.size()) } {
+            hidden::show(start, new.size());
             return Some(NonNull::slice_from_raw_parts(start, new.size()));
         }
     }

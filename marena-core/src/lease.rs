@@ -213,7 +213,7 @@ impl<'a, M: Memory> Lease<'a, M> {
             // A large piece is not worth leaving the rest of the chunk.
             if size > self.chunk.get() / 4 && self.bump.room() > 0 {
                 let claim = self.claim_behind(size, align, retries, 0).map_err(full)?;
-                return Ok(self.arena.at(claim.start as usize));
+                return Ok(self.arena.hand_out(claim, size));
             }
             self.replace_chunk(size, align, retries).map_err(full)?;
         }

@@ -58,6 +58,7 @@ mod error;
 mod forward;
 mod handle;
 mod header;
+mod hidden;
 mod lease;
 mod memory;
 mod placement;

@@ -369,6 +369,7 @@ unsafe impl<'s, M: Memory> Allocate<'s> for &'s Scratch<'_, M> {
 impl<M: Memory> Drop for Scratch<'_, M> {
     #[inline]
     fn drop(&mut self) {
+        self.bump.hide();
         // A lease's bump stood still, and an outer scope's: they go on where they were.
         if let Source::Arena { start: Some(start), end } = self.source {
             // All that was handed out counts as soiled already. Nobody can have claimed behind the region's end.

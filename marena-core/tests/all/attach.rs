@@ -16,8 +16,7 @@ impl Image {
     /// A formatted arena with 208 bytes handed out.
     fn formatted() -> Self {
         let mut image = Self([0; LEN]);
-        let arena = Arena::new(image.memory(LEN)).unwrap();
-        arena.allocate(201).unwrap().fill(7);
+        Arena::new(image.memory(LEN)).unwrap().allocate(201).unwrap().fill(7);
         image
     }
 
