@@ -99,10 +99,14 @@ pub unsafe trait Allocate<'a>: Copy {
 
     // Makes the first `size` bytes at `start` zero, writing only those that may be something else.
     //
-    // Safety: the bytes were just claimed from this value.
+    // Safety: the bytes were just claimed from this value, if there are any.
     #[doc(hidden)]
     #[inline]
     unsafe fn zero(self, start: NonNull<u8>, size: usize) {
+        // No bytes need not lie in the region.
+        if size == 0 {
+            return;
+        }
         let dirty = match self.dirty_end(start) {
             Some(end) => end.saturating_sub(start.addr().get() - self.base(start).addr().get()),
             None => size,
