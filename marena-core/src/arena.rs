@@ -219,6 +219,19 @@ impl<M: Memory> Arena<M> {
         self.memory
     }
 
+    /// The memory the arena lives in, for what a kind of memory can do besides: flush a file, advise the system.
+    ///
+    /// ```
+    /// use marena_core::{Arena, Memory, StaticMemory};
+    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// assert!(Arena::from_static(&MEMORY).memory().is_zeroed());
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub fn memory(&self) -> &M {
+        &self.memory
+    }
+
     /// Bytes of the whole region, its 128-byte header included: 136 to 2^31.
     ///
     /// ```
@@ -420,11 +433,6 @@ impl<M: Memory> Arena<M> {
         let region = self.memory.region().cast::<u8>();
         // SAFETY: the limit plus the header is at most the region's length, so the result lies in the region or at its end.
         unsafe { region.add(HEADER_SIZE + position) }
-    }
-
-    #[inline(always)]
-    pub(crate) fn memory(&self) -> &M {
-        &self.memory
     }
 
     /// The number that handles of this life carry.

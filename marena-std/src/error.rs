@@ -1,0 +1,68 @@
+//! What can go wrong, and what to do about it.
+
+use std::io;
+
+use marena_core::{ARENA_PAGESIZE, AllocError, MemoryError};
+
+/// Why an arena could not be made or trimmed.
+///
+/// Allocating returns [`AllocError`], which converts into this type, so that one `?` serves a function that does both.
+///
+/// # Examples
+///
+/// ```
+/// use marena_std::{Arena, Error};
+///
+/// fn greeting_length() -> Result<usize, Error> {
+///     let arena = Arena::with_capacity(1024)?;
+///     Ok(arena.alloc_str("hello")?.len())
+/// }
+/// assert_eq!(greeting_length()?, 5);
+///
+/// assert!(matches!(Arena::with_capacity(0), Err(Error::ZeroCapacity)));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The capacity is 0, or a builder was given none.
+    #[error(
+        "an arena of no bytes was requested; give a capacity of 1 byte or more, which is rounded up to a multiple of {ARENA_PAGESIZE}"
+    )]
+    ZeroCapacity,
+    /// The capacity is more than one arena can have.
+    #[error("{requested} bytes were requested and an arena has at most {limit}; use several arenas")]
+    CapacityTooLarge {
+        /// Bytes asked for.
+        requested: usize,
+        /// Bytes that an arena can have on this target: [`Arena::MAX_CAPACITY`](crate::Arena::MAX_CAPACITY).
+        limit: usize,
+    },
+    /// The system has no run of addresses of this length left for the process.
+    #[error(
+        "the system refused {requested} bytes of address space; request fewer, drop arenas that are no longer \
+         used, or raise the process's limit (`ulimit -v`)"
+    )]
+    OutOfAddressSpace {
+        /// Bytes asked for, rounded up to a multiple of [`ARENA_PAGESIZE`].
+        requested: usize,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system did not take pages back. The arena is unchanged and usable.
+    #[error(
+        "the system did not take back {offered} bytes of pages; unlock them if the process has locked its memory (`mlockall`)"
+    )]
+    Trim {
+        /// Bytes offered to it.
+        offered: usize,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The memory cannot be an arena's region.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// An allocation was refused.
+    #[error(transparent)]
+    Alloc(#[from] AllocError),
+}
