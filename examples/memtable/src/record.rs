@@ -38,6 +38,10 @@ impl Sequence {
     pub(crate) fn new(position: u64) -> Option<Self> {
         (position >> Self::BITS == 0).then_some(Self(position))
     }
+
+    pub(crate) fn get(self) -> u64 {
+        self.0
+    }
 }
 
 /// What precedes a record's bytes in a node and in a run: its sequence and lengths, in one word if both lengths are short.
