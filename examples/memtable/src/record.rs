@@ -39,8 +39,16 @@ impl Sequence {
         (position >> Self::BITS == 0).then_some(Self(position))
     }
 
+    #[inline]
     pub(crate) fn get(self) -> u64 {
         self.0
+    }
+
+    /// A later one, `bytes` further on. The caller knows that it is not past 48 bits.
+    #[inline]
+    pub(crate) fn plus(self, bytes: usize) -> Self {
+        debug_assert!(Self::new(self.0 + bytes as u64).is_some(), "{self:?} + {bytes}");
+        Self(self.0 + bytes as u64)
     }
 }
 
@@ -54,6 +62,9 @@ pub(crate) struct Prelude {
 
 impl Prelude {
     /// In both length bytes of the first word: the lengths are in a second word.
+    /// Of a record without bytes.
+    pub(crate) const EMPTY: Self = Self { sequence: Sequence::FIRST, key_len: 0, tail_len: 0 };
+
     const LONG: u64 = 0xFF;
 
     pub(crate) fn is_long(self) -> bool {
