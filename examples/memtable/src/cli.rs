@@ -37,7 +37,7 @@ pub(crate) enum Command {
     /// Writes the last record of a key.
     #[command(after_help = EXIT_CODES)]
     Get(GetArgs),
-    /// Measures the memtable's skip list against crossbeam-skiplist and a BTreeMap behind a mutex.
+    /// Measures the memtable's skip list against crossbeam-skiplist and a `BTreeMap` behind a mutex.
     #[command(after_help = EXIT_CODES)]
     Bench(BenchArgs),
 }
@@ -45,6 +45,7 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct IngestArgs {
     /// Text files; `-`, or none, is standard input.
+    #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
     /// Where to write; standard output without it. The file appears, or is replaced, when it is complete.
@@ -61,6 +62,7 @@ pub(crate) struct GetArgs {
     pub(crate) key: OsString,
 
     /// Text files; `-`, or none, is standard input.
+    #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
     #[command(flatten)]
@@ -74,8 +76,8 @@ pub(crate) struct TableArgs {
     threads: Option<NonZeroUsize>,
 
     /// Bytes of each of the two arenas, rounded up to a multiple of 65536: one is filled while the other is written out. K, M
-    /// and G are understood. At most 2G.
-    #[arg(long, value_name = "BYTES", default_value = "64M", value_parser = bytes)]
+    /// and G are understood. At most 2G. What fits the processor's cache is fastest.
+    #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = bytes)]
     arena_size: NonZeroUsize,
 
     /// Where runs are kept that do not fit an arena; the system's folder for temporary files without it.

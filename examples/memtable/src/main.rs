@@ -1,5 +1,6 @@
 //! A storage engine's memtable whose nodes, keys and values all live in one arena: see the README beside `Cargo.toml`.
 
+mod bench;
 mod cli;
 mod demo;
 mod error;
@@ -31,6 +32,9 @@ const TROUBLE: u8 = 2;
 /// 128 + SIGPIPE: what a shell reports for a program that the signal ended.
 const BROKEN_PIPE: u8 = 141;
 
+#[global_allocator]
+static ALLOCATOR: bench::CountingAllocator = bench::CountingAllocator;
+
 fn main() -> ExitCode {
     let command = Cli::parse().command;
     let quiet = match &command {
@@ -40,7 +44,7 @@ fn main() -> ExitCode {
     let result = match command {
         Some(Command::Ingest(args)) => ingest(&args),
         Some(Command::Get(args)) => get(&args),
-        Some(Command::Bench(args)) => todo!("{args:?}"),
+        Some(Command::Bench(args)) => bench::run(args),
         None => demo::run(),
     };
     match result {

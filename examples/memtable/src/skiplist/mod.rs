@@ -80,7 +80,7 @@ impl SkipList {
 #[inline]
 fn height(sequence: Sequence) -> usize {
     // Multiplication carries every bit upwards, so the top bits depend on all.
-    let hash = sequence.get().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let hash = (sequence.get() + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (1 + hash.leading_zeros() as usize / 2).min(MAX_HEIGHT)
 }
 
