@@ -160,3 +160,52 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines of `text` after a journey through chunks, with where they start.
+    fn lines(text: &'static [u8], reader: &mut Reader) -> Vec<(Vec<u8>, u64)> {
+        let mut lines = Vec::new();
+        let read = reader.read(&Source::Bytes("text", text), |chunk| {
+            lines.extend(chunk.records().map(|record| ([record.key, record.tail].concat(), record.sequence.get())));
+            true
+        });
+        assert!(read.unwrap());
+        lines
+    }
+
+    #[test]
+    fn lines_keep_their_bytes_and_their_places_over_all_sources() {
+        let mut reader = Reader::new(1000);
+        assert_eq!(lines(b"", &mut reader), []);
+        assert_eq!(lines(b"a\r\n\n\xFF\tb", &mut reader), [(b"a\r".into(), 0), (b"".into(), 3), (b"\xFF\tb".into(), 4)]);
+        // The last line above was given a line feed.
+        assert_eq!(lines(b"next\n", &mut reader), [(b"next".into(), 8)]);
+    }
+
+    #[test]
+    fn chunks_end_between_lines_wherever_the_lines_end() {
+        // Line lengths that walk over every place of a chunk's edge, and one longer than two chunks.
+        let mut text: Vec<u8> = Vec::new();
+        for number in 0..40_000 {
+            text.extend(std::iter::repeat_n(b'x', number % 17));
+            text.push(b'\n');
+        }
+        text.extend(std::iter::repeat_n(b'y', 2 * CHUNK_BYTES + 5));
+        text.extend(b"\nend");
+        let expected: Vec<_> = text.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
+        let text = Box::leak(text.into_boxed_slice());
+        let found: Vec<_> = lines(text, &mut Reader::new(1 << 20)).into_iter().map(|(line, _)| line).collect();
+        assert!(found == expected);
+    }
+
+    #[test]
+    fn a_line_that_fits_no_arena_is_refused_before_it_is_read_to_its_end() {
+        let text = Box::leak(vec![b'z'; 8 * CHUNK_BYTES].into_boxed_slice());
+        text[4] = b'\n';
+        let refused = Reader::new(1000).read(&Source::Bytes("text", text), |_| true);
+        assert!(matches!(refused, Err(Error::RecordTooLarge { offset: 5, .. })), "{refused:?}");
+    }
+}

@@ -122,3 +122,63 @@ impl PartialEq for Head<'_> {
 }
 
 impl Eq for Head<'_> {}
+
+// Not under Miri, which has no temporary files.
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use super::*;
+    use crate::record::Sequence;
+
+    /// Writes runs of (key, sequence), merges them all, and gives back what comes out and in how many passes.
+    fn merged(runs: &[Vec<(Vec<u8>, u64)>]) -> (Vec<(Vec<u8>, u64)>, usize) {
+        let dir = std::env::temp_dir();
+        let mut writer = SpillWriter::create_in(&dir).unwrap();
+        for run in runs {
+            let records = run.iter().map(|(key, sequence)| Record {
+                key,
+                tail: b"\ttail",
+                sequence: Sequence::new(*sequence).unwrap(),
+            });
+            writer.write_run(records).unwrap();
+        }
+        let (spill, passes) = reduce(writer.finish().unwrap(), &dir).unwrap();
+        let mut merge = Merge::new(&spill, spill.runs()).unwrap();
+        let mut found = Vec::new();
+        while let Some(record) = merge.next().unwrap() {
+            assert_eq!(record.tail, b"\ttail");
+            found.push((record.key.to_vec(), record.sequence.get()));
+        }
+        (found, passes)
+    }
+
+    #[test]
+    fn the_newest_record_of_a_key_wins_in_whichever_run_it_is() {
+        let run = |records: &[(&str, u64)]| records.iter().map(|(k, s)| (k.as_bytes().to_vec(), *s)).collect::<Vec<_>>();
+        let runs = [run(&[("a", 1), ("b", 9), ("c", 3)]), run(&[]), run(&[("b", 4), ("c", 7)]), run(&[("", 2), ("c", 5)])];
+        assert_eq!(merged(&runs), (run(&[("", 2), ("a", 1), ("b", 9), ("c", 7)]), 0));
+        assert_eq!(merged(&[]), (vec![], 0));
+    }
+
+    #[test]
+    fn more_runs_than_are_merged_at_once_take_more_passes_and_lose_nothing() {
+        // Each key is in two runs that are far apart.
+        let count = 2 * FAN_IN + 3;
+        let key = |number: usize| format!("{:05}", number % count).into_bytes();
+        let runs: Vec<_> = (0..count)
+            .map(|number| {
+                let mut run = vec![(key(number), number as u64), (key(number + FAN_IN), (number + FAN_IN) as u64)];
+                run.sort();
+                run
+            })
+            .collect();
+        let newest = |number: usize| if number < FAN_IN { number + count } else { number };
+        let expected: Vec<_> = (0..count).map(|number| (key(number), newest(number) as u64)).collect();
+        assert_eq!(merged(&runs), (expected, 1));
+    }
+
+    #[test]
+    fn records_longer_than_a_read_come_back_whole() {
+        let run: Vec<_> = (0..4).map(|i| (vec![b'a' + i; 100_000 * usize::from(i) + 250], u64::from(i))).collect();
+        assert_eq!(merged(std::slice::from_ref(&run)), (run, 0));
+    }
+}

@@ -8,6 +8,8 @@
 //! way nothing that a reader can see ever changes, and an insert has one way to succeed.
 
 mod node;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Ordering;
 
