@@ -19,8 +19,7 @@ const SHOWN: u64 = 8;
 /// Ingests a list of capitals, in which those that moved come twice.
 pub(crate) fn run() -> Result<ExitCode, Error> {
     let settings = Settings { threads: 2, arena_size: 64 << 10, temp_dir: std::env::temp_dir() };
-    let sorted =
-        ingest(&[Source::Bytes("data/capitals.tsv", CAPITALS)], &settings, &ProgressBar::hidden())?;
+    let sorted = ingest(&[Source::Bytes("data/capitals.tsv", CAPITALS)], &settings, &ProgressBar::hidden())?;
     let ingest = sorted.figures();
 
     let mut text = Vec::new();

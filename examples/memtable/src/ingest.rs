@@ -20,8 +20,8 @@ use marena_std::{AllocError, Arena, Stats};
 
 use crate::error::Error;
 use crate::input::{Chunk, Reader, Source};
-use crate::skiplist::SkipList;
 use crate::newest::newest;
+use crate::skiplist::SkipList;
 use crate::sorted::Sorted;
 use crate::spill::SpillWriter;
 

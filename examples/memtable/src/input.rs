@@ -127,7 +127,8 @@ impl Reader {
             let mut bytes = Vec::with_capacity(wanted);
             bytes.append(&mut rest);
             let missing = (wanted - bytes.len()) as u64;
-            let read = input.by_ref().take(missing).read_to_end(&mut bytes).map_err(|error| source.unreadable(error))?;
+            let read =
+                input.by_ref().take(missing).read_to_end(&mut bytes).map_err(|error| source.unreadable(error))?;
             let at_end = (read as u64) < missing;
             if at_end && bytes.last().is_some_and(|&last| last != b'\n') {
                 bytes.push(b'\n');
@@ -180,7 +181,10 @@ mod tests {
     fn lines_keep_their_bytes_and_their_places_over_all_sources() {
         let mut reader = Reader::new(1000);
         assert_eq!(lines(b"", &mut reader), []);
-        assert_eq!(lines(b"a\r\n\n\xFF\tb", &mut reader), [(b"a\r".into(), 0), (b"".into(), 3), (b"\xFF\tb".into(), 4)]);
+        assert_eq!(
+            lines(b"a\r\n\n\xFF\tb", &mut reader),
+            [(b"a\r".into(), 0), (b"".into(), 3), (b"\xFF\tb".into(), 4)]
+        );
         // The last line above was given a line feed.
         assert_eq!(lines(b"next\n", &mut reader), [(b"next".into(), 8)]);
     }

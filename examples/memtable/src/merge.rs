@@ -153,8 +153,10 @@ mod tests {
 
     #[test]
     fn the_newest_record_of_a_key_wins_in_whichever_run_it_is() {
-        let run = |records: &[(&str, u64)]| records.iter().map(|(k, s)| (k.as_bytes().to_vec(), *s)).collect::<Vec<_>>();
-        let runs = [run(&[("a", 1), ("b", 9), ("c", 3)]), run(&[]), run(&[("b", 4), ("c", 7)]), run(&[("", 2), ("c", 5)])];
+        let run =
+            |records: &[(&str, u64)]| records.iter().map(|(k, s)| (k.as_bytes().to_vec(), *s)).collect::<Vec<_>>();
+        let runs =
+            [run(&[("a", 1), ("b", 9), ("c", 3)]), run(&[]), run(&[("b", 4), ("c", 7)]), run(&[("", 2), ("c", 5)])];
         assert_eq!(merged(&runs), (run(&[("", 2), ("a", 1), ("b", 9), ("c", 7)]), 0));
         assert_eq!(merged(&[]), (vec![], 0));
     }

@@ -25,7 +25,10 @@ enum Sink {
     /// What cannot be replaced: a device, a named pipe.
     Special(File),
     /// Lies beside `target`, and takes its name at the end.
-    Replacement { file: NamedTempFile, target: PathBuf },
+    Replacement {
+        file: NamedTempFile,
+        target: PathBuf,
+    },
 }
 
 impl Output {

@@ -132,9 +132,8 @@ mod tests {
                     let prelude = Prelude { sequence, key_len, tail_len };
                     let back = Prelude::from_first_word(prelude.first_word());
                     assert_eq!(back.is_err(), prelude.is_long(), "{prelude:?}");
-                    let back = back.unwrap_or_else(|sequence| {
-                        Prelude::from_second_word(sequence, prelude.second_word())
-                    });
+                    let back =
+                        back.unwrap_or_else(|sequence| Prelude::from_second_word(sequence, prelude.second_word()));
                     assert_eq!(back, prelude);
                 }
             }

@@ -49,7 +49,14 @@ impl fmt::Display for Stats {
         )?;
         writeln!(f, "flushes:  {}", ingest.flushes)?;
         if let Some(merge) = merge {
-            writeln!(f, "runs:     {}, {} bytes, merged in {} passes", merge.runs, merge.run_bytes, merge.passes)?;
+            match merge.passes {
+                0 => writeln!(f, "runs:     none, everything fitted one arena")?,
+                passes => {
+                    let plural = if passes == 1 { "" } else { "es" };
+                    let MergeFigures { runs, run_bytes, .. } = merge;
+                    writeln!(f, "runs:     {runs}, {run_bytes} bytes, merged in {passes} pass{plural}")?;
+                }
+            }
             writeln!(f, "output:   {} records", merge.keys)?;
         }
         Ok(())

@@ -31,7 +31,7 @@ pub(crate) struct MergeFigures {
     /// Sorted runs, the last table's included; 0 if one table held everything.
     pub(crate) runs: usize,
     pub(crate) run_bytes: u64,
-    /// Times that the runs were merged into longer ones before the last merge.
+    /// Times that the runs' bytes were merged: into longer runs, and at last into the output.
     pub(crate) passes: usize,
 }
 
@@ -71,7 +71,7 @@ impl Sorted {
         while let Some(record) = merge.next().map_err(failed)? {
             visit(record)?;
         }
-        figures.passes = passes;
+        figures.passes = passes + 1;
         Ok(figures)
     }
 

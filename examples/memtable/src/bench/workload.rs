@@ -101,7 +101,9 @@ impl Workload {
                 .enumerate()
                 .map(|(number, entries)| scope.spawn(move || part(number, entries)))
                 .collect();
-            fillers.into_iter().try_for_each(|filler| filler.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            fillers
+                .into_iter()
+                .try_for_each(|filler| filler.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })
     }
 }

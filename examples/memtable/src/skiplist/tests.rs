@@ -55,8 +55,20 @@ fn keys_whose_first_bytes_are_equal_or_missing_are_told_apart() {
     let list = list(1 << 16);
     // Zeros that pad a prefix against zeros in a key, and the prefix that the end of a level has.
     let mut keys: Vec<&[u8]> = vec![
-        b"", b"\0", b"\0\0", b"\0\0\0\0", b"\0\0\0\0\0", b"\0\0\0\x01", b"same", b"same1", b"same2", b"sam",
-        b"\xFF\xFF\xFF", b"\xFF\xFF\xFF\xFF", b"\xFF\xFF\xFF\xFF\0", b"\xFF\xFF\xFF\xFF\xFF",
+        b"",
+        b"\0",
+        b"\0\0",
+        b"\0\0\0\0",
+        b"\0\0\0\0\0",
+        b"\0\0\0\x01",
+        b"same",
+        b"same1",
+        b"same2",
+        b"sam",
+        b"\xFF\xFF\xFF",
+        b"\xFF\xFF\xFF\xFF",
+        b"\xFF\xFF\xFF\xFF\0",
+        b"\xFF\xFF\xFF\xFF\xFF",
     ];
     for (sequence, key) in keys.iter().rev().enumerate() {
         list.insert(record(key, key, sequence as u64)).unwrap();
@@ -172,8 +184,9 @@ fn readers_see_whole_records_in_order_while_others_insert() {
             let mut count = 0;
             for record in list.iter() {
                 assert_eq!(record.key, record.tail);
-                assert!(last.is_none_or(|last| last.key < record.key
-                    || (last.key == record.key && last.sequence > record.sequence)));
+                assert!(last.is_none_or(
+                    |last| last.key < record.key || (last.key == record.key && last.sequence > record.sequence)
+                ));
                 last = Some(record);
                 count += 1;
             }
