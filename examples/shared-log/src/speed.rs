@@ -45,7 +45,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         println!("one process {:.2}, two {:.2} million records a second", one.by_clock / 1e6, two.by_clock / 1e6);
     }
     println!("two against one, by the clock: {:.2} (median of {})", median(by_clock), options.rounds);
-    println!("two against one, by processor time: {:.2}, what two free processors give", median(by_processor));
+    println!("two against one, by processor time: {:.2} (of use only where both run at once)", median(by_processor));
     Ok(())
 }
 
