@@ -19,7 +19,9 @@ const SHOWN: u64 = 8;
 /// Ingests a list of capitals, in which those that moved come twice.
 pub(crate) fn run() -> Result<ExitCode, Error> {
     let settings = Settings { threads: 2, arena_size: 64 << 10, temp_dir: std::env::temp_dir() };
-    let sorted = ingest(&[Source::Bytes("data/capitals.tsv", CAPITALS)], &settings, &ProgressBar::hidden())?;
+    let pool = settings.pool()?;
+    let source = Source::Bytes("data/capitals.tsv", CAPITALS);
+    let sorted = ingest(&[source], &settings, &pool, &ProgressBar::hidden())?;
     let ingest = sorted.figures();
 
     let mut text = Vec::new();

@@ -1,8 +1,8 @@
 //! Ingest: from lines to one sorted table, by many threads, in two arenas of a given size.
 //!
-//! One table is *active*: all workers insert into it at once. The worker that finds it full takes it away, puts the other one,
-//! which is empty, in its place, and writes the full one out as a sorted run while the others already go on. Then it resets that
-//! arena, and the table is the next to be put in place. So every record is in one table or in one run, and carries its
+//! One table is *active*: all workers insert into it at once. The worker that finds it full takes it away, puts one in the pool's other
+//! arena in its place, and writes the full one out as a sorted run while the others already go on. With the full table, its arena goes
+//! back to the pool, which recycles it: it is the next to be taken. So every record is in one table or in one run, and carries its
 //! sequence: which of a key's records is the newest does not depend on which thread came first.
 
 use std::io;
@@ -16,7 +16,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use indicatif::ProgressBar;
-use marena_std::{AllocError, Arena, Stats};
+use marena_std::{AllocError, Arena, OwnedMemory, Pool, PoolGuard, Stats};
 
 use crate::error::Error;
 use crate::input::{Chunk, Reader, Source};
@@ -61,9 +61,24 @@ impl Figures {
     }
 }
 
-/// Reads all sources. `progress` counts their bytes.
-pub(crate) fn ingest(sources: &[Source], settings: &Settings, progress: &ProgressBar) -> Result<Sorted, Error> {
-    let engine = Engine::new(settings)?;
+/// A table in one of the pool's arenas.
+pub(crate) type Table<'p> = SkipList<PoolGuard<'p, OwnedMemory>>;
+
+impl Settings {
+    /// The arenas of an ingest: one to be filled while the other is written out.
+    pub(crate) fn pool(&self) -> Result<Pool, Error> {
+        Ok(Arena::builder().capacity(self.arena_size).huge_pages(true).build_pool(2)?)
+    }
+}
+
+/// Reads all sources into tables in the pool's arenas, which [`Settings::pool`] made. `progress` counts their bytes.
+pub(crate) fn ingest<'p>(
+    sources: &[Source],
+    settings: &Settings,
+    pool: &'p Pool,
+    progress: &ProgressBar,
+) -> Result<Sorted<'p>, Error> {
+    let engine = Engine::new(settings, pool)?;
     let (sender, receiver) = bounded(settings.threads * CHUNKS_WAITING);
     thread::scope(|scope| {
         let workers: Vec<_> = (0..settings.threads)
@@ -90,7 +105,7 @@ pub(crate) fn ingest(sources: &[Source], settings: &Settings, progress: &Progres
 
 fn read_all(
     sources: &[Source],
-    engine: &Engine<'_>,
+    engine: &Engine<'_, '_>,
     sender: &Sender<Chunk>,
     progress: &ProgressBar,
 ) -> Result<(), Error> {
@@ -109,8 +124,8 @@ fn read_all(
 }
 
 /// The table that is filled, and how many were before it.
-struct Active {
-    table: SkipList,
+struct Active<'p> {
+    table: Table<'p>,
     generation: usize,
 }
 
@@ -123,12 +138,11 @@ struct Flushed {
 }
 
 /// The tables and runs while threads work on them.
-struct Engine<'s> {
+struct Engine<'s, 'p> {
     /// Shared for inserting, exclusive for being exchanged.
-    active: RwLock<Active>,
-    /// The other table is in this channel when it is empty, or else with the worker that writes it out.
-    empty_in: Sender<SkipList>,
-    empty_out: Receiver<SkipList>,
+    active: RwLock<Active<'p>>,
+    pool: &'p Pool,
+    /// Held while a full table is written out, until its arena is back in the pool.
     flushed: Mutex<Flushed>,
     /// Bytes that the nodes of an empty table can take. A record that needs no more fits one.
     room: usize,
@@ -136,17 +150,13 @@ struct Engine<'s> {
     failed: AtomicBool,
 }
 
-impl<'s> Engine<'s> {
-    fn new(settings: &'s Settings) -> Result<Self, Error> {
-        let table = empty_table(settings.arena_size)?;
+impl<'s, 'p> Engine<'s, 'p> {
+    fn new(settings: &'s Settings, pool: &'p Pool) -> Result<Self, Error> {
+        let table = empty_table(pool)?;
         let room = table.stats().remaining;
-        let (empty_in, empty_out) = bounded(1);
-        // There is room for one, and the receiver is still here.
-        let _ = empty_in.send(empty_table(settings.arena_size)?);
         Ok(Self {
             active: RwLock::new(Active { table, generation: 0 }),
-            empty_in,
-            empty_out,
+            pool,
             flushed: Mutex::default(),
             room,
             temp_dir: &settings.temp_dir,
@@ -206,35 +216,15 @@ impl<'s> Engine<'s> {
             return Ok(());
         }
         // If the other table is still being written out, this waits for it, and everyone for this: there is no room anywhere.
-        let Ok(empty) = self.empty_out.recv() else { unreachable!("the sender is in `self`") };
-        let mut full = mem::replace(&mut active.table, empty);
+        let mut flushed = lock(&self.flushed);
+        let full = mem::replace(&mut active.table, empty_table(self.pool)?);
         active.generation += 1;
         drop(active);
-
-        let flushed = self.flush(&full);
-        // Given back after a failure too: another worker may wait for it before it learns of that.
-        let reset = full.reset();
-        let _ = self.empty_in.send(full);
-        flushed?;
-        Ok(reset?)
+        // The full table goes at the end, also after a failure, and before the lock does: its arena is free for the next.
+        flushed.add(&full, self.temp_dir)
     }
 
-    /// Writes a table out as a run.
-    fn flush(&self, table: &SkipList) -> Result<(), Error> {
-        let Flushed { runs, figures } = &mut *lock(&self.flushed);
-        figures.flushes += 1;
-        figures.add_arena(table.stats());
-        let mut write = || -> io::Result<()> {
-            let runs = match runs {
-                Some(runs) => runs,
-                None => runs.insert(SpillWriter::create_in(self.temp_dir)?),
-            };
-            runs.write_run(newest(table.iter()))
-        };
-        write().map_err(|source| Error::Spill { dir: self.temp_dir.to_path_buf(), source })
-    }
-
-    fn finish(self) -> Sorted {
+    fn finish(self) -> Sorted<'p> {
         let Flushed { runs, mut figures } = self.flushed.into_inner().unwrap_or_else(PoisonError::into_inner);
         let table = self.active.into_inner().unwrap_or_else(PoisonError::into_inner).table;
         figures.add_arena(table.stats());
@@ -242,8 +232,26 @@ impl<'s> Engine<'s> {
     }
 }
 
-fn empty_table(arena_size: usize) -> Result<SkipList, Error> {
-    Ok(SkipList::new(Arena::builder().capacity(arena_size).huge_pages(true).build()?)?)
+impl Flushed {
+    /// Writes a table out as a run.
+    fn add(&mut self, table: &Table<'_>, temp_dir: &Path) -> Result<(), Error> {
+        self.figures.flushes += 1;
+        self.figures.add_arena(table.stats());
+        let mut write = || -> io::Result<()> {
+            let runs = match &mut self.runs {
+                Some(runs) => runs,
+                None => self.runs.insert(SpillWriter::create_in(temp_dir)?),
+            };
+            runs.write_run(newest(table.iter()))
+        };
+        write().map_err(|source| Error::Spill { dir: temp_dir.to_path_buf(), source })
+    }
+}
+
+/// A table in a free arena: of the pool's two, one is, unless the other table is being written out.
+fn empty_table(pool: &Pool) -> Result<Table<'_>, Error> {
+    let Some(arena) = pool.acquire() else { unreachable!("both arenas are in use: {pool:?}") };
+    Ok(SkipList::new(arena)?)
 }
 
 /// A panic while the lock was held ends the process through `join`, so nothing is read that it left half done.

@@ -63,7 +63,9 @@ fn ingest(args: &IngestArgs) -> Result<ExitCode, Error> {
     let sources = Source::from_paths(&args.files);
     let mut output = Output::open(args.output.as_deref())?;
     let progress = report::progress(&sources, args.table.quiet)?;
-    let sorted = ingest::ingest(&sources, &args.table.settings(), &progress)?;
+    let settings = args.table.settings();
+    let pool = settings.pool()?;
+    let sorted = ingest::ingest(&sources, &settings, &pool, &progress)?;
     let figures = sorted.figures();
     progress.set_message("merging");
     let merged = sorted.for_each(|record| output.write(record))?;
@@ -78,7 +80,9 @@ fn ingest(args: &IngestArgs) -> Result<ExitCode, Error> {
 fn get(args: &GetArgs) -> Result<ExitCode, Error> {
     let sources = Source::from_paths(&args.files);
     let progress = report::progress(&sources, args.table.quiet)?;
-    let sorted = ingest::ingest(&sources, &args.table.settings(), &progress)?;
+    let settings = args.table.settings();
+    let pool = settings.pool()?;
+    let sorted = ingest::ingest(&sources, &settings, &pool, &progress)?;
     let figures = sorted.figures();
     let key = args.key.as_encoded_bytes();
     let found = sorted.get(key)?;

@@ -5,18 +5,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::ingest::Figures;
+use crate::ingest::{Figures, Table};
 use crate::merge::{Merge, reduce};
 use crate::newest::newest;
 use crate::record::{Record, Sequence};
-use crate::skiplist::SkipList;
 use crate::spill::SpillWriter;
 
 /// All records that were ingested.
 #[derive(Debug)]
-pub(crate) struct Sorted {
+pub(crate) struct Sorted<'p> {
     /// What came last, or late: with several threads, a run may hold a newer record of a key than the table.
-    table: SkipList,
+    table: Table<'p>,
     /// The tables before it, if it is not the only one.
     runs: Option<SpillWriter>,
     figures: Figures,
@@ -35,8 +34,8 @@ pub(crate) struct MergeFigures {
     pub(crate) passes: usize,
 }
 
-impl Sorted {
-    pub(crate) fn new(table: SkipList, runs: Option<SpillWriter>, figures: Figures, temp_dir: &Path) -> Self {
+impl<'p> Sorted<'p> {
+    pub(crate) fn new(table: Table<'p>, runs: Option<SpillWriter>, figures: Figures, temp_dir: &Path) -> Self {
         Self { table, runs, figures, temp_dir: temp_dir.to_path_buf() }
     }
 
@@ -62,8 +61,6 @@ impl Sorted {
         };
         let failed = |source| Error::Spill { dir: self.temp_dir.clone(), source };
         runs.write_run(newest(self.table.iter())).map_err(failed)?;
-        // The merge needs memory of its own.
-        drop(self.table);
         let spill = runs.finish().map_err(failed)?;
         (figures.runs, figures.run_bytes) = (spill.runs().len(), spill.len());
         let (spill, passes) = reduce(spill, &self.temp_dir).map_err(failed)?;

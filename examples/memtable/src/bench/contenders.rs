@@ -32,7 +32,7 @@ pub(super) trait Contender: Sync + Sized {
 
 /// This package's skip list.
 #[derive(Debug)]
-pub(super) struct Memtable(pub(super) SkipList);
+pub(super) struct Memtable(pub(super) SkipList<Arena>);
 
 impl Contender for Memtable {
     const NAME: &'static str = "memtable";

@@ -1,10 +1,10 @@
 //! A concurrent skip list in one arena.
 //!
-//! Insert-only: any number of threads insert and read at once, without locks; everything goes at once, by
-//! [`SkipList::reset`], for which nobody else may use the list. Nodes are ordered by key, and those of one key by sequence, the newest
+//! Insert-only: any number of threads insert and read at once, without locks; everything goes at once, with the list, whose arena
+//! its pool then recycles. Nodes are ordered by key, and those of one key by sequence, the newest
 //! first, so the first record of a key is the one that counts, whichever thread came first.
 //!
-//! A key's older records stay in the arena until the reset, as in any log-structured engine's memtable: that
+//! A key's older records stay in the arena until the end, as in any log-structured engine's memtable: that
 //! way nothing that a reader can see ever changes, and an insert has one way to succeed.
 
 mod node;
@@ -12,9 +12,10 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-use marena_std::{AllocError, Arena, Stats};
+use marena_std::{AllocError, Stats};
 
 use crate::record::{Record, Sequence};
+pub(crate) use node::Home;
 use node::{MAX_HEIGHT, NewNode, Nodes, Place};
 use search::{Path, Search, Target};
 
@@ -23,13 +24,13 @@ pub(crate) const ABREAST: usize = 16;
 
 /// Records in order, in an arena.
 #[derive(Debug)]
-pub(crate) struct SkipList {
-    nodes: Nodes,
+pub(crate) struct SkipList<A> {
+    nodes: Nodes<A>,
 }
 
-impl SkipList {
-    /// An empty list in `arena`, whatever that held before.
-    pub(crate) fn new(arena: Arena) -> Result<Self, AllocError> {
+impl<A: Home> SkipList<A> {
+    /// An empty list in `arena`.
+    pub(crate) fn new(arena: A) -> Result<Self, AllocError> {
         Ok(Self { nodes: Nodes::new(arena)? })
     }
 
@@ -88,11 +89,6 @@ impl SkipList {
 
     fn make(&self, record: Record<'_>) -> Result<NewNode<'_>, AllocError> {
         self.nodes.make(record, height(record.sequence))
-    }
-
-    /// Removes everything, in constant time.
-    pub(crate) fn reset(&mut self) -> Result<(), AllocError> {
-        self.nodes.reset()
     }
 
     /// The arena's figures.

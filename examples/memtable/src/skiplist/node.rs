@@ -18,12 +18,13 @@
 
 use std::alloc::Layout;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use marena_std::marena_core::Memory;
-use marena_std::{ARENA_MAX_ALLOC_SIZE, AllocError, Arena, Stats};
+use marena_std::marena_core::{self, Memory};
+use marena_std::{ARENA_MAX_ALLOC_SIZE, AllocError, Arena, OwnedMemory, PoolGuard, Stats};
 use portable_atomic::AtomicU64;
 
 use crate::record::{Prelude, Record, Sequence};
@@ -36,39 +37,43 @@ const WORD: usize = size_of::<u64>();
 /// A link that names no node. Its prefix is the largest, so that a search stops here without asking which kind of link it is.
 const END: u64 = (u32::MAX as u64) << 32;
 
+/// What keeps an arena for nodes: an arena of one's own, or a share of a pool's.
+///
+/// # Safety
+///
+/// It derefs to the same arena all its life, and that arena is not reset before its end.
+pub(crate) unsafe trait Home: Deref<Target = marena_core::Arena<OwnedMemory>> + Send + Sync {}
+
+// SAFETY: it owns its arena; a reset takes `&mut`, which a `Nodes` gives nobody.
+unsafe impl Home for Arena {}
+// SAFETY: a guard is of one arena, which its pool resets when the last guard is gone.
+unsafe impl Home for PoolGuard<'_, OwnedMemory> {}
+
 /// An arena and the nodes in it.
 #[derive(Debug)]
-pub(super) struct Nodes {
-    arena: Arena,
+pub(super) struct Nodes<A> {
+    arena: A,
     /// The region's start.
     ///
     /// INVARIANT: the pointer that `arena`'s memory gives at every call, also after it was moved.
     base: NonNull<u8>,
-    /// INVARIANT: the offset of a node of `MAX_HEIGHT` made since the last reset.
+    /// INVARIANT: the offset of a node of `MAX_HEIGHT` in `arena`.
     head: u32,
 }
 
-// SAFETY: `base` points to what `arena` owns, which is valid from any thread and goes where the arena goes.
-unsafe impl Send for Nodes {}
+// SAFETY: `base` points to what `arena` keeps, which is valid from any thread and stays where it is when the value moves.
+unsafe impl<A: Home> Send for Nodes<A> {}
 // SAFETY: `&Nodes` claims memory, which the arena lets any thread do; writes to a node before anyone else can reach it; and uses
 // atomics for the links.
-unsafe impl Sync for Nodes {}
+unsafe impl<A: Home> Sync for Nodes<A> {}
 
-impl Nodes {
-    /// A head in an empty arena.
-    pub(super) fn new(mut arena: Arena) -> Result<Self, AllocError> {
-        arena.reset();
+impl<A: Home> Nodes<A> {
+    /// A head in an arena.
+    pub(super) fn new(arena: A) -> Result<Self, AllocError> {
         let base = arena.memory().region().cast();
         let mut nodes = Self { arena, base, head: 0 };
         nodes.head = nodes.make_head()?;
         Ok(nodes)
-    }
-
-    /// Takes every node back; the head is a new one. `&mut self`: no [`Place`] and no [`Record`] of before is left.
-    pub(super) fn reset(&mut self) -> Result<(), AllocError> {
-        self.arena.reset();
-        self.head = self.make_head()?;
-        Ok(())
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -150,7 +155,7 @@ pub(super) struct Place<'n> {
     offset: u32,
     /// INVARIANT: below that node's height.
     level: u32,
-    nodes: PhantomData<&'n Nodes>,
+    nodes: PhantomData<&'n ()>,
 }
 
 impl<'n> Place<'n> {
@@ -253,7 +258,7 @@ pub(super) struct Next<'n> {
     /// INVARIANT: `END`, or a link word that names a node that has `level`, linked before this was read.
     word: u64,
     level: u32,
-    nodes: PhantomData<&'n Nodes>,
+    nodes: PhantomData<&'n ()>,
 }
 
 impl<'n> Next<'n> {
@@ -288,7 +293,7 @@ pub(super) struct NewNode<'n> {
     linked: usize,
     /// INVARIANT: of the node's key.
     prefix: u32,
-    nodes: PhantomData<&'n Nodes>,
+    nodes: PhantomData<&'n ()>,
 }
 
 impl<'n> NewNode<'n> {

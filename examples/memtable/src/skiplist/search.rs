@@ -91,7 +91,7 @@ pub(super) struct Search<'n, 'k> {
     /// The node after `place`, if only its record tells on which side of it the target is.
     tie: Option<Place<'n>>,
     path: Path<'n>,
-    /// The search is past level 0.
+    /// Whether the path goes down to level 0.
     complete: bool,
 }
 
@@ -101,8 +101,7 @@ impl<'n, 'k> Search<'n, 'k> {
         Self { target, place: top, tie: None, path: [top; MAX_HEIGHT], complete: false }
     }
 
-    /// Goes on to where memory is needed, and asks for that; `false`, for good, if there is no such place any more, as the path is
-    /// complete.
+    /// Goes on to where memory is needed, and asks for that. Does nothing once the path is complete; `false` then.
     #[inline]
     pub(super) fn advance(&mut self) -> bool {
         if self.complete {

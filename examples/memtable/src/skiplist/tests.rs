@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 use std::thread;
 
-use marena_std::{AllocError, Arena};
+use marena_std::{AllocError, Arena, Pool};
 
 use super::SkipList;
 use crate::record::{Record, Sequence};
 
-fn list(capacity: usize) -> SkipList {
+fn list(capacity: usize) -> SkipList<Arena> {
     SkipList::new(Arena::with_capacity(capacity).unwrap()).unwrap()
 }
 
@@ -35,7 +35,7 @@ fn records_of(thread: u64, count: u64) -> Vec<(Vec<u8>, Vec<u8>, u64)> {
         .collect()
 }
 
-fn insert_in_groups(list: &SkipList, mut records: &[Record<'_>]) {
+fn insert_in_groups(list: &SkipList<Arena>, mut records: &[Record<'_>]) {
     while !records.is_empty() {
         records = &records[list.insert_some(records).unwrap()..];
     }
@@ -159,11 +159,14 @@ fn a_refused_insert_changes_nothing_and_a_smaller_one_still_fits() {
 }
 
 #[test]
-fn a_reset_list_is_empty_and_has_all_its_room_again() {
-    let mut list = list(1 << 16);
-    let fill = |list: &SkipList| (0..).take_while(|&i| list.insert(record(b"key", b"value", i)).is_ok()).count();
+fn a_list_in_a_recycled_arena_is_empty_and_has_all_its_room_again() {
+    let pool = Pool::new(1, 1 << 16).unwrap();
+    let in_pool = || SkipList::new(pool.acquire().unwrap()).unwrap();
+    let list = in_pool();
+    let fill = |list: &SkipList<_>| (0..).take_while(|&i| list.insert(record(b"key", b"value", i)).is_ok()).count();
     let first = fill(&list);
-    list.reset().unwrap();
+    drop(list);
+    let list = in_pool();
     assert_eq!((list.iter().count(), list.get(b"key")), (0, None));
     assert_eq!(fill(&list), first);
     assert_eq!(list.iter().count(), first);
@@ -237,8 +240,9 @@ fn readers_see_whole_records_in_order_while_others_insert() {
 #[test]
 fn threads_that_race_for_the_last_bytes_leave_a_list_that_is_whole() {
     let rounds = if cfg!(miri) { 1 } else { 50 };
-    let mut list = list(1 << 16);
+    let pool = Pool::new(1, 1 << 16).unwrap();
     for _ in 0..rounds {
+        let list = SkipList::new(pool.acquire().unwrap()).unwrap();
         let tail = if cfg!(miri) { vec![b'v'; 4000] } else { vec![b'v'; 40] };
         let inserted: usize = thread::scope(|scope| {
             let workers: Vec<_> = (0..4_u64)
@@ -254,6 +258,5 @@ fn threads_that_race_for_the_last_bytes_leave_a_list_that_is_whole() {
         });
         assert_eq!(list.iter().count(), inserted);
         assert!(list.iter().all(|record| record.tail == tail));
-        list.reset().unwrap();
     }
 }
