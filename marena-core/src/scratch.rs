@@ -281,11 +281,13 @@ impl<'s, M: Memory> Scratch<'s, M> {
 
     /// Goes on in what is the lease's chunk by now; true if that has room for the request.
     fn adopt(&self, lease: &Lease<'_, M>, size: usize, align: usize) -> bool {
-        let chunk = lease.chunk_start();
-        // An inner scope may have extended this scope's chunk or replaced it; a later chunk lies further up.
-        let next = if self.bump.next() < chunk { chunk } else { self.bump.next() };
+        let (chunk, end) = (lease.chunk_start(), lease.bump().end());
+        // An inner scope may have extended this scope's chunk or replaced it. Chunks rise, but for a cursor that a peer moved
+        // down, and even then this scope stays inside the chunk that the lease has.
+        let inside = chunk <= self.bump.next() && self.bump.next().addr().get() <= end;
+        let next = if inside { self.bump.next() } else { chunk };
         // SAFETY: bytes of the lease's chunk behind what this scope and its outer ones handed out; inner scopes have ended.
-        unsafe { self.bump.set(next, lease.bump().end() - next.addr().get()) };
+        unsafe { self.bump.set(next, end - next.addr().get()) };
         let next = self.position(next) as u32;
         place(self.arena.base().addr().get(), next, next + self.bump.room() as u32, size, align).is_some()
     }
