@@ -351,7 +351,7 @@ impl<M: Memory> Arena<M> {
     {
         self.reset();
         let dirty_end = self.counters_mut().peak.read() as usize;
-        hidden::show(self.base(), dirty_end);
+        hidden::show(self.base(), dirty_end.next_multiple_of(STEP));
         let mut position = 0;
         // Reset bounded the peak by the limit, a multiple of the step; a step is eight bytes.
         while position < dirty_end {

@@ -45,7 +45,9 @@ impl Image {
         let room = self.layout.size().saturating_sub(offset);
         let len = bytes.len().min(room);
         // SAFETY: `&mut self`, and the bytes lie in the image.
-        unsafe { self.start.as_ptr().add(offset.min(self.layout.size())).copy_from_nonoverlapping(bytes.as_ptr(), len) };
+        unsafe {
+            self.start.as_ptr().add(offset.min(self.layout.size())).copy_from_nonoverlapping(bytes.as_ptr(), len)
+        };
     }
 
     /// The image's first bytes, before an arena is there.
@@ -137,6 +139,7 @@ pub fn expected(base: usize, cursor: u32, capacity: usize, size: usize, align: u
     }
     let at = base as u128 + HEADER as u128 + u128::from(cursor);
     let start = at.next_multiple_of((align as u128).max(8)) - base as u128;
-    let end = start + (size as u128).next_multiple_of(8);
+    // The fault that `.ci/fuzz` plants: a target must find that the arena disagrees.
+    let end = start + (size as u128).next_multiple_of(8) - u128::from(cfg!(marena_planted));
     (end <= (capacity & !7) as u128).then_some((start as usize, end as usize))
 }

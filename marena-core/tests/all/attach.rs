@@ -212,3 +212,30 @@ fn a_peer_that_writes_any_cursor_while_the_arena_lives_makes_it_full_or_leaves_i
     assert_eq!((arena.used(), arena.stats().high_water), (0, 0));
     assert_eq!(arena.allocate(LEN - 128).unwrap().len(), LEN - 128);
 }
+
+#[test]
+fn a_scratch_stays_in_range_when_a_peer_moves_the_cursor_below_it() {
+    use portable_atomic::{AtomicU32, Ordering::Relaxed};
+
+    let mut image = Image::formatted();
+    let memory = image.memory(LEN);
+    let region = marena_core::Memory::region(&memory).cast::<u8>();
+    // SAFETY: initialised bytes; the peer below writes the cursor atomically, as an arena would.
+    let arena = unsafe { Arena::attach(memory) }.unwrap();
+    // SAFETY: in the header.
+    let cursor = unsafe { region.add(64) }.cast::<AtomicU32>();
+    // SAFETY: a word of the header, aligned, which everyone accesses atomically.
+    let cursor = unsafe { cursor.as_ref() };
+    let mut lease = arena.lease(64);
+    lease.allocate(400).unwrap();
+    let scratch = lease.scratch();
+    scratch.allocate(8).unwrap();
+    // ORDERING: Relaxed: one thread plays both sides.
+    cursor.store(0, Relaxed);
+    // Its lease's next chunk lies below what it has: there is no room behind that.
+    for size in [100, 50, 25, 8, 8, 8] {
+        let block = scratch.allocate(size).unwrap();
+        let offset = block.as_ptr().addr() - region.addr().get();
+        assert!(offset >= 128 && offset + size <= LEN, "{size} bytes at {offset}");
+    }
+}
