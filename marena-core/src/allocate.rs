@@ -13,6 +13,7 @@ use crate::arena::Arena;
 use crate::block::Block;
 use crate::error::{AllocError, TryAllocError};
 use crate::handle::Handle;
+use crate::hidden;
 use crate::memory::{Memory, max_align};
 use crate::placement::{HEADER_SIZE, STEP, add_rounded, place, round_up};
 use crate::protocol::{self, Unclaimed};
@@ -83,17 +84,18 @@ pub unsafe trait Allocate<'a>: Copy {
     #[doc(hidden)]
     unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> bool;
 
-    // Position 0 of the region: the byte after the header.
+    // Position 0 of the region that `claimed`, bytes claimed from this value, lies in: the byte after the header.
     #[doc(hidden)]
-    fn base(self) -> NonNull<u8>;
+    fn base(self, claimed: NonNull<u8>) -> NonNull<u8>;
 
-    // Bytes just claimed at this position or behind it are zero; `None` where nothing is known. Asked after the claim.
+    // Bytes just claimed at this position or behind it, in the region that `claimed` lies in, are zero; `None` where nothing is
+    // known. Asked after the claim.
     #[doc(hidden)]
-    fn dirty_end(self) -> Option<usize>;
+    fn dirty_end(self, claimed: NonNull<u8>) -> Option<usize>;
 
-    // What handles to bytes claimed now carry.
+    // What handles to `claimed` carry: its region's epoch. For no bytes, which lie nowhere, that of any region of this value.
     #[doc(hidden)]
-    fn epoch(self) -> NonZeroU64;
+    fn epoch(self, claimed: NonNull<u8>) -> NonZeroU64;
 
     // Bytes left, a snapshot.
     #[doc(hidden)]
@@ -109,8 +111,8 @@ pub unsafe trait Allocate<'a>: Copy {
         if size == 0 {
             return;
         }
-        let dirty = match self.dirty_end() {
-            Some(end) => end.saturating_sub(start.addr().get() - self.base().addr().get()),
+        let dirty = match self.dirty_end(start) {
+            Some(end) => end.saturating_sub(start.addr().get() - self.base(start).addr().get()),
             None => size,
         };
         if dirty > 0 {
@@ -123,7 +125,7 @@ pub unsafe trait Allocate<'a>: Copy {
     #[doc(hidden)]
     #[inline]
     fn address_of(self, start: NonNull<u8>, size: usize) -> Address {
-        Address::of_block(HEADER_SIZE + (start.addr().get() - self.base().addr().get()), size)
+        Address::of_block(HEADER_SIZE + (start.addr().get() - self.base(start).addr().get()), size)
     }
 
     #[inline]
@@ -171,7 +173,7 @@ pub unsafe trait Allocate<'a>: Copy {
             position += round_up(size);
             let address = if total == 0 { Address::EMPTY } else { self.address_of(at, size) };
             // SAFETY: `size` bytes of the claim, which `claim_sum` zeroed; no other block gets them.
-            unsafe { Block::from_raw_parts(at, address, self.epoch()) }
+            unsafe { Block::from_raw_parts(at, address, self.epoch(at)) }
         }))
     }
 
@@ -309,7 +311,7 @@ pub unsafe trait Allocate<'a>: Copy {
         unsafe { place.write(value) };
         let address = if size_of::<T>() == 0 { Address::EMPTY } else { self.address_of(place.cast(), size_of::<T>()) };
         // The pointer ends here, so nobody writes the value any more.
-        Ok(Handle::new(address, self.epoch()))
+        Ok(Handle::new(address, self.epoch(place.cast())))
     }
 }
 
@@ -377,14 +379,15 @@ unsafe fn zeroed_block<'a>(arena: impl Allocate<'a>, start: NonNull<u8>, size: u
     unsafe { arena.zero(start, size) };
     let address = arena.address_of(start, size);
     // SAFETY: claimed for `'a`, initialised just now; the address and epoch are those of the claim.
-    unsafe { Block::from_raw_parts(start, address, arena.epoch()) }
+    unsafe { Block::from_raw_parts(start, address, arena.epoch(start)) }
 }
 
 /// A block of no bytes, aligned all the same. The caller passes a power of two.
 #[inline]
 fn empty_block<'a>(arena: impl Allocate<'a>, align: usize) -> Block<'a> {
+    let start = dangling(align);
     // SAFETY: any aligned pointer is valid for no bytes.
-    unsafe { Block::from_raw_parts(dangling(align), Address::EMPTY, arena.epoch()) }
+    unsafe { Block::from_raw_parts(start, Address::EMPTY, arena.epoch(start)) }
 }
 
 /// An aligned pointer to no bytes. The caller passes a power of two.
@@ -412,7 +415,7 @@ unsafe impl<'a, M: Memory> Allocate<'a> for &'a Arena<M> {
         require_stable_alignment::<M>(align)?;
         let (base, limit) = (Arena::base(self).addr().get(), self.limit());
         match protocol::claim(&self.header().cursor, |cursor| place(base, cursor, limit, size, align)) {
-            Ok(span) => Ok(self.at(span.start as usize)),
+            Ok(span) => Ok(self.hand_out(span, size)),
             Err(cursor) => Err(refusal(size, cursor, limit)),
         }
     }
@@ -423,7 +426,7 @@ unsafe impl<'a, M: Memory> Allocate<'a> for &'a Arena<M> {
         let (base, limit) = (Arena::base(self).addr().get(), self.limit());
         let place = |cursor| place(base, cursor, limit, size, align);
         match protocol::claim_bounded(&self.header().cursor, place, retries) {
-            Ok(span) => Ok(self.at(span.start as usize)),
+            Ok(span) => Ok(self.hand_out(span, size)),
             Err(Unclaimed::NoPlace(cursor)) => Err(refusal(size, cursor, limit)),
             Err(Unclaimed::Contended) => Err(AllocError::Contended { retries }),
         }
@@ -434,6 +437,7 @@ unsafe impl<'a, M: Memory> Allocate<'a> for &'a Arena<M> {
         if size == 0 {
             return;
         }
+        hidden::hide(start, size);
         let start = start.addr().get() - Arena::base(self).addr().get();
         let end = round_up(start + size) as u32;
         let start = round_up(start) as u32;
@@ -460,18 +464,17 @@ unsafe impl<'a, M: Memory> Allocate<'a> for &'a Arena<M> {
     }
 
     #[inline(always)]
-    fn base(self) -> NonNull<u8> {
+    fn base(self, _claimed: NonNull<u8>) -> NonNull<u8> {
         Arena::base(self)
     }
 
     #[inline(always)]
-    fn dirty_end(self) -> Option<usize> {
-        // ORDERING: Relaxed: the claim before this acquired every raise that a give-back below its bytes released.
-        self.memory().is_zeroed().then(|| self.header().peak.load(Relaxed) as usize)
+    fn dirty_end(self, _claimed: NonNull<u8>) -> Option<usize> {
+        Arena::dirty_end(self)
     }
 
     #[inline(always)]
-    fn epoch(self) -> NonZeroU64 {
+    fn epoch(self, _claimed: NonNull<u8>) -> NonZeroU64 {
         Arena::epoch(self)
     }
 
@@ -490,9 +493,10 @@ pub(crate) fn require_stable_alignment<M: Memory>(align: usize) -> Result<(), Al
     }
 }
 
-/// Why a claim found no place. Out of the way, so that the claim itself stays a few instructions in a register or two.
+/// Why a claim found no place. Cold, so that it lies behind the claim; inlined, so that it costs the claim no stack frame and
+/// nothing at all where the caller does not look at the reason.
 #[cold]
-#[inline(never)]
+#[inline]
 pub(crate) fn refusal(size: usize, cursor: u32, limit: u32) -> AllocError {
     if size > ARENA_MAX_ALLOC_SIZE {
         AllocError::TooLarge { requested: size }

@@ -5,6 +5,7 @@ use core::ptr::{self, NonNull};
 
 use crate::allocate::Allocate;
 use crate::arena::Arena;
+use crate::hidden;
 use crate::memory::Memory;
 use crate::placement::STEP;
 
@@ -15,13 +16,16 @@ use crate::placement::STEP;
 ///
 /// The bytes were claimed from `memory` with `old`, are the caller's alone, and were never published. Unless `None` is returned, they
 /// are not used afterwards.
-#[inline]
+// Out of the way: a vector grows some twenty times and pushes a million times.
+#[cold]
+#[inline(never)]
 unsafe fn grow<'a>(memory: impl Allocate<'a>, start: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
     if old.size() > 0 && is_aligned(start, new) {
         // The rest of the last step is the block's already.
         let fits = new.size() <= old.size().next_multiple_of(STEP);
         // SAFETY: the caller's promise.
         if fits || unsafe { memory.extend(start, old.size(), new.size()) } {
+            hidden::show(start, new.size());
             return Some(NonNull::slice_from_raw_parts(start, new.size()));
         }
     }
@@ -126,6 +130,7 @@ mod api2 {
 
     use super::*;
     use crate::lease::Lease;
+    use crate::regions::Regions;
     use crate::scratch::Scratch;
 
     macro_rules! allocator {
@@ -196,6 +201,17 @@ mod api2 {
     }
 
     allocator! {
+        [M: Memory, const N: usize] Regions<M, N>: "```
+use allocator_api2::vec::Vec;
+use marena_core::{Arena, Regions, StaticMemory};
+
+static MEMORY: StaticMemory<1024> = StaticMemory::new();
+let mut regions: Regions<_, 1> = Regions::new();
+regions.push(Arena::from_static(&MEMORY)).unwrap();
+let mut numbers = Vec::new_in(&regions);
+numbers.extend(0..100_u32);
+assert_eq!(regions.arenas()[0].used(), 400);
+```"
         [M: Memory] Arena<M>: "```
 use allocator_api2::vec::Vec;
 use core::mem::MaybeUninit;

@@ -15,8 +15,9 @@ use crate::error::{AllocError, AttachError, MemoryError, TryAllocError};
 use crate::forward::forward;
 use crate::handle::Handle;
 use crate::header::Header;
+use crate::hidden;
 use crate::memory::{BorrowedMemory, ExclusiveMemory, Memory, StaticMemory, checked_capacity, max_align};
-use crate::placement::{HEADER_SIZE, STEP};
+use crate::placement::{HEADER_SIZE, STEP, Span};
 use crate::protocol;
 use crate::stats::Stats;
 use crate::sync::Word;
@@ -54,6 +55,8 @@ pub struct Arena<M: Memory> {
     /// INVARIANT: a ticket drawn for this life of the region, or `None` where the epoch is the region's base with bit 0 set (an
     /// address cannot be computed at build time, and a static arena is built there).
     ticket: Option<NonZeroU64>,
+    /// Nothing but where the address sanitizer is told what is handed out.
+    _hidden: hidden::Region,
 }
 
 impl<'m> Arena<BorrowedMemory<'m>> {
@@ -87,7 +90,7 @@ impl<const N: usize> Arena<&'static StaticMemory<N>> {
     /// ```
     #[must_use]
     pub const fn from_static(memory: &'static StaticMemory<N>) -> Self {
-        Self { memory, ticket: None }
+        Self { memory, ticket: None, _hidden: hidden::Region::UNKNOWN }
     }
 }
 
@@ -153,7 +156,8 @@ impl<M: Memory> Arena<M> {
         };
         // SAFETY: initialised above, or before by memory that keeps it beside the region; valid while the memory lives.
         unsafe { header.as_ref() }.format(capacity, dirty_end);
-        Ok(Self { memory, ticket: Some(epoch::draw()) })
+        let hidden = hidden::Region::hidden(memory.region());
+        Ok(Self { memory, ticket: Some(epoch::draw()), _hidden: hidden })
     }
 
     /// An arena that is already in `memory`: formatted by another process, an earlier run or another core.
@@ -192,7 +196,8 @@ impl<M: Memory> Arena<M> {
         let capacity = capacity_of(&memory)?;
         // SAFETY: the caller promises initialised bytes, and any are valid words; valid while the memory lives.
         unsafe { memory.header().as_ref() }.validate(capacity)?;
-        Ok(Self { memory, ticket: Some(epoch::draw()) })
+        let hidden = hidden::Region::found(memory.region());
+        Ok(Self { memory, ticket: Some(epoch::draw()), _hidden: hidden })
     }
 
     /// Gives the memory back. What was handed out is borrowed from the arena, so nothing of it is left.
@@ -322,6 +327,7 @@ impl<M: Memory> Arena<M> {
         peak.write(dirty_end);
         cursor.write(0);
         stranded.write(0);
+        hidden::hide(self.base(), dirty_end as usize);
     }
 
     /// [`reset`](Self::reset), and overwrites every byte that this arena ever handed out with zeros: nothing of its earlier lives
@@ -345,6 +351,7 @@ impl<M: Memory> Arena<M> {
     {
         self.reset();
         let dirty_end = self.counters_mut().peak.read() as usize;
+        hidden::show(self.base(), dirty_end);
         let mut position = 0;
         // Reset bounded the peak by the limit, a multiple of the step; a step is eight bytes.
         while position < dirty_end {
@@ -356,6 +363,7 @@ impl<M: Memory> Arena<M> {
         }
         // Nothing that the caller does next may be moved up between the writes.
         compiler_fence(Ordering::Release);
+        hidden::hide(self.base(), dirty_end);
         self.counters_mut().peak.write(0);
     }
 
@@ -380,6 +388,7 @@ impl<M: Memory> Arena<M> {
         let header = self.header();
         // ORDERING: Relaxed: a figure for people; the caller lets nothing race with this call.
         header.stranded.store(0, Relaxed);
+        hidden::hide(self.base(), self.used());
         protocol::reset_shared(&header.cursor, &header.peak);
     }
 }
@@ -435,6 +444,21 @@ impl<M: Memory> Arena<M> {
         let region = self.memory.region().cast::<u8>();
         // SAFETY: the limit plus the header is at most the region's length, so the result lies in the region or at its end.
         unsafe { region.add(HEADER_SIZE + position) }
+    }
+
+    /// The pointer to `size` bytes that were claimed just now.
+    #[inline(always)]
+    pub(crate) fn hand_out(&self, claim: Span, size: usize) -> NonNull<u8> {
+        let start = self.at(claim.start as usize);
+        hidden::show(start, size);
+        start
+    }
+
+    /// Bytes just claimed at this position or behind it are zero; `None` where nothing is known. Asked after the claim.
+    #[inline(always)]
+    pub(crate) fn dirty_end(&self) -> Option<usize> {
+        // ORDERING: Relaxed: the claim before this acquired every raise that a give-back below its bytes released.
+        self.memory.is_zeroed().then(|| self.header().peak.load(Relaxed) as usize)
     }
 
     /// Whether `epoch` is the one that handles of this life carry. A drawn ticket decides by one comparison.

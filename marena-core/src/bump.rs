@@ -3,6 +3,7 @@
 use core::cell::Cell;
 use core::ptr::NonNull;
 
+use crate::hidden;
 use crate::placement::{STEP, round_up};
 
 /// The bytes `[next, end)`, its owner's alone.
@@ -11,6 +12,7 @@ pub(crate) struct Bump {
     next: Cell<NonNull<u8>>,
     /// An address. INVARIANT: a multiple of the step; the bytes from `next` up to it are this value's.
     end: Cell<usize>,
+    run: hidden::Run,
 }
 
 impl Bump {
@@ -20,7 +22,7 @@ impl Bump {
     /// - The bytes between are used by nobody else while this value hands them out.
     #[inline]
     pub(crate) unsafe fn new(start: NonNull<u8>, len: usize) -> Self {
-        Self { next: Cell::new(start), end: Cell::new(start.addr().get() + len) }
+        Self { next: Cell::new(start), end: Cell::new(start.addr().get() + len), run: hidden::Run::from(start) }
     }
 
     /// Goes on with other bytes.
@@ -30,6 +32,9 @@ impl Bump {
     /// As for [`new`](Self::new).
     #[inline]
     pub(crate) unsafe fn set(&self, start: NonNull<u8>, len: usize) {
+        if start != self.next.get() {
+            self.run.restart(start);
+        }
         self.next.set(start);
         self.end.set(start.addr().get() + len);
     }
@@ -48,6 +53,7 @@ impl Bump {
         // What fits also fits rounded up, because the room is a multiple of the step: `next` and `end` are, and so is the padding.
         // SAFETY: hence the new `next` lies in the run or at its end.
         self.next.set(unsafe { start.add(round_up(size)) });
+        hidden::show(start, size);
         Some(start)
     }
 
@@ -62,6 +68,7 @@ impl Bump {
     /// owns them, and `size` is not 0.
     #[inline]
     pub(crate) fn give_back(&self, start: NonNull<u8>, size: usize) -> bool {
+        hidden::hide(start, size);
         if !self.is_last(start, size) {
             return false;
         }
@@ -87,6 +94,12 @@ impl Bump {
         // SAFETY: what fits also fits rounded up, as in `claim`.
         self.next.set(unsafe { self.next.get().add(round_up(missing)) });
         true
+    }
+
+    /// What was handed out from the current run is used no more, as at the end of a scope.
+    #[inline(always)]
+    pub(crate) fn hide(&self) {
+        self.run.hide(self.next.get());
     }
 
     /// Bytes that the last claimed block, which starts at `start`, lacks to be one of `new_size`.

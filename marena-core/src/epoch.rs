@@ -8,15 +8,15 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use crate::sync::{AtomicU32, Word};
 
-/// The process's tickets. Starts at 1, so that no ticket is 0.
-static TICKETS: Tickets<AtomicU32> = Tickets::from_words(AtomicU32::new(1), AtomicU32::new(0));
+/// The process's tickets. All zero, so that they lie in `.bss`.
+static TICKETS: Tickets<AtomicU32> = Tickets::from_words(AtomicU32::new(0), AtomicU32::new(0));
 
 /// A fresh epoch.
 #[inline]
 pub(crate) fn draw() -> NonZeroU64 {
     loop {
-        // 0 comes up once in 2^63 draws, which take centuries.
-        if let Some(epoch) = NonZeroU64::new(TICKETS.draw()) {
+        // Tickets start at 0, epochs at 2. The sum wraps to 0 once in 2^63 draws, which take centuries.
+        if let Some(epoch) = NonZeroU64::new(TICKETS.draw().wrapping_add(2)) {
             return epoch;
         }
     }

@@ -213,7 +213,7 @@ impl<'a, M: Memory> Lease<'a, M> {
             // A large piece is not worth leaving the rest of the chunk.
             if size > self.chunk.get() / 4 && self.bump.room() > 0 {
                 let claim = self.claim_behind(size, align, retries, 0).map_err(full)?;
-                return Ok(self.arena.at(claim.start as usize));
+                return Ok(self.arena.hand_out(claim, size));
             }
             self.replace_chunk(size, align, retries).map_err(full)?;
         }
@@ -350,17 +350,17 @@ unsafe impl<'a, M: Memory> Allocate<'a> for &Lease<'a, M> {
     }
 
     #[inline(always)]
-    fn base(self) -> NonNull<u8> {
+    fn base(self, _claimed: NonNull<u8>) -> NonNull<u8> {
         self.base
     }
 
     #[inline]
-    fn dirty_end(self) -> Option<usize> {
+    fn dirty_end(self, _claimed: NonNull<u8>) -> Option<usize> {
         self.arena.memory().is_zeroed().then(|| self.dirty_end.get())
     }
 
     #[inline]
-    fn epoch(self) -> NonZeroU64 {
+    fn epoch(self, _claimed: NonNull<u8>) -> NonZeroU64 {
         self.arena.epoch()
     }
 

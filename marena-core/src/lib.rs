@@ -51,16 +51,20 @@ mod allocator;
 mod arena;
 mod block;
 mod bump;
+#[cfg(feature = "defmt")]
+mod defmt_format;
 mod epoch;
 mod error;
 mod forward;
 mod handle;
 mod header;
+mod hidden;
 mod lease;
 mod memory;
 mod placement;
 mod pool;
 mod protocol;
+mod regions;
 mod scratch;
 mod slot;
 mod stats;
@@ -83,6 +87,7 @@ pub use memory::{BorrowedMemory, ExclusiveMemory, Memory, RawMemory, StaticMemor
 #[doc(hidden)]
 pub use pool::PoolSlot;
 pub use pool::{Pool, PoolGuard};
+pub use regions::Regions;
 pub use scratch::Scratch;
 pub use stats::Stats;
 pub use sync::Word;

@@ -116,8 +116,10 @@ pub(crate) fn strand<W: Word>(stranded: &W, bytes: u32) {
 /// Sets the cursor to 0 without exclusive access; the caller promises that nothing races with it.
 #[inline]
 pub(crate) fn reset_shared<W: Word>(cursor: &W, peak: &W) {
-    // ORDERING: Relaxed: the caller has ordered every earlier claim before this call.
-    raise_peak(peak, cursor.load(Relaxed));
+    // ORDERING: Relaxed: the caller has ordered every earlier claim before this call, and nobody else writes meanwhile.
+    let (used, before) = (cursor.load(Relaxed), peak.load(Relaxed));
+    // ORDERING: Relaxed: the store below releases it.
+    peak.store(before.max(used), Relaxed);
     // ORDERING: Release pairs with `claim`: the previous life's accesses happen before the next life's.
     cursor.store(0, Release);
 }

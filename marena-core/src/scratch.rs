@@ -343,18 +343,18 @@ unsafe impl<'s, M: Memory> Allocate<'s> for &'s Scratch<'_, M> {
     }
 
     #[inline(always)]
-    fn base(self) -> NonNull<u8> {
+    fn base(self, _claimed: NonNull<u8>) -> NonNull<u8> {
         self.arena.base()
     }
 
     #[inline(always)]
-    fn dirty_end(self) -> Option<usize> {
+    fn dirty_end(self, _claimed: NonNull<u8>) -> Option<usize> {
         // Scopes use the same bytes over and over: nothing is known about them.
         None
     }
 
     #[inline]
-    fn epoch(self) -> NonZeroU64 {
+    fn epoch(self, _claimed: NonNull<u8>) -> NonZeroU64 {
         self.epoch.get().unwrap_or_else(|| {
             let epoch = epoch::draw();
             self.epoch.set(Some(epoch));
@@ -371,6 +371,7 @@ unsafe impl<'s, M: Memory> Allocate<'s> for &'s Scratch<'_, M> {
 impl<M: Memory> Drop for Scratch<'_, M> {
     #[inline]
     fn drop(&mut self) {
+        self.bump.hide();
         // A lease's bump stood still, and an outer scope's: they go on where they were.
         if let Source::Arena { start: Some(start), end } = self.source {
             // All that was handed out counts as soiled already. Nobody can have claimed behind the region's end.

@@ -1,0 +1,220 @@
+//! Giving back against claiming.
+
+use std::alloc::Layout;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use marena_core::Allocate;
+
+use crate::{Fault, LoomMemory, Model, Scene, Start, Witness, spawn};
+
+type Owned<F> = Scene<LoomMemory<F>>;
+
+fn scene<F: Fault>(room: usize, start: Start) -> Arc<Owned<F>> {
+    Arc::new(Scene::new(room, start))
+}
+
+/// A value that is written into the arena and noted as accessed when it is dropped there: the last that an initialiser's slot sees
+/// of its owner before it goes back.
+struct Noted {
+    witness: Arc<Witness>,
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.witness.written((&raw const *self).cast(), size_of::<Self>());
+    }
+}
+
+/// Makes one value, then panics: the value is dropped in place, and the place given back.
+fn initialiser_that_panics<F: Fault>(scene: &Owned<F>) {
+    let witness = scene.witness();
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let made = scene.alloc_slice_fill_with(2, |index| {
+            if index == 1 {
+                // Unwinds as a panic does, without the message.
+                resume_unwind(Box::new(()));
+            }
+            Noted { witness: Arc::clone(witness) }
+        });
+        made.map(|slice| slice.len())
+    }));
+    assert!(!matches!(outcome, Ok(Ok(_))), "an initialiser that panics makes no slice");
+}
+
+/// Claims, dirties and gives back `size` bytes, through what every give-back of the arena goes through.
+pub(super) fn claim_and_give_back<F: Fault>(scene: &Owned<F>, size: usize) {
+    let Ok(start) = Allocate::claim(&**scene, size, 8) else { return };
+    scene.witness().written(start.as_ptr(), size);
+    // SAFETY: just claimed.
+    unsafe { start.write_bytes(0xEE, size) };
+    // SAFETY: the whole claim, never published, not used again.
+    unsafe { Allocate::give_back(&**scene, start, size) };
+}
+
+/// What a panicking initialiser made is gone, and its bytes zero, before another claim gets them.
+pub fn a_panicking_initialiser_gives_back_against_a_claim<F: Fault>() -> Model {
+    Model::unbounded("panicking initialiser against claim", || {
+        let scene = scene::<F>(64, Start::Zeroed);
+        let other = spawn(&scene, |scene| scene.claims(&[16, 8], 1));
+        initialiser_that_panics(&scene);
+        assert_eq!(other.join().unwrap(), 2);
+        assert!(scene.used() == 24 || scene.used() == 40, "{} used", scene.used());
+        let rest = scene.remaining();
+        assert_eq!(scene.claims(&[rest], 2), 1);
+    })
+}
+
+/// A failing initialiser's place goes back when nobody claimed behind it, and only then.
+pub fn a_failing_initialiser_gives_back_against_a_claim<F: Fault>() -> Model {
+    Model::unbounded("failing initialiser against claim", || {
+        let scene = scene::<F>(64, Start::Zeroed);
+        let other = spawn(&scene, |scene| scene.claims(&[8, 8], 1));
+        let failed = scene.try_alloc_with(|| Err::<u64, _>("no value"));
+        assert!(failed.is_err());
+        assert_eq!(other.join().unwrap(), 2);
+        assert!(scene.used() == 16 || scene.used() == 24, "{} used", scene.used());
+    })
+}
+
+/// A failing initialiser that nobody disturbs leaves the arena as it was.
+pub fn a_failing_initialiser_after_a_join_leaves_nothing<F: Fault>() -> Model {
+    Model::unbounded("failing initialiser after claims", || {
+        let scene = scene::<F>(64, Start::Zeroed);
+        let other = spawn(&scene, |scene| scene.claims(&[8], 1));
+        scene.claims(&[8], 2);
+        other.join().unwrap();
+        let failed = scene.try_alloc_with(|| Err::<u64, _>("no value"));
+        assert!(failed.is_err());
+        assert_eq!(scene.used(), 16);
+    })
+}
+
+/// An initialiser that allocates and then fails takes nothing away from what it allocated.
+pub fn a_reentrant_failing_initialiser_keeps_what_it_allocated<F: Fault>() -> Model {
+    Model::unbounded("re-entrant failing initialiser against claim", || {
+        let scene = scene::<F>(64, Start::Zeroed);
+        let other = spawn(&scene, |scene| scene.claims(&[8], 1));
+        let mut inner = None;
+        let failed = scene.try_alloc_with(|| {
+            inner = scene.claim(8, 2);
+            Err::<u64, _>("no value")
+        });
+        assert!(failed.is_err());
+        scene.keeps(inner.as_ref().unwrap(), 2);
+        assert_eq!(other.join().unwrap(), 1);
+        assert_eq!(scene.used(), 24, "bytes are behind the slot, so it stays");
+    })
+}
+
+/// Bytes that come back dirty are zero in the block that gets them, although the memory is taken for zeroed.
+pub fn dirty_bytes_given_back_are_zero_for_the_next_claim<F: Fault>() -> Model {
+    Model::unbounded("dirty give-back against claim of zeroed memory", || {
+        let scene = scene::<F>(64, Start::Zeroed);
+        let other = spawn(&scene, |scene| scene.claims(&[8, 16], 1));
+        claim_and_give_back(&scene, 16);
+        assert_eq!(other.join().unwrap(), 2);
+        let rest = scene.remaining();
+        assert_eq!(scene.claims(&[rest], 2), 1);
+    })
+}
+
+/// The same where every block is zeroed anyway.
+pub fn bytes_of_garbage_memory_given_back_are_zero_too<F: Fault>() -> Model {
+    Model::unbounded("dirty give-back against claim of garbage", || {
+        let scene = scene::<F>(64, Start::Dirty);
+        let other = spawn(&scene, |scene| scene.claims(&[8, 16], 1));
+        claim_and_give_back(&scene, 16);
+        assert_eq!(other.join().unwrap(), 2);
+    })
+}
+
+/// Two give-backs: neither takes the other's bytes, and the peak covers both.
+pub fn two_give_backs_take_only_their_own<F: Fault>() -> Model {
+    Model::unbounded("give-back against give-back", || {
+        let scene = scene::<F>(64, Start::Zeroed);
+        let other = spawn(&scene, |scene| claim_and_give_back(scene, 24));
+        claim_and_give_back(&scene, 8);
+        other.join().unwrap();
+        assert!([0, 8, 24].contains(&scene.used()), "{} used", scene.used());
+        let rest = scene.remaining();
+        assert_eq!(scene.claims(&[rest], 2), 1, "the rest is zero");
+    })
+}
+
+/// Bytes given back and claimed again by a third while a slow claim still holds the old cursor: the value comes back, and
+/// nobody is harmed (ABA).
+pub fn a_cursor_that_comes_back_harms_no_claim<F: Fault>() -> Model {
+    Model::bounded("give-back and claim of the same size against claim", 3, || {
+        let scene = scene::<F>(64, Start::Zeroed);
+        let one = spawn(&scene, |scene| {
+            claim_and_give_back(scene, 8);
+            scene.claims(&[8], 1)
+        });
+        let two = spawn(&scene, |scene| scene.claims(&[8], 2));
+        assert_eq!(scene.claims(&[8], 3), 1);
+        assert_eq!(one.join().unwrap() + two.join().unwrap(), 2);
+        let rest = scene.remaining();
+        assert_eq!(scene.claims(&[rest], 4), 1);
+    })
+}
+
+/// A claim synchronises with every give-back before it, not only with the last.
+pub fn a_claim_sees_every_give_back_before_it<F: Fault>() -> Model {
+    Model::bounded("two give-backs against claim, 3 threads", 3, || {
+        let scene = scene::<F>(64, Start::Zeroed);
+        let others = [16, 8].map(|size| spawn(&scene, move |scene| claim_and_give_back(scene, size)));
+        assert_eq!(scene.claims(&[24], 3), 1);
+        for other in others {
+            other.join().unwrap();
+        }
+        let rest = scene.remaining();
+        assert_eq!(scene.claims(&[rest], 4), 1);
+    })
+}
+
+/// A short iterator's values stay, and only the room behind them goes back.
+pub fn a_short_iterator_keeps_its_values_against_a_claim<F: Fault>() -> Model {
+    /// Says one more than it has.
+    struct Boastful(std::ops::Range<u64>);
+    impl Iterator for Boastful {
+        type Item = u64;
+        fn next(&mut self) -> Option<u64> {
+            self.0.next()
+        }
+        fn size_hint(&self) -> (usize, Option<usize>) {
+            let len = (self.0.end - self.0.start) as usize + 1;
+            (len, Some(len))
+        }
+    }
+    impl ExactSizeIterator for Boastful {}
+
+    Model::unbounded("short iterator against claim", || {
+        let scene = scene::<F>(64, Start::Zeroed);
+        let other = spawn(&scene, |scene| scene.claims(&[16], 1));
+        let values = scene.alloc_slice_from_iter(Boastful(5..7)).unwrap();
+        scene.witness().written(values.as_ptr().cast(), 16);
+        assert_eq!(values, [5, 6]);
+        assert_eq!(other.join().unwrap(), 1);
+        assert!(scene.used() == 32 || scene.used() == 40, "{} used", scene.used());
+    })
+}
+
+/// Uninitialised claims take bytes that come back as they are; their owner still has them alone.
+pub fn an_uninitialised_claim_owns_bytes_that_came_back<F: Fault>() -> Model {
+    Model::unbounded("give-back against uninitialised claim", || {
+        let scene = scene::<F>(64, Start::Zeroed);
+        let other = spawn(&scene, |scene| {
+            claim_and_give_back(scene, 16);
+            claim_and_give_back(scene, 8);
+        });
+        let bytes = scene.allocate_layout(Layout::new::<[u64; 2]>()).unwrap();
+        scene.witness().written(bytes.cast().as_ptr(), 16);
+        // SAFETY: just claimed.
+        unsafe { bytes.cast::<[u64; 2]>().write([7, 7]) };
+        other.join().unwrap();
+        scene.witness().written(bytes.cast().as_ptr(), 16);
+        // SAFETY: written above.
+        assert_eq!(unsafe { bytes.cast::<[u64; 2]>().read() }, [7, 7]);
+    })
+}

@@ -1,0 +1,229 @@
+//! Leases, scopes and growth against claims and against each other.
+
+use std::sync::Arc;
+
+use marena_core::{Allocate, Arena, Lease};
+
+use crate::models::give_back::claim_and_give_back;
+use crate::{Fault, LoomMemory, Model, Scene, SharedMemory, Start, Witness, spawn};
+
+type Owned<F> = Scene<LoomMemory<F>>;
+
+fn scene<F: Fault>(room: usize) -> Arc<Owned<F>> {
+    Arc::new(Scene::new(room, Start::Zeroed))
+}
+
+/// Claims each size from a lease of the scene, ends the lease, and looks at all blocks again.
+fn lease_and_claim<F: Fault>(scene: &Owned<F>, sizes: &[usize], mark: u8) {
+    let lease = scene.lease(32);
+    let blocks: Vec<_> = sizes.iter().map(|&size| scene.own(lease.allocate(size).unwrap(), mark)).collect();
+    drop(lease);
+    for block in &blocks {
+        scene.keeps(block, mark);
+    }
+}
+
+/// Claims bytes from a lease, dirties them and gives them back to it.
+fn soil_lease<F: Fault>(scene: &Owned<F>, lease: &Lease<'_, LoomMemory<F>>, size: usize) {
+    let start = Allocate::claim(lease, size, 8).unwrap();
+    scene.witness().written(start.as_ptr(), size);
+    // SAFETY: just claimed.
+    unsafe { start.write_bytes(0xEE, size) };
+    // SAFETY: the whole claim, never published, not used again.
+    unsafe { Allocate::give_back(lease, start, size) };
+}
+
+/// All that is left is zero and nobody's.
+fn assert_rest_is_free<F: Fault>(scene: &Owned<F>) {
+    let rest = scene.remaining();
+    assert_eq!(scene.claims(&[rest], 0xFF), 1);
+}
+
+/// A lease extends its chunk where it can, takes another where it cannot, and gives back what is left; a claim in between
+/// shares no byte with any of it.
+pub fn a_lease_is_disjoint_from_claims<F: Fault>() -> Model {
+    Model::unbounded("lease against claims", || {
+        let scene = scene::<F>(256);
+        let other = spawn(&scene, |scene| scene.claims(&[8, 16], 1));
+        lease_and_claim(&scene, &[8, 40], 2);
+        assert_eq!(other.join().unwrap(), 2);
+        assert_rest_is_free(&scene);
+    })
+}
+
+/// Two leases.
+pub fn two_leases_are_disjoint<F: Fault>() -> Model {
+    Model::unbounded("lease against lease", || {
+        let scene = scene::<F>(256);
+        let other = spawn(&scene, |scene| lease_and_claim(scene, &[8, 24], 1));
+        lease_and_claim(&scene, &[16, 8], 2);
+        other.join().unwrap();
+        assert_rest_is_free(&scene);
+    })
+}
+
+/// Three leases.
+pub fn three_leases_are_disjoint<F: Fault>() -> Model {
+    Model::bounded("lease against lease, 3 threads", 2, || {
+        let scene = scene::<F>(512);
+        let others = [1, 2].map(|mark| spawn(&scene, move |scene| lease_and_claim(scene, &[8, 24], mark)));
+        lease_and_claim(&scene, &[16], 3);
+        for other in others {
+            other.join().unwrap();
+        }
+        assert_rest_is_free(&scene);
+    })
+}
+
+/// A lease over bytes that another thread dirtied and gave back hands them out as zeros.
+pub fn a_lease_of_dirtied_bytes_hands_out_zeros<F: Fault>() -> Model {
+    Model::unbounded("lease against dirty give-back", || {
+        let scene = scene::<F>(256);
+        let other = spawn(&scene, |scene| claim_and_give_back(scene, 24));
+        lease_and_claim(&scene, &[8, 24, 8], 2);
+        other.join().unwrap();
+        assert_rest_is_free(&scene);
+    })
+}
+
+/// What a lease handed out, took back and then gave to the arena with its tail is zero for whoever claims it next.
+pub fn a_leases_soiled_tail_is_zero_for_the_next_claim<F: Fault>() -> Model {
+    Model::unbounded("soiled lease's end against claim", || {
+        let scene = scene::<F>(256);
+        let other = spawn(&scene, |scene| scene.claims(&[16, 8], 1));
+        let lease = scene.lease(32);
+        soil_lease(&scene, &lease, 24);
+        drop(lease);
+        assert_eq!(other.join().unwrap(), 2);
+        assert_rest_is_free(&scene);
+    })
+}
+
+/// Bytes that two leases leave behind at once are all counted.
+pub fn stranded_bytes_of_two_leases_are_all_counted<F: Fault>() -> Model {
+    Model::unbounded("stranding against stranding", || {
+        let scene = scene::<F>(512);
+        let strand = |scene: &Owned<F>| {
+            let lease = scene.lease(32);
+            lease.allocate(8).unwrap();
+            // So that somebody is behind the lease when it ends.
+            scene.allocate(8).unwrap();
+        };
+        let other = spawn(&scene, move |scene| strand(scene));
+        strand(&scene);
+        other.join().unwrap();
+        let stats = scene.stats();
+        assert_eq!(stats.used, 4 * 8 + stats.stranded, "what is neither a block's nor free is stranded");
+    })
+}
+
+/// A block that grows in place takes what is behind it in one step.
+pub fn growing_in_place_is_disjoint_from_a_claim<F: Fault>() -> Model {
+    Model::unbounded("growth against claim", || {
+        let scene = scene::<F>(64);
+        let other = spawn(&scene, |scene| scene.claims(&[8, 8], 1));
+        let start = Allocate::claim(&**scene, 8, 8).unwrap();
+        // SAFETY: the whole claim, never published.
+        let grown = unsafe { Allocate::extend(&**scene, start, 8, 24) };
+        let len = if grown { 24 } else { 8 };
+        scene.witness().written(start.as_ptr(), len);
+        // SAFETY: claimed above.
+        unsafe { start.write_bytes(2, len) };
+        assert_eq!(other.join().unwrap(), 2);
+        scene.witness().written(start.as_ptr(), len);
+        assert_eq!(scene.used(), 16 + len);
+    })
+}
+
+/// Two blocks that grow: only the last can.
+pub fn two_growing_blocks_stay_disjoint<F: Fault>() -> Model {
+    Model::unbounded("growth against growth", || {
+        let scene = scene::<F>(64);
+        let grow = |scene: &Owned<F>| {
+            let start = Allocate::claim(&**scene, 8, 8).unwrap();
+            // SAFETY: the whole claim, never published.
+            let grown = unsafe { Allocate::extend(&**scene, start, 8, 16) };
+            let len = if grown { 16 } else { 8 };
+            scene.witness().written(start.as_ptr(), len);
+            scene.witness().written(start.as_ptr(), len);
+            len
+        };
+        let other = spawn(&scene, move |scene| grow(scene));
+        let lens = grow(&scene) + other.join().unwrap();
+        assert_eq!(scene.used(), lens);
+    })
+}
+
+/// Growth over bytes that another thread used and gave back comes after that use.
+pub fn growth_acquires_what_was_given_back_behind_it<F: Fault>() -> Model {
+    Model::unbounded("growth against give-back", || {
+        let scene = scene::<F>(64);
+        let start = Allocate::claim(&**scene, 8, 8).unwrap();
+        let other = spawn(&scene, |scene| claim_and_give_back(scene, 16));
+        // SAFETY: the whole claim, never published.
+        if unsafe { Allocate::extend(&**scene, start, 8, 24) } {
+            scene.witness().written(start.as_ptr(), 24);
+        }
+        other.join().unwrap();
+    })
+}
+
+/// A lease that extends its chunk over such bytes does too, and knows that they are not zero.
+pub fn an_extended_lease_acquires_what_was_given_back_behind_it<F: Fault>() -> Model {
+    Model::unbounded("lease's extension against give-back", || {
+        let scene = scene::<F>(256);
+        let lease = scene.lease(16);
+        scene.own(lease.allocate(8).unwrap(), 1);
+        let other = spawn(&scene, |scene| claim_and_give_back(scene, 48));
+        let block = scene.own(lease.allocate(32).unwrap(), 2);
+        other.join().unwrap();
+        scene.keeps(&block, 2);
+        drop(lease);
+        assert_rest_is_free(&scene);
+    })
+}
+
+/// A scope of a lease goes on in another chunk where somebody claimed behind the first.
+pub fn a_leases_scope_is_disjoint_from_claims<F: Fault>() -> Model {
+    Model::unbounded("scope of a lease against claims", || {
+        let scene = scene::<F>(512);
+        let other = spawn(&scene, |scene| scene.claims(&[8, 8], 1));
+        let mut lease = scene.lease(32);
+        let scope = lease.scratch();
+        let blocks = [8, 40].map(|size| scene.own(scope.allocate(size).unwrap(), 2));
+        for block in &blocks {
+            scene.keeps(block, 2);
+        }
+        drop(scope);
+        scene.own(lease.allocate(16).unwrap(), 3);
+        drop(lease);
+        assert_eq!(other.join().unwrap(), 2);
+        assert_rest_is_free(&scene);
+    })
+}
+
+/// A scope over all that an arena has left, where another arena over the same header claims: the other is refused meanwhile, and gets
+/// zeros afterwards.
+pub fn a_scope_over_the_rest_is_disjoint_from_another_arenas_claims<F: Fault>() -> Model {
+    Model::unbounded("scope over the rest against another arena's claims", || {
+        let memory = SharedMemory::<F>::new(LoomMemory::new(128 + 64, 0));
+        let witness = Witness::of(&memory);
+        // SAFETY: nobody uses the memory yet.
+        let mut first = unsafe { Arena::format(memory.clone()) }.unwrap();
+        // SAFETY: formatted above, and everyone uses the region through arenas over it.
+        let second = unsafe { Arena::attach(memory) }.unwrap();
+        let second = Arc::new(Scene::with_witness(second, Arc::clone(&witness)));
+        let other = spawn(&second, |scene| scene.claims(&[8, 8], 1));
+        let scope = first.scratch();
+        if let Ok(mut block) = scope.allocate(24) {
+            witness.written(block.as_ptr(), 24);
+            assert_eq!(*block, [0; 24]);
+            block.fill(2);
+            witness.written(block.as_ptr(), 24);
+        }
+        drop(scope);
+        let served = other.join().unwrap();
+        assert_eq!(first.used(), 8 * served);
+        assert_eq!(second.claims(&[64 - 8 * served], 3), 1);
+    })
+}

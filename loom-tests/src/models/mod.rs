@@ -1,0 +1,9 @@
+//! The models, each a function named after the race it shows.
+
+pub mod claims;
+pub mod give_back;
+pub mod leases;
+pub mod lives;
+pub mod pool;
+pub mod publish;
+pub mod tickets;

@@ -1,0 +1,113 @@
+//! A pool's arenas: shared by guards, recycled by the last.
+
+use std::sync::Arc;
+
+use loom::thread;
+use marena_core::{Pool, PoolGuard};
+
+use crate::{Fault, LoomMemory, Model, Witness};
+
+/// A pool of one arena with room for 64 bytes, and the witness of its bytes.
+struct Pond<F: Fault> {
+    pool: Pool<LoomMemory<F>, 1>,
+    witness: Arc<Witness>,
+}
+
+type Guard<F> = PoolGuard<'static, LoomMemory<F>>;
+
+impl<F: Fault> Pond<F> {
+    /// Runs threads over one pond. Loom has no scoped threads, and guards borrow their pool.
+    fn stage(run: impl FnOnce(&'static Self)) {
+        let memory = LoomMemory::new(128 + 64, 0);
+        let witness = Witness::of(&memory);
+        let pond = Box::into_raw(Box::new(Self { pool: Pool::new([memory]).unwrap(), witness }));
+        // SAFETY: allocated above. Every scenario below joins its threads and drops its guards before it returns, so the
+        // reference is not used after the end of this function; where a scenario panics, the pond is never freed.
+        run(unsafe { &*pond });
+        // SAFETY: from `Box::into_raw`, and not used any more.
+        drop(unsafe { Box::from_raw(pond) });
+    }
+
+    /// Claims, writes and looks again, as one of an arena's owners.
+    fn use_arena(&self, guard: &Guard<F>, mark: u8) {
+        let mut block = guard.allocate(16).unwrap();
+        self.witness.written(block.as_ptr(), 16);
+        assert_eq!(*block, [0; 16]);
+        block.fill(mark);
+        self.witness.written(block.as_ptr(), 16);
+        assert_eq!(*block, [mark; 16]);
+    }
+
+    /// One whole life, if the arena is free: it is empty at first, and its bytes are nobody else's. How many lives it was.
+    fn live(&'static self, mark: u8) -> usize {
+        let Some(guard) = self.pool.acquire() else { return 0 };
+        assert_eq!(guard.used(), 0);
+        self.use_arena(&guard, mark);
+        1
+    }
+}
+
+/// One arena: its lives come one after the other, whoever has them.
+pub fn two_threads_never_have_one_arena_at_once<F: Fault>() -> Model {
+    Model::unbounded("acquire against acquire", || {
+        Pond::<F>::stage(|pond| {
+            let other = thread::spawn(|| pond.live(1) + pond.live(1));
+            let lives = pond.live(2) + pond.live(2);
+            assert!(lives + other.join().unwrap() >= 2, "a refused thread was refused by another's life");
+            assert_eq!((pond.pool.available(), pond.live(3)), (1, 1));
+        });
+    })
+}
+
+/// Two guards of one arena go at once: one of them is the last and recycles, after what both did.
+pub fn one_of_two_guards_is_the_last<F: Fault>() -> Model {
+    Model::unbounded("last guard against last guard", || {
+        Pond::<F>::stage(|pond| {
+            let guard = pond.pool.acquire().unwrap();
+            let share = guard.clone();
+            let other = thread::spawn(move || pond.use_arena(&share, 1));
+            pond.use_arena(&guard, 2);
+            drop(guard);
+            other.join().unwrap();
+            assert_eq!((pond.pool.available(), pond.live(3)), (1, 1));
+        });
+    })
+}
+
+/// A new life that begins as soon as the last guard of the old one is gone has all that was done behind it.
+pub fn a_new_life_begins_after_all_guards_of_the_old_one<F: Fault>() -> Model {
+    Model::bounded("two guards against acquire, 3 threads", 3, || {
+        Pond::<F>::stage(|pond| {
+            let guard = pond.pool.acquire().unwrap();
+            let others = [(guard.clone(), 1), (guard, 2)]
+                .map(|(guard, mark)| thread::spawn(move || pond.use_arena(&guard, mark)));
+            pond.live(3);
+            pond.live(4);
+            for other in others {
+                other.join().unwrap();
+            }
+            assert_eq!((pond.pool.available(), pond.live(5)), (1, 1));
+        });
+    })
+}
+
+/// A guard that is cloned while another goes keeps the arena, and no count is lost.
+pub fn a_clone_keeps_the_arena_against_a_drop<F: Fault>() -> Model {
+    Model::unbounded("clone against clone and drop", || {
+        Pond::<F>::stage(|pond| {
+            let guard = pond.pool.acquire().unwrap();
+            let share = guard.clone();
+            let other = thread::spawn(move || {
+                let clone = share.clone();
+                drop(share);
+                pond.use_arena(&clone, 1);
+            });
+            let clone = guard.clone();
+            drop(guard);
+            pond.use_arena(&clone, 2);
+            drop(clone);
+            other.join().unwrap();
+            assert_eq!((pond.pool.available(), pond.live(3)), (1, 1));
+        });
+    })
+}

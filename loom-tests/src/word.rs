@@ -1,0 +1,59 @@
+//! The atomic word of a modelled arena.
+
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU32 as Counter, Ordering};
+
+use loom::sync::atomic::AtomicU32;
+use marena_core::Word;
+
+use crate::fault::Fault;
+
+/// Loom's `AtomicU32`, with what `F` does to its operations.
+#[derive(Debug)]
+pub struct LoomWord<F> {
+    value: AtomicU32,
+    /// How many weak exchanges were tried on this word. Not a part of the model: loom replays a prefix of a run in the same
+    /// order, so the count is the same in every replay.
+    weak_attempts: Counter,
+    fault: PhantomData<fn() -> F>,
+}
+
+impl<F> LoomWord<F> {
+    /// A word of this value. Loom's atomics exist only inside a model.
+    #[must_use]
+    pub fn new(value: u32) -> Self {
+        Self { value: AtomicU32::new(value), weak_attempts: Counter::new(0), fault: PhantomData }
+    }
+}
+
+// SAFETY: with a faithful `F` each method is loom's operation of the same name, or a weak exchange that failed although it
+// need not have. The others break this promise to show that the models notice. The word is larger than a `u32`, and lies in
+// no region: `LoomMemory` keeps its header beside it.
+unsafe impl<F: Fault> Word for LoomWord<F> {
+    fn load(&self, order: Ordering) -> u32 {
+        F::load(&self.value, order)
+    }
+
+    fn store(&self, value: u32, order: Ordering) {
+        F::store(&self.value, value, order);
+    }
+
+    fn compare_exchange(&self, current: u32, new: u32, success: Ordering, failure: Ordering) -> Result<u32, u32> {
+        F::compare_exchange(&self.value, current, new, success, failure)
+    }
+
+    fn compare_exchange_weak(&self, current: u32, new: u32, success: Ordering, failure: Ordering) -> Result<u32, u32> {
+        // ORDERING: Relaxed: loom runs one thread at a time, and the count orders nothing.
+        let attempt = self.weak_attempts.fetch_add(1, Ordering::Relaxed);
+        F::compare_exchange_weak(&self.value, current, new, success, failure, attempt)
+    }
+
+    // `with_mut` reports a race with any access that does not happen before it.
+    fn read(&mut self) -> u32 {
+        self.value.with_mut(|value| *value)
+    }
+
+    fn write(&mut self, new: u32) {
+        self.value.with_mut(|value| *value = new);
+    }
+}

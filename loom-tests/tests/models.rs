@@ -1,0 +1,92 @@
+//! Every model, over a faithful word and over one whose weak exchanges fail spuriously.
+//!
+//! Each test's floor is below what it explored when it was written: fewer interleavings mean that the race is gone from the model.
+
+// Loom's coroutines are assembly, which Miri does not run.
+#![cfg(not(miri))]
+
+use loom_tests::fault::{Faithful, Spurious};
+use loom_tests::models::{claims, give_back, leases, lives, pool, publish, tickets};
+
+/// One test for each model, word and floor.
+macro_rules! models {
+    ($($family:ident::$model:ident::<$word:ident> >= $floor:literal as $name:ident;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                $family::$model::<$word>().holds($floor);
+            }
+        )*
+    };
+}
+
+models! {
+    claims::two_threads_claim_disjoint_blocks::<Faithful> >= 3600 as two_threads_claim_disjoint_blocks;
+    claims::three_threads_claim_disjoint_blocks::<Faithful> >= 6100 as three_threads_claim_disjoint_blocks;
+    claims::four_threads_claim_disjoint_blocks::<Faithful> >= 5100 as four_threads_claim_disjoint_blocks;
+    claims::an_aligned_claim_lands_aligned_against_a_claim::<Faithful> >= 110 as an_aligned_claim_lands_aligned_against_a_claim;
+    claims::the_last_bytes_go_to_one_of_two::<Faithful> >= 110 as the_last_bytes_go_to_one_of_two;
+    claims::a_refused_claim_changes_nothing_against_claims::<Faithful> >= 190 as a_refused_claim_changes_nothing_against_claims;
+    claims::several_at_once_lie_side_by_side_against_a_claim::<Faithful> >= 110 as several_at_once_lie_side_by_side_against_a_claim;
+    claims::several_at_once_are_all_or_nothing_against_each_other::<Faithful> >= 54 as several_at_once_are_all_or_nothing_against_each_other;
+    claims::a_bounded_claim_ends_against_claims::<Faithful> >= 110 as a_bounded_claim_ends_against_claims;
+    claims::a_bounded_claim_with_enough_retries_is_served::<Faithful> >= 110 as a_bounded_claim_with_enough_retries_is_served;
+    claims::figures_stay_in_range_against_claims::<Faithful> >= 410 as figures_stay_in_range_against_claims;
+    claims::values_are_whole_against_values::<Faithful> >= 110 as values_are_whole_against_values;
+
+    give_back::a_panicking_initialiser_gives_back_against_a_claim::<Faithful> >= 470 as a_panicking_initialiser_gives_back_against_a_claim;
+    give_back::a_failing_initialiser_gives_back_against_a_claim::<Faithful> >= 470 as a_failing_initialiser_gives_back_against_a_claim;
+    give_back::a_failing_initialiser_after_a_join_leaves_nothing::<Faithful> >= 6 as a_failing_initialiser_after_a_join_leaves_nothing;
+    give_back::a_reentrant_failing_initialiser_keeps_what_it_allocated::<Faithful> >= 72 as a_reentrant_failing_initialiser_keeps_what_it_allocated;
+    give_back::dirty_bytes_given_back_are_zero_for_the_next_claim::<Faithful> >= 470 as dirty_bytes_given_back_are_zero_for_the_next_claim;
+    give_back::bytes_of_garbage_memory_given_back_are_zero_too::<Faithful> >= 81 as bytes_of_garbage_memory_given_back_are_zero_too;
+    give_back::two_give_backs_take_only_their_own::<Faithful> >= 420 as two_give_backs_take_only_their_own;
+    give_back::a_cursor_that_comes_back_harms_no_claim::<Faithful> >= 1900 as a_cursor_that_comes_back_harms_no_claim;
+    give_back::a_claim_sees_every_give_back_before_it::<Faithful> >= 3100 as a_claim_sees_every_give_back_before_it;
+    give_back::a_short_iterator_keeps_its_values_against_a_claim::<Faithful> >= 110 as a_short_iterator_keeps_its_values_against_a_claim;
+    give_back::an_uninitialised_claim_owns_bytes_that_came_back::<Faithful> >= 81 as an_uninitialised_claim_owns_bytes_that_came_back;
+
+    publish::a_published_block_is_viewed_whole_while_claims_run::<Faithful> >= 63 as a_published_block_is_viewed_whole_while_claims_run;
+    publish::an_inserted_value_is_read_whole_while_claims_run::<Faithful> >= 63 as an_inserted_value_is_read_whole_while_claims_run;
+    publish::a_received_address_is_in_view_at_once::<Faithful> >= 35 as a_received_address_is_in_view_at_once;
+    publish::a_list_of_addresses_is_complete_from_any_head::<Faithful> >= 100 as a_list_of_addresses_is_complete_from_any_head;
+
+    lives::a_reset_after_a_join_starts_over::<Faithful> >= 44 as a_reset_after_a_join_starts_over;
+    lives::a_wipe_after_a_join_leaves_zeros::<Faithful> >= 44 as a_wipe_after_a_join_leaves_zeros;
+    lives::a_shared_reset_after_a_join_starts_over::<Faithful> >= 44 as a_shared_reset_after_a_join_starts_over;
+    lives::a_claim_after_a_shared_reset_sees_the_previous_life_ended::<Faithful> >= 9 as a_claim_after_a_shared_reset_sees_the_previous_life_ended;
+    lives::claims_through_two_attached_arenas_are_disjoint::<Faithful> >= 110 as claims_through_two_attached_arenas_are_disjoint;
+    lives::an_attach_while_the_region_is_formatted_finds_all_or_nothing::<Faithful> >= 17 as an_attach_while_the_region_is_formatted_finds_all_or_nothing;
+
+    leases::a_lease_is_disjoint_from_claims::<Faithful> >= 420 as a_lease_is_disjoint_from_claims;
+    leases::two_leases_are_disjoint::<Faithful> >= 78 as two_leases_are_disjoint;
+    leases::three_leases_are_disjoint::<Faithful> >= 870 as three_leases_are_disjoint;
+    leases::a_lease_of_dirtied_bytes_hands_out_zeros::<Faithful> >= 1290 as a_lease_of_dirtied_bytes_hands_out_zeros;
+    leases::a_leases_soiled_tail_is_zero_for_the_next_claim::<Faithful> >= 470 as a_leases_soiled_tail_is_zero_for_the_next_claim;
+    leases::stranded_bytes_of_two_leases_are_all_counted::<Faithful> >= 2600 as stranded_bytes_of_two_leases_are_all_counted;
+    leases::growing_in_place_is_disjoint_from_a_claim::<Faithful> >= 54 as growing_in_place_is_disjoint_from_a_claim;
+    leases::two_growing_blocks_stay_disjoint::<Faithful> >= 35 as two_growing_blocks_stay_disjoint;
+    leases::growth_acquires_what_was_given_back_behind_it::<Faithful> >= 8 as growth_acquires_what_was_given_back_behind_it;
+    leases::an_extended_lease_acquires_what_was_given_back_behind_it::<Faithful> >= 38 as an_extended_lease_acquires_what_was_given_back_behind_it;
+    leases::a_leases_scope_is_disjoint_from_claims::<Faithful> >= 2500 as a_leases_scope_is_disjoint_from_claims;
+    leases::a_scope_over_the_rest_is_disjoint_from_another_arenas_claims::<Faithful> >= 49 as a_scope_over_the_rest_is_disjoint_from_another_arenas_claims;
+
+    pool::two_threads_never_have_one_arena_at_once::<Faithful> >= 3300 as two_threads_never_have_one_arena_at_once;
+    pool::one_of_two_guards_is_the_last::<Faithful> >= 41 as one_of_two_guards_is_the_last;
+    pool::a_new_life_begins_after_all_guards_of_the_old_one::<Faithful> >= 100 as a_new_life_begins_after_all_guards_of_the_old_one;
+    pool::a_clone_keeps_the_arena_against_a_drop::<Faithful> >= 23_300 as a_clone_keeps_the_arena_against_a_drop;
+
+    tickets::two_threads_draw_over_the_first_half_wrap::<Faithful> >= 2700 as two_threads_draw_over_the_first_half_wrap;
+    tickets::two_threads_draw_over_the_second_half_wrap::<Faithful> >= 2700 as two_threads_draw_over_the_second_half_wrap;
+    tickets::a_draw_that_sleeps_over_two_half_wraps_is_not_misled::<Faithful> >= 1000 as a_draw_that_sleeps_over_two_half_wraps_is_not_misled;
+    tickets::three_threads_draw_over_a_half_wrap::<Faithful> >= 11_900 as three_threads_draw_over_a_half_wrap;
+
+    claims::two_threads_claim_disjoint_blocks::<Spurious> >= 4400 as claims_that_fail_spuriously_are_disjoint;
+    claims::the_last_bytes_go_to_one_of_two::<Spurious> >= 140 as the_last_bytes_go_to_one_of_two_that_fail_spuriously;
+    claims::a_bounded_claim_ends_against_claims::<Spurious> >= 97 as a_bounded_claim_that_fails_spuriously_ends;
+    give_back::dirty_bytes_given_back_are_zero_for_the_next_claim::<Spurious> >= 820 as dirty_bytes_are_zero_where_a_raise_fails_spuriously;
+    give_back::two_give_backs_take_only_their_own::<Spurious> >= 1000 as two_give_backs_whose_raises_fail_spuriously;
+    tickets::two_threads_draw_over_the_second_half_wrap::<Spurious> >= 3200 as tickets_whose_count_fails_spuriously;
+    leases::a_lease_is_disjoint_from_claims::<Spurious> >= 950 as a_lease_whose_claims_fail_spuriously_is_disjoint;
+    pool::one_of_two_guards_is_the_last::<Spurious> >= 66 as one_of_two_guards_that_fail_spuriously_is_the_last;
+}

@@ -1,0 +1,283 @@
+//! Several arenas that allocate as one, where memory is not in one piece.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::mem::MaybeUninit;
+use core::num::NonZeroU64;
+use core::ptr::NonNull;
+
+use crate::address::Address;
+use crate::allocate::Allocate;
+use crate::arena::Arena;
+use crate::block::Block;
+use crate::error::{AllocError, TryAllocError};
+use crate::forward::forward;
+use crate::handle::Handle;
+use crate::memory::{ExclusiveMemory, Memory, max_align};
+use crate::placement::HEADER_SIZE;
+use crate::stats::Stats;
+
+/// Up to `N` arenas over disjoint memory, tried in order: a microcontroller's RAM banks, a boot loader's memory map.
+///
+/// Has every `allocate*`, `alloc*` and `insert` method of [`Arena`]. A request is served by the first arena that has room for
+/// all of it; put fast memory first. A handle finds its own arena. An [`Address`] does not say which region it lies in, so it is
+/// read through the arena it came from ([`arenas`](Self::arenas)); leases are taken there as well.
+///
+/// Lock-free as its arenas are. **Values are not dropped.**
+///
+/// # Examples
+///
+/// ```
+/// use core::mem::MaybeUninit;
+/// use marena_core::{Arena, Regions};
+///
+/// let (mut fast, mut large) = ([MaybeUninit::uninit(); 512], [MaybeUninit::uninit(); 4096]);
+/// let mut regions: Regions<_, 2> = Regions::new();
+/// regions.push(Arena::borrowed(&mut fast)?).unwrap();
+/// regions.push(Arena::borrowed(&mut large)?).unwrap();
+///
+/// let small = regions.insert([1_u8; 64]).unwrap();
+/// let big = regions.insert([2_u8; 1024]).unwrap();
+/// assert_eq!(regions.get(small), Some(&[1; 64]));
+/// assert_eq!(regions.get(big), Some(&[2; 1024]));
+/// assert_eq!(regions.arenas()[0].get(big), None);
+/// # Ok::<(), marena_core::MemoryError>(())
+/// ```
+pub struct Regions<M: Memory, const N: usize> {
+    arenas: heapless::Vec<Arena<M>, N>,
+}
+
+impl<M: Memory, const N: usize> Regions<M, N> {
+    /// No arenas: everything that takes bytes is refused.
+    ///
+    /// ```
+    /// use marena_core::{BorrowedMemory, Regions};
+    /// let regions: Regions<BorrowedMemory<'_>, 4> = Regions::new();
+    /// assert!(regions.allocate(8).is_err());
+    /// ```
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { arenas: heapless::Vec::new() }
+    }
+
+    /// Adds an arena behind the others.
+    ///
+    /// # Errors
+    ///
+    /// The arena itself, if there are `N` already.
+    ///
+    /// ```
+    /// use marena_core::{Arena, Regions, StaticMemory};
+    /// static FAST: StaticMemory<1024> = StaticMemory::new();
+    /// static SLOW: StaticMemory<1024> = StaticMemory::new();
+    /// let mut regions: Regions<_, 1> = Regions::new();
+    /// assert!(regions.push(Arena::from_static(&FAST)).is_ok());
+    /// assert!(regions.push(Arena::from_static(&SLOW)).is_err());
+    /// ```
+    pub fn push(&mut self, arena: Arena<M>) -> Result<(), Arena<M>> {
+        self.arenas.push(arena)
+    }
+
+    /// The arenas, in the order in which they are tried.
+    ///
+    /// ```
+    /// use marena_core::{Arena, Regions, StaticMemory};
+    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// let mut regions: Regions<_, 1> = Regions::new();
+    /// regions.push(Arena::from_static(&MEMORY)).unwrap();
+    /// let lease = regions.arenas()[0].lease(256);
+    /// assert_eq!(*lease.alloc(7).unwrap(), 7);
+    /// ```
+    #[must_use]
+    pub fn arenas(&self) -> &[Arena<M>] {
+        &self.arenas
+    }
+
+    /// The figures of all arenas, added up: a snapshot. No single request can have more than one arena has left.
+    ///
+    /// ```
+    /// use marena_core::{Arena, Regions, StaticMemory};
+    /// static A: StaticMemory<1024> = StaticMemory::new();
+    /// static B: StaticMemory<1024> = StaticMemory::new();
+    /// let mut regions: Regions<_, 2> = Regions::new();
+    /// regions.push(Arena::from_static(&A)).unwrap();
+    /// regions.push(Arena::from_static(&B)).unwrap();
+    /// assert_eq!(regions.stats().remaining, 2 * (1024 - 128));
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let none = Stats { capacity: 0, used: 0, remaining: 0, high_water: 0, stranded: 0 };
+        // Regions that overlap in nothing fit the address space together, so no sum wraps.
+        self.arenas.iter().map(Arena::stats).fold(none, |sum, one| Stats {
+            capacity: sum.capacity + one.capacity,
+            used: sum.used + one.used,
+            remaining: sum.remaining + one.remaining,
+            high_water: sum.high_water + one.high_water,
+            stranded: sum.stranded + one.stranded,
+        })
+    }
+
+    /// The bytes of a published block, or `None` for a handle from before a reset or from none of the arenas. One comparison for
+    /// each arena.
+    ///
+    /// ```
+    /// use marena_core::{Arena, Regions, StaticMemory};
+    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// let mut regions: Regions<_, 1> = Regions::new();
+    /// regions.push(Arena::from_static(&MEMORY)).unwrap();
+    /// let handle = regions.allocate(4).unwrap().publish();
+    /// assert_eq!(regions.view(handle), Some(&[0; 4][..]));
+    /// ```
+    #[must_use]
+    pub fn view(&self, handle: Handle) -> Option<&[u8]> {
+        self.arenas.iter().find_map(|arena| arena.view(handle))
+    }
+
+    /// An inserted value, or `None` for a handle from before a reset or from none of the arenas. One comparison for each arena.
+    ///
+    /// ```
+    /// use marena_core::{Arena, Regions, StaticMemory};
+    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// let mut regions: Regions<_, 1> = Regions::new();
+    /// regions.push(Arena::from_static(&MEMORY)).unwrap();
+    /// let handle = regions.insert("text").unwrap();
+    /// assert_eq!(regions.get(handle), Some(&"text"));
+    /// ```
+    #[must_use]
+    pub fn get<T>(&self, handle: Handle<T>) -> Option<&T> {
+        self.arenas.iter().find_map(|arena| arena.get(handle))
+    }
+
+    /// [Resets](Arena::reset) every arena.
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    /// use marena_core::{Arena, Regions};
+    /// let mut bytes = [MaybeUninit::uninit(); 1024];
+    /// let mut regions: Regions<_, 1> = Regions::new();
+    /// regions.push(Arena::borrowed(&mut bytes)?).unwrap();
+    /// let handle = regions.insert(7).unwrap();
+    /// regions.reset();
+    /// assert_eq!(regions.get(handle), None);
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    pub fn reset(&mut self)
+    where
+        M: ExclusiveMemory,
+    {
+        self.arenas.iter_mut().for_each(Arena::reset);
+    }
+
+    /// [Wipes](Arena::wipe) every arena.
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    /// use marena_core::{Arena, Regions};
+    /// let mut bytes = [MaybeUninit::uninit(); 1024];
+    /// let mut regions: Regions<_, 1> = Regions::new();
+    /// regions.push(Arena::borrowed(&mut bytes)?).unwrap();
+    /// regions.alloc_str("secret").unwrap();
+    /// regions.wipe();
+    /// assert_eq!(regions.stats().high_water, 0);
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    pub fn wipe(&mut self)
+    where
+        M: ExclusiveMemory,
+    {
+        self.arenas.iter_mut().for_each(Arena::wipe);
+    }
+
+    /// The arena that these bytes, claimed from one of them, lie in. `None` for no bytes, which lie nowhere.
+    fn owner(&self, claimed: NonNull<u8>) -> Option<&Arena<M>> {
+        let position = |arena: &Arena<M>| claimed.addr().get().wrapping_sub(arena.base().addr().get());
+        self.arenas.iter().find(|arena| position(arena) < arena.capacity() - HEADER_SIZE)
+    }
+
+    /// The first claim that an arena grants, or the refusal that says most.
+    fn first_to_grant(
+        &self,
+        size: usize,
+        claim: impl Fn(&Arena<M>) -> Result<NonNull<u8>, AllocError>,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let mut refused = AllocError::Full { requested: size, remaining: 0 };
+        for arena in &self.arenas {
+            match claim(arena) {
+                Ok(start) => return Ok(start),
+                Err(error) => refused = weightier(refused, error),
+            }
+        }
+        Err(refused)
+    }
+}
+
+/// Of two arenas' refusals, the one to report: a fault of the request before a lost race, which may be won at the next
+/// attempt, before a lack of room, and of two lacks the smaller.
+fn weightier(one: AllocError, other: AllocError) -> AllocError {
+    let rank = |error| match error {
+        AllocError::Full { remaining, .. } => (0, remaining),
+        AllocError::Contended { .. } => (1, 0),
+        AllocError::TooLarge { .. } | AllocError::Alignment { .. } => (2, 0),
+    };
+    if rank(other) > rank(one) { other } else { one }
+}
+
+/// Allocating.
+impl<M: Memory, const COUNT: usize> Regions<M, COUNT> {
+    forward!('s => 's);
+}
+
+// SAFETY: every claim is one of an arena's, borrowed as long as the regions are. Claimed bytes lie in one arena's region, which
+// their address tells, and what is done with them afterwards is done by that arena, or by another over the same header.
+unsafe impl<'a, M: Memory, const N: usize> Allocate<'a> for &'a Regions<M, N> {
+    const MAX_ALIGN: usize = max_align::<M>();
+
+    fn claim(self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
+        self.first_to_grant(size, |arena| arena.claim(size, align))
+    }
+
+    fn claim_bounded(self, size: usize, align: usize, retries: u32) -> Result<NonNull<u8>, AllocError> {
+        self.first_to_grant(size, |arena| arena.claim_bounded(size, align, retries))
+    }
+
+    unsafe fn give_back(self, start: NonNull<u8>, size: usize) {
+        if let Some(arena) = self.owner(start) {
+            // SAFETY: the caller's promise, for the arena that the bytes were claimed from.
+            unsafe { arena.give_back(start, size) };
+        }
+    }
+
+    unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> bool {
+        // SAFETY: the caller's promise, for the arena that the bytes were claimed from.
+        self.owner(start).is_some_and(|arena| unsafe { arena.extend(start, old_size, new_size) })
+    }
+
+    fn base(self, claimed: NonNull<u8>) -> NonNull<u8> {
+        self.owner(claimed).map_or(claimed, Arena::base)
+    }
+
+    fn dirty_end(self, claimed: NonNull<u8>) -> Option<usize> {
+        self.owner(claimed)?.dirty_end()
+    }
+
+    fn epoch(self, claimed: NonNull<u8>) -> NonZeroU64 {
+        // No bytes lie nowhere: any arena reads them. Without arenas nobody does: no epoch is this odd number, as no region starts there.
+        self.owner(claimed).or(self.arenas.first()).map_or(NonZeroU64::MAX, Arena::epoch)
+    }
+
+    fn remaining(self) -> usize {
+        self.arenas.iter().map(Arena::remaining).max().unwrap_or(0)
+    }
+}
+
+impl<M: Memory, const N: usize> Default for Regions<M, N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M: Memory, const N: usize> fmt::Debug for Regions<M, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Regions").field(&self.arenas()).finish()
+    }
+}

@@ -1,0 +1,222 @@
+//! Collections in an arena: the standard traits of allocators.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::ptr::NonNull;
+
+use allocator_api2::alloc::Allocator;
+use allocator_api2::boxed::Box;
+use allocator_api2::vec::Vec;
+use marena_core::{Arena, StaticMemory};
+
+use crate::owned::{raw_bytes, zeroed_arena};
+
+fn layout(size: usize) -> Layout {
+    Layout::from_size_align(size, 1).unwrap()
+}
+
+/// Claims `size` bytes and writes all of them.
+fn written(allocator: impl Allocator, size: usize) -> NonNull<u8> {
+    let start = allocator.allocate(layout(size)).unwrap().cast::<u8>();
+    // SAFETY: just allocated.
+    unsafe { start.write_bytes(0xEE, size) };
+    start
+}
+
+/// A copy of `len` bytes.
+///
+/// # Safety
+///
+/// They are the caller's, and initialised.
+unsafe fn bytes(start: NonNull<u8>, len: usize) -> std::vec::Vec<u8> {
+    // SAFETY: the caller's promise.
+    unsafe { NonNull::slice_from_raw_parts(start, len).as_ref() }.to_vec()
+}
+
+#[test]
+fn the_last_collection_grows_in_place_and_gives_back_what_it_frees() {
+    let arena = zeroed_arena(4096);
+    let mut numbers = Vec::new_in(&arena);
+    numbers.push(0_u64);
+    let start = numbers.as_ptr();
+    numbers.extend(1..200);
+    assert_eq!((numbers.as_ptr(), numbers.len()), (start, 200));
+    assert!(numbers.iter().copied().eq(0..200));
+    numbers.truncate(10);
+    numbers.shrink_to_fit();
+    assert_eq!(arena.used(), 80);
+    drop(numbers);
+    assert_eq!(arena.used(), 0);
+}
+
+#[test]
+fn a_collection_that_is_not_the_last_moves_when_it_grows_and_keeps_its_content() {
+    let arena = zeroed_arena(4096);
+    let mut numbers = Vec::new_in(&arena);
+    numbers.extend(0..8_u64);
+    let start = numbers.as_ptr();
+    let other = Box::new_in(7_u64, &arena);
+    numbers.extend(8..16);
+    assert_ne!(numbers.as_ptr(), start);
+    assert!(numbers.iter().copied().eq(0..16));
+    assert_eq!(*other, 7);
+}
+
+#[test]
+fn collections_of_leases_and_scratches_hold_what_was_put_in() {
+    let mut arena = zeroed_arena(65_536);
+    {
+        let lease = arena.lease(1024);
+        let mut maps: std::vec::Vec<_> = (0..3).map(|_| hashbrown::HashMap::<u32, u32, _, _>::new_in(&lease)).collect();
+        for i in 0..100 {
+            for (which, map) in maps.iter_mut().enumerate() {
+                map.insert(i, i * which as u32);
+            }
+        }
+        for (which, map) in maps.iter().enumerate() {
+            assert!((0..100).all(|i| map.get(&i) == Some(&(i * which as u32))));
+        }
+    }
+    let used = arena.used();
+    for _ in 0..10 {
+        let scratch = arena.scratch();
+        let mut one = Vec::new_in(&scratch);
+        let mut two = Vec::new_in(&scratch);
+        for i in 0..500_u32 {
+            one.push(i);
+            two.push(!i);
+        }
+        assert!((0..500).all(|i: u32| one[i as usize] == i && two[i as usize] == !i));
+    }
+    assert_eq!(arena.used(), used);
+}
+
+#[test]
+fn a_full_arena_is_an_error_that_leaves_the_collection_as_it_was() {
+    let arena = zeroed_arena(128 + 64);
+    let mut numbers = Vec::new_in(&arena);
+    numbers.try_reserve_exact(8).unwrap();
+    numbers.extend(0..8_u64);
+    assert!(numbers.try_reserve_exact(1).is_err());
+    assert!(numbers.iter().copied().eq(0..8));
+    assert_eq!(arena.remaining(), 0);
+}
+
+#[test]
+fn bytes_that_a_block_grows_by_are_zero_where_zero_was_asked_for() {
+    for (old, new) in [(1, 2), (5, 8), (8, 9), (13, 100), (24, 24)] {
+        let arena = zeroed_arena(4096);
+        // Soils what lies behind the first block.
+        // SAFETY: just allocated with this layout, and not used afterwards.
+        unsafe { (&arena).deallocate(written(&arena, 500), layout(500)) };
+        let start = written(&arena, old);
+        // SAFETY: allocated with this layout.
+        let grown = unsafe { (&arena).grow_zeroed(start, layout(old), layout(new)) }.unwrap().cast();
+        // SAFETY: written at first, and zeroed behind.
+        let found = unsafe { bytes(grown, new) };
+        assert!(found[..old].iter().all(|&byte| byte == 0xEE));
+        assert!(found[old..].iter().all(|&byte| byte == 0), "{old} to {new}: {found:?}");
+    }
+}
+
+/// Shrinks a written block of `from` bytes to `to`, grows it to `new` with zeros, and looks at them.
+fn check_regrown(allocator: impl Allocator + Copy, from: usize, to: usize, new: usize, last: bool) {
+    let start = written(allocator, from);
+    if !last {
+        written(allocator, 8);
+    }
+    // SAFETY: allocated with this layout.
+    let shrunk = unsafe { allocator.shrink(start, layout(from), layout(to)) }.unwrap().cast();
+    // SAFETY: shrunk to this layout.
+    let grown = unsafe { allocator.grow_zeroed(shrunk, layout(to), layout(new)) }.unwrap().cast();
+    // SAFETY: written at first, and zeroed behind.
+    let found = unsafe { bytes(grown, new) };
+    assert!(found[..to].iter().all(|&byte| byte == 0xEE));
+    assert!(found[to..].iter().all(|&byte| byte == 0), "{from} to {to} to {new}, last: {last}: {found:?}");
+}
+
+#[test]
+fn a_block_that_shrank_and_grows_again_shows_nothing_of_what_it_held() {
+    for last in [true, false] {
+        for (from, to, new) in [(24, 20, 24), (24, 20, 100), (64, 20, 24), (64, 20, 64), (64, 1, 200), (8, 1, 8)] {
+            let mut arena = zeroed_arena(4096);
+            check_regrown(&arena, from, to, new, last);
+            let lease = arena.lease(1024);
+            check_regrown(&lease, from, to, new, last);
+            drop(lease);
+            check_regrown(&arena.scratch(), from, to, new, last);
+        }
+    }
+}
+
+#[test]
+fn a_scratch_gets_what_fits_although_its_lease_took_bytes_back_from_below_its_chunk() {
+    let arena = zeroed_arena(65_536);
+    let mut lease = arena.lease(512);
+    lease.allocate(8).unwrap();
+    // Overtaken, so that what is large is claimed on its own, and the next chunk directly behind it.
+    arena.allocate(8).unwrap();
+    let large = written(&lease, 8000);
+    let first = loop {
+        let next = written(&lease, 8);
+        if next > large {
+            break next;
+        }
+    };
+    assert_eq!(first.addr().get(), large.addr().get() + 8000, "directly behind");
+    // SAFETY: of this layout, not used afterwards.
+    unsafe { (&lease).deallocate(first, layout(8)) };
+    // SAFETY: as above.
+    unsafe { (&lease).deallocate(large, layout(8000)) };
+    let fits = 20_000;
+    assert!(arena.remaining() > fits + 8000);
+    assert_eq!(lease.scratch().allocate(fits).unwrap().len(), fits);
+}
+
+#[test]
+fn zeroed_allocations_are_zero_in_soiled_bytes() {
+    let arena = zeroed_arena(4096);
+    // SAFETY: just allocated with this layout, and not used afterwards.
+    unsafe { (&arena).deallocate(written(&arena, 500), layout(500)) };
+    let block = Allocator::allocate_zeroed(&&arena, layout(600)).unwrap();
+    // SAFETY: just allocated, zeroed.
+    assert!(unsafe { bytes(block.cast(), 600) }.iter().all(|&byte| byte == 0));
+}
+
+#[test]
+fn a_wipe_covers_what_collections_held() {
+    let mut arena = zeroed_arena(4096);
+    {
+        let mut numbers = Vec::new_in(&arena);
+        numbers.extend([u64::MAX; 100]);
+        numbers.truncate(3);
+        numbers.shrink_to_fit();
+    }
+    assert!(raw_bytes(&mut arena).contains(&0xFF));
+    arena.wipe();
+    assert!(raw_bytes(&mut arena).iter().all(|&byte| byte == 0));
+}
+
+#[test]
+fn a_static_arena_serves_as_a_global_allocator_does() {
+    static MEMORY: StaticMemory<8192> = StaticMemory::new();
+    static ARENA: Arena<&'static StaticMemory<8192>> = Arena::from_static(&MEMORY);
+    let layout = Layout::from_size_align(100, 64).unwrap();
+    // SAFETY: the layout is not empty.
+    let start = unsafe { GlobalAlloc::alloc_zeroed(&ARENA, layout) };
+    assert!(start.addr().is_multiple_of(64));
+    // SAFETY: just allocated.
+    unsafe { start.write_bytes(0xEE, 100) };
+    // SAFETY: of this layout.
+    let grown = unsafe { GlobalAlloc::realloc(&ARENA, start, layout, 1000) };
+    assert_eq!(grown, start, "the last block grows in place");
+    // SAFETY: of this layout; the first 100 bytes are initialised.
+    assert_eq!(unsafe { bytes(NonNull::new(grown).unwrap(), 100) }, [0xEE; 100]);
+    let grown_layout = Layout::from_size_align(1000, 64).unwrap();
+    // SAFETY: of this layout.
+    assert!(unsafe { GlobalAlloc::realloc(&ARENA, grown, grown_layout, 100_000) }.is_null());
+    // SAFETY: of this layout, not used afterwards.
+    unsafe { GlobalAlloc::dealloc(&ARENA, grown, grown_layout) };
+    assert!(ARENA.used() < 128);
+    // SAFETY: the layout is not empty.
+    assert!(unsafe { GlobalAlloc::alloc(&ARENA, Layout::from_size_align(10_000, 1).unwrap()) }.is_null());
+}

@@ -1,0 +1,92 @@
+//! Which of the types may go to, and be shared with, other threads.
+
+use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::ptr::NonNull;
+use std::rc::Rc;
+use std::sync::MutexGuard;
+
+use marena_core::{
+    Address, AllocError, Arena, BorrowedMemory, ExclusiveMemory, Handle, Lease, Memory, Pool, PoolGuard, RawMemory,
+    Regions, Scratch, StaticMemory,
+};
+use static_assertions::{assert_impl_all, assert_not_impl_any, const_assert};
+
+/// Memory that may not leave its thread.
+struct Local(NonNull<[u8]>, PhantomData<Rc<()>>);
+
+// SAFETY: never used; only its auto traits are asked about.
+unsafe impl Memory for Local {
+    type Word = portable_atomic::AtomicU32;
+
+    fn region(&self) -> NonNull<[u8]> {
+        self.0
+    }
+}
+
+// SAFETY: as above.
+unsafe impl ExclusiveMemory for Local {}
+
+type Static = &'static StaticMemory<1024>;
+type Block = marena_core::Block<'static>;
+
+assert_impl_all!(Arena<BorrowedMemory<'static>>: Send, Sync);
+assert_impl_all!(Arena<RawMemory>: Send, Sync);
+assert_impl_all!(Arena<Static>: Send, Sync);
+assert_impl_all!(StaticMemory<1024>: Send, Sync);
+assert_not_impl_any!(Arena<Local>: Send, Sync);
+assert_not_impl_any!(Arena<RawMemory>: Clone, Copy);
+assert_not_impl_any!(RawMemory: Clone, Copy);
+assert_not_impl_any!(BorrowedMemory<'static>: Clone, Copy);
+assert_not_impl_any!(StaticMemory<1024>: Clone, Copy);
+
+assert_impl_all!(Static: Memory);
+assert_not_impl_any!(Static: ExclusiveMemory);
+assert_not_impl_any!(StaticMemory<1024>: Memory, ExclusiveMemory);
+
+assert_impl_all!(Block: Send, Sync);
+assert_not_impl_any!(Block: Clone, Copy);
+
+// A handle goes where a shared reference to what it names may go.
+assert_impl_all!(Handle: Send, Sync, Copy);
+assert_impl_all!(Handle<u64>: Send, Sync, Copy);
+assert_impl_all!(Handle<&'static str>: Send, Sync);
+assert_impl_all!(Handle<MutexGuard<'static, u8>>: Send, Sync, Copy);
+assert_not_impl_any!(Handle<Cell<u8>>: Send, Sync);
+assert_not_impl_any!(Handle<RefCell<u8>>: Send, Sync);
+assert_not_impl_any!(Handle<Rc<u8>>: Send, Sync);
+assert_not_impl_any!(Handle<&'static Cell<u8>>: Send, Sync);
+assert_not_impl_any!(Handle<*mut u8>: Send, Sync);
+assert_not_impl_any!(Handle<MutexGuard<'static, Cell<u8>>>: Send, Sync);
+assert_impl_all!(Handle<Rc<u8>>: Copy);
+const_assert!(size_of::<Option<Handle<Rc<u8>>>>() == 16);
+
+assert_impl_all!(Lease<'static, Static>: Send);
+assert_not_impl_any!(Lease<'static, Static>: Sync, Clone);
+assert_not_impl_any!(Lease<'static, Local>: Send, Sync);
+assert_impl_all!(Scratch<'static, Static>: Send);
+assert_not_impl_any!(Scratch<'static, Static>: Sync, Clone);
+assert_not_impl_any!(Scratch<'static, Local>: Send, Sync);
+assert_impl_all!(Pool<RawMemory, 2>: Send, Sync);
+assert_not_impl_any!(Pool<Local, 2>: Send, Sync);
+assert_impl_all!(PoolGuard<'static, RawMemory>: Send, Sync, Clone);
+assert_not_impl_any!(PoolGuard<'static, Local>: Send, Sync);
+assert_impl_all!(Regions<RawMemory, 2>: Send, Sync);
+assert_not_impl_any!(Regions<Local, 2>: Send, Sync);
+
+assert_impl_all!(Address: Send, Sync, Copy, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(AllocError: Send, Sync, Copy, std::error::Error);
+
+/// Handles are covariant, as shared references are: this compiles, or they are not.
+#[test]
+fn a_handle_to_something_longer_lived_serves_as_one_to_something_shorter_lived() {
+    fn shorter<'a>(handle: Handle<&'static str>, _: &'a str) -> Handle<&'a str> {
+        handle
+    }
+
+    let arena = crate::owned::zeroed_arena(1024);
+    let handle = arena.insert("static").unwrap();
+    let local = String::from("local");
+    assert_eq!(arena.get(shorter(handle, &local)), Some(&"static"));
+}

@@ -1,0 +1,215 @@
+//! Reset, wipe, shared reset, and the figures over all lives of a region.
+
+use marena_core::{Arena, BorrowedMemory, Pool};
+
+use crate::owned::{Buffer, Owned, zeroed_arena};
+
+#[test]
+fn a_reset_starts_over_at_the_same_place() {
+    let mut arena = zeroed_arena(1024);
+    let first = arena.allocate(100).unwrap().address();
+    arena.allocate(arena.remaining()).unwrap();
+    arena.allocate(1).unwrap_err();
+    arena.reset();
+    assert_eq!((arena.used(), arena.remaining()), (0, 896));
+    assert_eq!(arena.allocate(100).unwrap().address(), first);
+}
+
+#[test]
+fn an_arena_serves_any_number_of_lives() {
+    let mut arena = zeroed_arena(1024);
+    for life in 0..if cfg!(miri) { 10 } else { 10_000_u64 } {
+        let value = arena.alloc(life).unwrap();
+        assert_eq!(*value, life);
+        arena.allocate(arena.remaining()).unwrap();
+        if life.is_multiple_of(2) { arena.reset() } else { arena.wipe() }
+    }
+    assert_eq!(arena.used(), 0);
+}
+
+#[test]
+fn figures_follow_what_was_allocated_reset_and_wiped() {
+    let mut arena = zeroed_arena(4096);
+    let figures = |arena: &Arena<Owned>| {
+        let stats = arena.stats();
+        assert_eq!((stats.capacity, stats.used + stats.remaining), (4096, 4096 - 128));
+        assert_eq!((stats.used, stats.remaining), (arena.used(), arena.remaining()));
+        (stats.used, stats.high_water, stats.stranded)
+    };
+    assert_eq!(figures(&arena), (0, 0, 0));
+    arena.allocate(201).unwrap();
+    assert_eq!(figures(&arena), (208, 208, 0));
+    arena.reset();
+    assert_eq!(figures(&arena), (0, 208, 0));
+    arena.allocate(8).unwrap();
+    assert_eq!(figures(&arena), (8, 208, 0));
+    arena.try_alloc_with(|| Err::<[u64; 100], _>(())).unwrap_err();
+    assert_eq!(figures(&arena), (8, 808, 0), "what was handed out and came back counts");
+    arena.wipe();
+    assert_eq!(figures(&arena), (0, 0, 0));
+}
+
+#[test]
+fn a_lease_that_was_overtaken_strands_its_rest_until_the_reset() {
+    let mut arena = zeroed_arena(4096);
+    let lease = arena.lease(1024);
+    lease.allocate(8).unwrap();
+    let claimed = arena.used();
+    arena.allocate(8).unwrap();
+    drop(lease);
+    assert_eq!((arena.stats().stranded, arena.used()), (claimed - 8, claimed + 8));
+    arena.reset();
+    assert_eq!(arena.stats().stranded, 0);
+}
+
+#[test]
+fn a_lease_that_was_not_overtaken_gives_its_rest_back() {
+    let arena = zeroed_arena(4096);
+    let lease = arena.lease(1024);
+    lease.allocate(8).unwrap();
+    assert!(arena.used() > 8);
+    drop(lease);
+    assert_eq!((arena.used(), arena.stats().stranded), (8, 0));
+}
+
+#[test]
+fn a_request_that_fits_the_arena_fits_through_a_lease_whatever_its_chunk() {
+    for chunk in [0, 1, 8, 64, 256, 4096, usize::MAX] {
+        let arena = zeroed_arena(4096);
+        let lease = arena.lease(chunk);
+        lease.allocate(8).unwrap();
+        let rest = marena_core::Allocate::remaining(&lease);
+        assert_eq!(lease.allocate(rest).unwrap().len(), rest, "chunk {chunk}");
+        assert_eq!(arena.remaining(), 0, "chunk {chunk}");
+        lease.allocate(1).unwrap_err();
+    }
+}
+
+#[test]
+fn leases_and_the_arena_hand_out_disjoint_blocks_in_any_order() {
+    let arena = zeroed_arena(65_536);
+    let leases = [arena.lease(64), arena.lease(256), arena.lease(4096)];
+    let mut blocks = Vec::new();
+    for round in 0..if cfg!(miri) { 20 } else { 200_usize } {
+        let size = round * 7 % 61 + 1;
+        let block = match round % 4 {
+            0 => arena.allocate(size).unwrap(),
+            which => leases[which - 1].allocate(size).unwrap(),
+        };
+        blocks.push((round as u8, block));
+        let (mark, block) = blocks.last_mut().unwrap();
+        assert!(block.iter().all(|&byte| byte == 0));
+        block.fill(*mark);
+    }
+    drop(leases);
+    for (mark, block) in &blocks {
+        assert!(block.iter().all(|byte| byte == mark));
+    }
+}
+
+#[test]
+fn a_scratch_gives_all_its_bytes_back_and_keeps_what_was_there() {
+    let mut arena = zeroed_arena(4096);
+    let kept = arena.insert([1_u64; 8]).unwrap();
+    for _ in 0..100 {
+        let mut outer = arena.scratch();
+        outer.allocate(1000).unwrap().fill(0xFF);
+        {
+            let inner = outer.scratch();
+            inner.allocate(inner.remaining()).unwrap().fill(0xFF);
+        }
+        outer.allocate(outer.remaining()).unwrap().fill(0xFF);
+    }
+    assert_eq!((arena.used(), arena.get(kept)), (64, Some(&[1; 8])));
+}
+
+#[test]
+fn a_forgotten_scratch_keeps_the_arena_full_until_the_reset() {
+    let mut arena = zeroed_arena(1024);
+    std::mem::forget(arena.scratch());
+    assert_eq!(arena.remaining(), 0);
+    arena.allocate(8).unwrap_err();
+    arena.reset();
+    assert_eq!(arena.remaining(), 896);
+}
+
+#[test]
+fn scratches_of_a_lease_use_its_bytes_again_and_again() {
+    let arena = zeroed_arena(4096);
+    let mut lease = arena.lease(512);
+    let kept = lease.alloc(7_u64).unwrap();
+    for round in 0..1000_u64 {
+        let mut scratch = lease.scratch();
+        let value = scratch.insert([round; 8]).unwrap();
+        assert_eq!(scratch.get(value), Some(&[round; 8]));
+        let inner = scratch.scratch();
+        inner.allocate(100).unwrap().fill(0xFF);
+        drop(inner);
+        assert_eq!(scratch.get(value), Some(&[round; 8]));
+    }
+    assert_eq!(*kept, 7);
+    assert!(arena.used() < 1024, "{} used", arena.used());
+}
+
+#[test]
+fn a_scratch_of_a_lease_survives_chunks_that_others_claim_behind() {
+    let arena = zeroed_arena(8192);
+    let mut lease = arena.lease(256);
+    lease.allocate(8).unwrap().fill(1);
+    let mut scratch = lease.scratch();
+    let mut blocks = vec![scratch.allocate(200).unwrap()];
+    // Overtakes the lease, so that the scratch must go on in another chunk.
+    arena.allocate(8).unwrap();
+    blocks.push(scratch.allocate(300).unwrap());
+    blocks.iter_mut().for_each(|block| block.fill(2));
+    assert!(blocks.iter().all(|block| block.iter().all(|&byte| byte == 2)));
+    drop(blocks);
+    let inner = scratch.scratch();
+    inner.allocate(1000).unwrap().fill(3);
+    arena.allocate(8).unwrap();
+    inner.allocate(1000).unwrap().fill(3);
+    drop(inner);
+    assert!(scratch.allocate(500).unwrap().iter().all(|&byte| byte == 0));
+    drop(scratch);
+    assert!(lease.allocate(500).unwrap().iter().all(|&byte| byte == 0));
+}
+
+#[test]
+fn a_pool_recycles_an_arena_when_the_last_of_its_guards_is_gone() {
+    let mut buffers = [Buffer::new(1024), Buffer::new(1024)];
+    let [a, b] = &mut buffers;
+    let memories = [a, b].map(|buffer| BorrowedMemory::new(buffer.skewed(0, 1024)).unwrap());
+    let pool = Pool::new(memories).unwrap();
+    let (first, second) = (pool.acquire().unwrap(), pool.acquire().unwrap());
+    assert!(pool.acquire().is_none());
+    let handle = first.insert(1).unwrap();
+    assert_eq!(second.get(handle), None);
+    let clones: Vec<_> = (0..10).map(|_| first.clone()).collect();
+    drop(first);
+    for clone in clones {
+        assert_eq!((pool.available(), clone.get(handle)), (0, Some(&1)));
+    }
+    assert_eq!(pool.available(), 1);
+    let again = pool.acquire().unwrap();
+    assert_eq!((again.used(), again.get(handle)), (0, None));
+    assert!(again.allocate(100).unwrap().iter().all(|&byte| byte == 0));
+}
+
+#[test]
+fn a_forgotten_guard_keeps_its_arena_out_and_harms_no_other() {
+    let mut buffers = [Buffer::new(1024), Buffer::new(1024)];
+    let [a, b] = &mut buffers;
+    let pool = Pool::new([a, b].map(|buffer| BorrowedMemory::new(buffer.skewed(0, 1024)).unwrap())).unwrap();
+    std::mem::forget(pool.acquire().unwrap().clone());
+    for _ in 0..10 {
+        assert_eq!(pool.available(), 1);
+        pool.acquire().unwrap().allocate(100).unwrap().fill(1);
+    }
+}
+
+#[test]
+fn a_pool_of_no_arenas_has_none() {
+    let pool = Pool::<BorrowedMemory<'_>, 0>::new([]).unwrap();
+    assert!(pool.acquire().is_none());
+    assert_eq!(pool.available(), 0);
+}

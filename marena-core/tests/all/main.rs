@@ -1,0 +1,16 @@
+//! Behaviour of the arena, one file for each family of its interface.
+
+mod allocation;
+mod allocators;
+mod attach;
+mod auto_traits;
+mod errors;
+mod handles;
+mod lives;
+mod memory_kinds;
+mod model;
+mod owned;
+mod statics;
+mod threads;
+mod values;
+mod zeroing;

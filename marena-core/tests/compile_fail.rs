@@ -1,0 +1,129 @@
+//! What the compiler must refuse: each file in `compile_fail/` holds functions with lines marked `//~ E0505`.
+//!
+//! The marked lines must be exactly the errors, and without them the same file must compile, so that no case fails for
+//! another reason than the one it is about. Only codes and lines are compared: messages change with every compiler,
+//! which is why recorded output is not used here. All cases are binaries of one package that is written beside the build output
+//! and checked with one call of cargo.
+#![cfg(not(miri))]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Line number and error code.
+type Errors = BTreeSet<(u64, String)>;
+
+const MARK: &str = "//~ ";
+
+struct Case {
+    name: String,
+    source: String,
+}
+
+impl Case {
+    fn expected(&self) -> Errors {
+        let marked = self.source.lines().zip(1..).filter_map(|(line, number)| Some((number, line.split_once(MARK)?.1)));
+        marked.map(|(number, code)| (number, code.to_owned())).collect()
+    }
+
+    fn without_marked_lines(&self) -> String {
+        self.source.lines().filter(|line| !line.contains(MARK)).fold(String::new(), |text, line| text + line + "\n")
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compile_fail");
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let case = |path: PathBuf| Case {
+        name: path.file_stem().unwrap().to_str().unwrap().to_owned(),
+        source: fs::read_to_string(path).unwrap(),
+    };
+    paths.map(case).collect()
+}
+
+/// A package with two programs for each case: as it is, and `sound_`, without the marked lines.
+fn write_package(folder: &Path, cases: &[Case]) {
+    let mut manifest = format!(
+        "[package]\nname = \"compile-fail\"\nversion = \"0.0.0\"\nedition = \"2024\"\nautobins = false\n\
+         [workspace]\n\
+         [dependencies]\nmarena-core = {{ path = {:?}, features = [\"allocator-api2\"] }}\n\
+         allocator-api2 = {{ version = \"0.2\", features = [\"alloc\"] }}\n\
+         portable-atomic = {{ version = \"1\", default-features = false }}\n",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    fs::create_dir_all(folder).unwrap();
+    for case in cases {
+        for (name, source) in
+            [(case.name.clone(), case.source.clone()), (sound(&case.name), case.without_marked_lines())]
+        {
+            writeln!(manifest, "[[bin]]\nname = \"{name}\"\npath = \"{name}.rs\"").unwrap();
+            fs::write(folder.join(format!("{name}.rs")), source).unwrap();
+        }
+    }
+    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    // The versions that this very test was built with, so that nothing needs to be looked up.
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
+    if lock.exists() {
+        fs::copy(lock, folder.join("Cargo.lock")).unwrap();
+    }
+}
+
+fn sound(name: &str) -> String {
+    format!("sound_{name}")
+}
+
+/// The errors of each program that has some.
+fn check(folder: &Path) -> BTreeMap<String, Errors> {
+    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["check", "--offline", "--bins", "--keep-going", "--message-format=json"])
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", folder.join("target"))
+        .output()
+        .unwrap();
+    let mut errors = BTreeMap::<String, Errors>::new();
+    let mut programs = 0;
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let message: Value = serde_json::from_str(line).unwrap();
+        let name = message["target"]["name"].as_str().unwrap_or_default().to_owned();
+        programs += usize::from(message["target"]["kind"][0] == "bin");
+        if message["reason"] != "compiler-message" || message["message"]["level"] != "error" {
+            continue;
+        }
+        // The summary at the end has no place.
+        let spans = message["message"]["spans"].as_array().into_iter().flatten();
+        for span in spans.filter(|span| span["is_primary"] == true) {
+            let code = message["message"]["code"]["code"].as_str().unwrap_or("no code").to_owned();
+            errors.entry(name.clone()).or_default().insert((span["line_start"].as_u64().unwrap(), code));
+        }
+    }
+    assert!(programs > 0, "nothing was checked:\n{}", String::from_utf8_lossy(&output.stderr));
+    errors
+}
+
+#[test]
+fn every_marked_line_is_refused_and_nothing_else_is() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile_fail");
+    let cases = cases();
+    assert!(cases.len() >= 10, "{} cases", cases.len());
+    write_package(&folder, &cases);
+    let mut found = check(&folder);
+    let mut wrong = String::new();
+    for case in &cases {
+        let expected = case.expected();
+        assert!(!expected.is_empty(), "{} marks nothing", case.name);
+        let refused = found.remove(&case.name).unwrap_or_default();
+        for (line, code) in expected.symmetric_difference(&refused) {
+            let what = if refused.contains(&(*line, code.clone())) { "unexpected" } else { "missing" };
+            writeln!(wrong, "{}.rs:{line}: {what} {code}", case.name).unwrap();
+        }
+        if let Some(errors) = found.remove(&sound(&case.name)) {
+            writeln!(wrong, "{}.rs without its marked lines: {errors:?}", case.name).unwrap();
+        }
+    }
+    assert!(wrong.is_empty() && found.is_empty(), "{wrong}{found:?}");
+}

@@ -1,0 +1,135 @@
+//! Arenas over disjoint memory that allocate as one.
+
+use std::mem::MaybeUninit;
+
+use marena_core::{AllocError, Arena, BorrowedMemory, Regions, StaticMemory};
+
+type Bytes = [MaybeUninit<u8>];
+
+fn bytes(len: usize) -> Vec<MaybeUninit<u8>> {
+    // Alignment may cost up to 127 bytes at the front.
+    vec![MaybeUninit::uninit(); len + 127]
+}
+
+fn regions<'m, const N: usize>(memories: [&'m mut Bytes; N]) -> Regions<BorrowedMemory<'m>, N> {
+    let mut regions = Regions::new();
+    for memory in memories {
+        regions.push(Arena::borrowed(memory).unwrap()).unwrap();
+    }
+    regions
+}
+
+#[test]
+fn a_request_is_served_by_the_first_arena_that_has_room_for_all_of_it() {
+    let (mut first, mut second) = (bytes(256), bytes(1024));
+    let regions = regions([&mut first, &mut second]);
+    let small = regions.insert([1_u8; 64]).unwrap();
+    let large = regions.insert([2_u8; 512]).unwrap();
+    let behind = regions.insert([3_u8; 8]).unwrap();
+    let [first, second] = regions.arenas() else { panic!("two arenas") };
+    assert_eq!((first.get(small), second.get(small)), (Some(&[1; 64]), None));
+    assert_eq!((first.get(large), second.get(large)), (None, Some(&[2; 512])));
+    assert_eq!(first.get(behind), Some(&[3; 8]));
+    assert_eq!(first.used(), 72);
+}
+
+#[test]
+fn handles_find_their_own_arena_and_are_stale_after_a_reset() {
+    let (mut first, mut second, mut third) = (bytes(256), bytes(256), bytes(256));
+    let mut regions = regions([&mut first, &mut second, &mut third]);
+    let mut handles = Vec::new();
+    while let Ok(handle) = regions.insert(handles.len()) {
+        handles.push(handle);
+    }
+    assert!(regions.arenas().iter().all(|arena| arena.used() > 0), "every arena served something");
+    for (number, &handle) in handles.iter().enumerate() {
+        assert_eq!(regions.get(handle), Some(&number));
+        assert_eq!(regions.arenas().iter().filter(|arena| arena.get(handle).is_some()).count(), 1);
+    }
+    regions.reset();
+    assert!(handles.iter().all(|&handle| regions.get(handle).is_none()));
+    assert_eq!(regions.stats().used, 0);
+}
+
+#[test]
+fn all_blocks_of_one_request_lie_in_one_arena_and_are_zero() {
+    let (mut first, mut second) = (bytes(256), bytes(512));
+    let mut regions = regions([&mut first, &mut second]);
+    regions.alloc_slice_fill_with(16, |_| u64::MAX).unwrap();
+    regions.alloc_slice_fill_with(40, |_| u64::MAX).unwrap();
+    regions.reset();
+    let blocks = regions.allocate_multiple([100, 0, 100]).unwrap();
+    assert!(blocks.iter().all(|block| block.iter().all(|&byte| byte == 0)));
+    let [left, none, right] = blocks.map(marena_core::Block::publish);
+    let large = &regions.arenas()[1];
+    assert_eq!((large.view(left), large.view(right)), (Some(&[0; 100][..]), Some(&[0; 100][..])));
+    assert_eq!(regions.view(none), Some(&[][..]));
+    assert_eq!(regions.arenas()[0].used(), 0);
+}
+
+#[test]
+fn a_refusal_names_the_most_that_one_arena_has_left_and_changes_nothing() {
+    let (mut first, mut second) = (bytes(256), bytes(1024));
+    let regions = regions([&mut first, &mut second]);
+    let most = regions.arenas()[1].remaining();
+    assert_eq!(regions.allocate(2048).unwrap_err(), AllocError::Full { requested: 2048, remaining: most });
+    assert_eq!(regions.allocate_bounded(2048, 3).unwrap_err(), AllocError::Full { requested: 2048, remaining: most });
+    assert_eq!(
+        regions.allocate_multiple([1 << 30, 1 << 30]).unwrap_err(),
+        AllocError::Full { requested: 1 << 31, remaining: most }
+    );
+    assert_eq!(regions.allocate(1 << 31).unwrap_err(), AllocError::TooLarge { requested: 1 << 31 });
+    assert!(matches!(regions.allocate_aligned(8, 3), Err(AllocError::Alignment { requested: 3, .. })));
+    assert_eq!(regions.stats().used, 0);
+    assert!(regions.allocate(most).is_ok());
+}
+
+#[test]
+fn a_failed_initialiser_gives_its_slot_back_to_the_arena_it_came_from() {
+    let (mut first, mut second) = (bytes(256), bytes(1024));
+    let regions = regions([&mut first, &mut second]);
+    let failed = regions.try_alloc_with(|| Err::<[u8; 512], _>("no"));
+    assert!(failed.is_err());
+    assert_eq!(regions.stats().used, 0);
+    assert_eq!(regions.stats().high_water, 512);
+}
+
+#[test]
+fn without_arenas_only_what_takes_no_bytes_is_served() {
+    let regions: Regions<BorrowedMemory<'_>, 2> = Regions::new();
+    assert_eq!(regions.allocate(1).unwrap_err(), AllocError::Full { requested: 1, remaining: 0 });
+    assert!(regions.allocate(0).unwrap().is_empty());
+    let nothing = regions.insert(()).unwrap();
+    assert_eq!(regions.get(nothing), None);
+}
+
+#[test]
+fn statics_can_be_regions_too_and_one_more_arena_than_there_is_room_for_comes_back() {
+    static FAST: StaticMemory<256> = StaticMemory::new();
+    static SLOW: StaticMemory<256> = StaticMemory::new();
+    let mut regions: Regions<_, 1> = Regions::new();
+    regions.push(Arena::from_static(&FAST)).unwrap();
+    let refused = regions.push(Arena::from_static(&SLOW)).unwrap_err();
+    assert_eq!(refused.remaining(), 128);
+    let handle = regions.insert(5).unwrap();
+    assert_eq!((regions.get(handle), refused.get(handle)), (Some(&5), None));
+}
+
+#[test]
+fn threads_that_allocate_at_once_get_disjoint_bytes() {
+    let (threads, each) = if cfg!(miri) { (2, 20) } else { (4, 200) };
+    let (mut first, mut second) = (bytes(128 + threads * each * 4), bytes(128 + threads * each * 8));
+    let regions = regions([&mut first, &mut second]);
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let regions = &regions;
+            scope.spawn(move || {
+                let numbers: Vec<_> = (0..each).map(|number| regions.alloc(thread * each + number).unwrap()).collect();
+                for (number, value) in numbers.into_iter().enumerate() {
+                    assert_eq!(*value, thread * each + number);
+                }
+            });
+        }
+    });
+    assert_eq!(regions.stats().used, threads * each * size_of::<usize>());
+}

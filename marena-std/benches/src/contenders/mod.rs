@@ -1,0 +1,19 @@
+//! Everyone who takes part, each through its own public interface.
+
+mod blink;
+mod bumping;
+mod floor;
+mod heap;
+mod marena;
+mod rarena;
+mod scoped;
+mod statics;
+
+pub use blink::{Blink, SyncBlink};
+pub use bumping::{Bumpalo, Herd};
+pub use floor::Floor;
+pub use heap::{Heap, HeapAllocator, Jemalloc, Mimalloc, System};
+pub use marena::{HugePages, Leased, LeasedScratch, Scratched, Shared};
+pub use rarena::{Rarena, RarenaUnwrapped};
+pub use scoped::{BumpScope, BumpScoped};
+pub use statics::StaticAlloc;
