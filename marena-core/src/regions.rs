@@ -107,13 +107,13 @@ impl<M: Memory, const N: usize> Regions<M, N> {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let none = Stats { capacity: 0, used: 0, remaining: 0, high_water: 0, stranded: 0 };
-        // Regions that overlap in nothing fit the address space together, so no sum wraps.
+        // Disjoint regions fit the address space together; several arenas over one static need not.
         self.arenas.iter().map(Arena::stats).fold(none, |sum, one| Stats {
-            capacity: sum.capacity + one.capacity,
-            used: sum.used + one.used,
-            remaining: sum.remaining + one.remaining,
-            high_water: sum.high_water + one.high_water,
-            stranded: sum.stranded + one.stranded,
+            capacity: sum.capacity.saturating_add(one.capacity),
+            used: sum.used.saturating_add(one.used),
+            remaining: sum.remaining.saturating_add(one.remaining),
+            high_water: sum.high_water.saturating_add(one.high_water),
+            stranded: sum.stranded.saturating_add(one.stranded),
         })
     }
 
