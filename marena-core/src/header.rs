@@ -56,13 +56,17 @@ pub struct Header<W> {
     flags: W,
     capacity: [W; 2],
     /// Addresses that outlive the process, for memory that does. Touched only by 64-bit atomics, where they are native.
-    roots: [UnsafeCell<u64>; ROOTS],
+    roots: [Root; ROOTS],
     pub(crate) guards: W,
     reserved: W,
     pub(crate) cursor: W,
     pub(crate) peak: W,
     pub(crate) stranded: W,
 }
+
+/// A number that atomics of 64 bits can reach, on targets too where a `u64` by itself is aligned to less.
+#[repr(C, align(8))]
+struct Root(UnsafeCell<u64>);
 
 // SAFETY: `W: Sync` covers the words. `roots` is reached only through `Header::root_slot` as an atomic, and where there is no such
 // method nobody writes it.
@@ -77,6 +81,8 @@ const_assert!(offset_of!(Shipped, version) == 8);
 const_assert!(offset_of!(Shipped, flags) == 12);
 const_assert!(offset_of!(Shipped, capacity) == 16);
 const_assert!(offset_of!(Shipped, roots) == 24);
+// Words of two bytes, in a header beside its region, end at an odd multiple of four.
+const_assert!(offset_of!(Header<u16>, roots) == 16);
 const_assert!(offset_of!(Shipped, guards) == 56);
 const_assert!(offset_of!(Shipped, cursor) == 64);
 const_assert!(offset_of!(Shipped, peak) == 68);
@@ -99,7 +105,7 @@ impl<W: Word> Header<W> {
             version: zero(),
             flags: zero(),
             capacity: [zero(), zero()],
-            roots: [const { UnsafeCell::new(0) }; ROOTS],
+            roots: [const { Root(UnsafeCell::new(0)) }; ROOTS],
             guards: zero(),
             reserved: zero(),
             cursor: zero(),
@@ -205,10 +211,10 @@ impl<W: Word> Header<W> {
     #[cfg(target_has_atomic = "64")]
     #[must_use]
     pub fn root_slot(&self, slot: usize) -> Option<&core::sync::atomic::AtomicU64> {
-        let cell = self.roots.get(slot)?;
-        // SAFETY: the cell lies in `self`, at an offset that is a multiple of 8 from a base aligned to 128, and all accesses to
-        // it are atomic ones of this width: through this method.
-        Some(unsafe { core::sync::atomic::AtomicU64::from_ptr(cell.get()) })
+        let root = self.roots.get(slot)?;
+        // SAFETY: the cell lies in `self`, aligned to 8 as its type is whatever words stand before it, and all accesses to it
+        // are atomic ones of this width: through this method.
+        Some(unsafe { core::sync::atomic::AtomicU64::from_ptr(root.0.get()) })
     }
 
     /// The raw content of a root slot; 0 for a slot that does not exist.
@@ -220,9 +226,9 @@ impl<W: Word> Header<W> {
         }
         #[cfg(not(target_has_atomic = "64"))]
         {
-            let Some(cell) = self.roots.get(slot) else { return 0 };
+            let Some(root) = self.roots.get(slot) else { return 0 };
             // SAFETY: the cell lies in `self`, and on such targets nobody writes it while the header is in use.
-            unsafe { cell.get().read() }
+            unsafe { root.0.get().read() }
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::bump::Bump;
 use crate::error::{AllocError, TryAllocError};
 use crate::forward::forward;
 use crate::handle::Handle;
-use crate::memory::Memory;
+use crate::memory::{Memory, max_align};
 use crate::placement::{STEP, Span, place};
 use crate::protocol::{self, Unclaimed};
 use crate::scratch::Scratch;
@@ -298,6 +298,8 @@ fn ahead(chunk: usize, rest: u32) -> u32 {
 // when the lease ends, so they live as long as the arena's borrow. The chunk's bytes at and behind `dirty_end` are zero where the
 // memory was: it is at least the peak after every claim from the arena, and is raised over what was handed out and came back.
 unsafe impl<'a, M: Memory> Allocate<'a> for &Lease<'a, M> {
+    const MAX_ALIGN: usize = max_align::<M>();
+
     #[inline(always)]
     fn claim(self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
         require_stable_alignment::<M>(align)?;

@@ -18,7 +18,7 @@ use crate::error::{AllocError, TryAllocError};
 use crate::forward::forward;
 use crate::handle::Handle;
 use crate::lease::Lease;
-use crate::memory::Memory;
+use crate::memory::{Memory, max_align};
 use crate::placement::{STEP, Span, place};
 use crate::protocol;
 use crate::sync::Word;
@@ -298,6 +298,8 @@ impl<'s, M: Memory> Scratch<'s, M> {
 // SAFETY: `claim` hands out bytes of the bump, each once, and they are the scope's until it is dropped; the borrow of the
 // scratch keeps its drop, and inner scopes, away meanwhile.
 unsafe impl<'s, M: Memory> Allocate<'s> for &'s Scratch<'_, M> {
+    const MAX_ALIGN: usize = max_align::<M>();
+
     #[inline(always)]
     fn claim(self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
         require_stable_alignment::<M>(align)?;
