@@ -21,7 +21,7 @@ use marena_std::{AllocError, Arena, Stats};
 use crate::error::Error;
 use crate::input::{Chunk, Reader, Source};
 use crate::newest::newest;
-use crate::skiplist::SkipList;
+use crate::skiplist::{ABREAST, SkipList};
 use crate::sorted::Sorted;
 use crate::spill::SpillWriter;
 
@@ -175,33 +175,28 @@ impl<'s> Engine<'s> {
     /// The number of records.
     fn insert_all(&self, chunk: &Chunk) -> Result<u64, Error> {
         let mut count = 0;
-        let mut records = chunk.records().peekable();
-        while records.peek().is_some() {
+        let mut records = chunk.records();
+        let mut group = Vec::with_capacity(ABREAST);
+        loop {
             let active = self.active.read().unwrap_or_else(PoisonError::into_inner);
-            let mut full = false;
-            while let Some(&record) = records.peek() {
-                match active.table.insert(record) {
-                    Ok(()) => {
-                        count += 1;
-                        records.next();
+            let full = loop {
+                group.extend(records.by_ref().take(ABREAST - group.len()));
+                let Some(&first) = group.first() else { return Ok(count) };
+                match active.table.insert_some(&group) {
+                    Ok(inserted) => {
+                        count += inserted as u64;
+                        group.drain(..inserted);
                     }
-                    Err(AllocError::Full { requested, .. }) if requested <= self.room => {
-                        full = true;
-                        break;
-                    }
+                    Err(AllocError::Full { requested, .. }) if requested <= self.room => break active.generation,
                     Err(AllocError::Full { requested, .. } | AllocError::TooLarge { requested }) => {
-                        return Err(chunk.too_large(record, requested, self.room));
+                        return Err(chunk.too_large(first, requested, self.room));
                     }
                     Err(error) => return Err(error.into()),
                 }
-            }
-            let generation = active.generation;
+            };
             drop(active);
-            if full {
-                self.replace(generation)?;
-            }
+            self.replace(full)?;
         }
-        Ok(count)
     }
 
     /// Replaces the full table of a generation by an empty one, unless another worker has done so, and writes it out.

@@ -9,7 +9,7 @@ use marena_std::Arena;
 use super::workload::{Entry, digest};
 use crate::error::Error;
 use crate::record::{Record, Sequence};
-use crate::skiplist::SkipList;
+use crate::skiplist::{ABREAST, SkipList};
 
 /// A peer's key or value: bytes of any length.
 type Bytes = Box<[u8]>;
@@ -20,8 +20,8 @@ pub(super) trait Contender: Sync + Sized {
 
     fn empty(entries: usize) -> Result<Self, Error>;
 
-    /// `index` is different for every insert.
-    fn insert(&self, entry: &Entry, index: usize) -> Result<(), Error>;
+    /// Inserts entries one by one. `first` counts those before them.
+    fn fill(&self, entries: &[Entry], first: usize) -> Result<(), Error>;
 
     /// The digest of a key's value, 0 without one.
     fn read(&self, key: &[u8]) -> u64;
@@ -43,9 +43,11 @@ impl Contender for Memtable {
         Ok(Self(SkipList::new(Arena::builder().capacity(capacity).huge_pages(true).build()?)?))
     }
 
-    fn insert(&self, entry: &Entry, index: usize) -> Result<(), Error> {
-        let record = Record { key: &entry.key, tail: &entry.value, sequence: Sequence::FIRST.plus(index) };
-        Ok(self.0.insert(record)?)
+    fn fill(&self, entries: &[Entry], first: usize) -> Result<(), Error> {
+        for (entry, index) in entries.iter().zip(first..) {
+            self.0.insert(record(entry, index))?;
+        }
+        Ok(())
     }
 
     fn read(&self, key: &[u8]) -> u64 {
@@ -54,6 +56,43 @@ impl Contender for Memtable {
 
     fn scan(&self) -> u64 {
         self.0.iter().fold(0, |sum, record| sum.wrapping_add(digest(record.tail)))
+    }
+}
+
+fn record(entry: &Entry, index: usize) -> Record<'_> {
+    Record { key: &entry.key, tail: &entry.value, sequence: Sequence::FIRST.plus(index) }
+}
+
+/// The same list, filled as `ingest` does it: by groups of records whose searches take turns.
+#[derive(Debug)]
+pub(super) struct Grouped(Memtable);
+
+impl Contender for Grouped {
+    const NAME: &'static str = "memtable, in groups";
+
+    fn empty(entries: usize) -> Result<Self, Error> {
+        Memtable::empty(entries).map(Self)
+    }
+
+    fn fill(&self, entries: &[Entry], first: usize) -> Result<(), Error> {
+        let mut group = Vec::with_capacity(ABREAST);
+        for (entries, first) in entries.chunks(ABREAST).zip((first..).step_by(ABREAST)) {
+            group.clear();
+            group.extend(entries.iter().zip(first..).map(|(entry, index)| record(entry, index)));
+            let mut rest = &group[..];
+            while !rest.is_empty() {
+                rest = &rest[self.0.0.insert_some(rest)?..];
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, key: &[u8]) -> u64 {
+        self.0.read(key)
+    }
+
+    fn scan(&self) -> u64 {
+        self.0.scan()
     }
 }
 
@@ -67,8 +106,10 @@ impl Contender for Crossbeam {
         Ok(Self(SkipMap::new()))
     }
 
-    fn insert(&self, entry: &Entry, _: usize) -> Result<(), Error> {
-        self.0.insert(entry.key[..].into(), entry.value[..].into());
+    fn fill(&self, entries: &[Entry], _: usize) -> Result<(), Error> {
+        for entry in entries {
+            self.0.insert(entry.key[..].into(), entry.value[..].into());
+        }
         Ok(())
     }
 
@@ -91,9 +132,11 @@ impl Contender for Locked {
         Ok(Self(Mutex::default()))
     }
 
-    fn insert(&self, entry: &Entry, _: usize) -> Result<(), Error> {
-        let (key, value) = (entry.key[..].into(), entry.value[..].into());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, value);
+    fn fill(&self, entries: &[Entry], _: usize) -> Result<(), Error> {
+        for entry in entries {
+            let (key, value) = (entry.key[..].into(), entry.value[..].into());
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, value);
+        }
         Ok(())
     }
 

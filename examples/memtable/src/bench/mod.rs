@@ -13,7 +13,8 @@ use indicatif::ProgressBar;
 use crate::cli::BenchArgs;
 use crate::error::Error;
 use crate::output::failure;
-use contenders::{Contender, Crossbeam, Locked, Memtable};
+use crate::skiplist::ABREAST;
+use contenders::{Contender, Crossbeam, Grouped, Locked, Memtable};
 pub(crate) use heap::CountingAllocator;
 use workload::{Times, Workload};
 
@@ -32,32 +33,36 @@ pub(crate) fn run(args: BenchArgs) -> Result<ExitCode, Error> {
     report.line(format_args!(
         "{entries} entries: keys of 16 random bytes, values of 32. The same keys in the same order for all; every value read is checked.\n\
          Peers hold Box<[u8]> keys and values. Medians of {rounds} rounds in which the contenders take turns; each ratio is the median\n\
-         of its rounds' ratios, memtable's time to the peer's.\n"
+         of its rounds' ratios, memtable's time to the peer's. In groups: memtable takes {ABREAST} records at once, the peers one.\n"
     ))?;
-    report.line(format_args!("{:24}{:>12}{:>28}{:>28}", "", Memtable::NAME, Crossbeam::NAME, Locked::NAME))?;
-    let progress = ProgressBar::new((thread_counts.len() * rounds * 3) as u64);
+    report.line(format_args!("{:26}{:>12}{:>28}{:>28}", "", Memtable::NAME, Crossbeam::NAME, Locked::NAME))?;
+    let progress = ProgressBar::new((thread_counts.len() * rounds * 4) as u64);
     for threads in thread_counts {
-        let mut times: [Rounds; 3] = Default::default();
+        let mut times: [Rounds; 4] = Default::default();
         for round in 0..rounds {
-            // Everyone is first, second and third in turn.
-            for turn in 0..3 {
-                let contender = (round + turn) % 3;
+            // Everyone is first in turn.
+            for turn in 0..4 {
+                let contender = (round + turn) % 4;
                 times[contender].push(match contender {
                     0 => workload.run::<Memtable>(threads)?,
-                    1 => workload.run::<Crossbeam>(threads)?,
+                    1 => workload.run::<Grouped>(threads)?,
+                    2 => workload.run::<Crossbeam>(threads)?,
                     _ => workload.run::<Locked>(threads)?,
                 });
                 progress.inc(1);
             }
         }
-        let plural = if threads == 1 { "" } else { "s" };
-        let mut row = |name: &str, time: fn(&Times) -> Duration| {
-            progress.suspend(|| report.times(&format!("{name}, {threads} thread{plural}"), &times, time, entries))
+        let [single, grouped, peers @ ..] = &times;
+        let mut row = |name: &str, own: &Rounds, time: fn(&Times) -> Duration| {
+            let plural = if threads == 1 { "" } else { "s" };
+            let name = format!("{name}, {threads} thread{plural}");
+            progress.suspend(|| report.times(&name, own, peers, time, entries))
         };
-        row("fill random", |times| times.fill)?;
-        row("read random", |times| times.read)?;
+        row("fill random", single, |times| times.fill)?;
+        row("fill in groups", grouped, |times| times.fill)?;
+        row("read random", single, |times| times.read)?;
         if threads == 1 {
-            row("scan", |times| times.scan)?;
+            row("scan", single, |times| times.scan)?;
         }
     }
     progress.finish_and_clear();
@@ -82,13 +87,14 @@ impl Report {
     fn times(
         &mut self,
         name: &str,
-        [own, peers @ ..]: &[Rounds; 3],
+        own: &Rounds,
+        peers: &[Rounds],
         time: fn(&Times) -> Duration,
         entries: usize,
     ) -> Result<(), Error> {
         let nanoseconds = |times: &Times| time(times).as_nanos() as f64 / entries as f64;
         let middle = |rounds: &Rounds| median(rounds.iter().map(nanoseconds).collect());
-        let mut line = format!("{name:24}{:>9.0} ns", middle(own));
+        let mut line = format!("{name:26}{:>9.0} ns", middle(own));
         for peer in peers {
             let ratios = own.iter().zip(peer).map(|(own, peer)| nanoseconds(own) / nanoseconds(peer)).collect();
             line += &format!("{:>17.0} ns {:>6.2} x", middle(peer), median(ratios));
@@ -110,7 +116,7 @@ impl Report {
             }
         }
         for (name, peers) in lines {
-            self.line(format_args!("{name:24}{own:>10.1} B{peers}"))?;
+            self.line(format_args!("{name:26}{own:>10.1} B{peers}"))?;
         }
         self.line(format_args!(
             "\nMemory: the arena's bytes in use, to what the system's allocator took for the peers' blocks and to what they requested."

@@ -88,9 +88,7 @@ impl Workload {
     /// Inserts all entries, each thread a part of its own.
     pub(super) fn fill<C: Contender>(&self, contender: &C, threads: usize) -> Result<(), Error> {
         let part_len = self.entries.len().div_ceil(threads);
-        let part = |number: usize, entries: &[Entry]| {
-            entries.iter().enumerate().try_for_each(|(i, entry)| contender.insert(entry, number * part_len + i))
-        };
+        let part = |number: usize, entries| contender.fill(entries, number * part_len);
         if threads == 1 {
             return part(0, &self.entries);
         }

@@ -8,15 +8,18 @@
 //! way nothing that a reader can see ever changes, and an insert has one way to succeed.
 
 mod node;
+mod search;
 #[cfg(test)]
 mod tests;
-
-use std::cmp::Ordering;
 
 use marena_std::{AllocError, Arena, Stats};
 
 use crate::record::{Record, Sequence};
-use node::{MAX_HEIGHT, Next, Nodes, Place, prefix};
+use node::{MAX_HEIGHT, NewNode, Nodes, Place};
+use search::{Path, Search, Target};
+
+/// Records that [`SkipList::insert_some`] inserts at once: about as many as a processor has outstanding cache misses.
+pub(crate) const ABREAST: usize = 16;
 
 /// Records in order, in an arena.
 #[derive(Debug)]
@@ -33,37 +36,58 @@ impl SkipList {
     /// Adds a record. A refused one changes nothing.
     #[inline]
     pub(crate) fn insert(&self, record: Record<'_>) -> Result<(), AllocError> {
-        let height = height(record.sequence);
-        let mut node = self.nodes.make(record, height)?;
+        let node = self.make(record)?;
         let target = Target::of(record);
-        // Per level that the node will be on: where it belongs.
-        let mut gaps = [None; MAX_HEIGHT];
-        target.search(self.nodes.top(), |previous, next| {
-            if previous.level() < height {
-                gaps[previous.level()] = Some((previous, next));
+        let top = self.nodes.top();
+        let mut path = [top; MAX_HEIGHT];
+        target.descend(top, |previous| path[previous.level()] = previous);
+        link(node, &target, &path);
+        Ok(())
+    }
+
+    /// Adds up to [`ABREAST`] records of the front of `records`: how many, or why not even the first.
+    ///
+    /// Their searches take turns: while one waits for memory, the others go on.
+    pub(crate) fn insert_some(&self, records: &[Record<'_>]) -> Result<usize, AllocError> {
+        let mut inserts: [Option<(NewNode<'_>, Search<'_, '_>)>; ABREAST] = [const { None }; ABREAST];
+        let mut count = 0;
+        for (insert, &record) in inserts.iter_mut().zip(records) {
+            match self.make(record) {
+                Ok(node) => *insert = Some((node, Search::new(self.nodes.top(), Target::of(record)))),
+                Err(error) if count == 0 => return Err(error),
+                Err(_) => break,
             }
-        });
-        // From the bottom: once the node is on level 0 it is in the list, and the levels above are only shortcuts to it.
-        for (mut previous, mut next) in gaps.into_iter().flatten() {
-            while !node.link(previous, next) {
-                // Other nodes came in between; they are behind `previous`, which is never unlinked.
-                (previous, next) = target.gap_after(previous);
+            count += 1;
+        }
+        let mut searching = true;
+        while searching {
+            searching = false;
+            for (_, search) in inserts[..count].iter_mut().flatten() {
+                searching |= search.advance();
             }
         }
-        Ok(())
+        for (node, search) in inserts.into_iter().flatten() {
+            let (target, path) = search.into_path();
+            link(node, &target, &path);
+        }
+        Ok(count)
     }
 
     /// The newest record of a key.
     #[inline]
     pub(crate) fn get(&self, key: &[u8]) -> Option<Record<'_>> {
-        let (_, next) = Target::first_of(key).search(self.nodes.top(), |_, _| ());
         // What follows is of this key, or a later one.
+        let (_, next) = Target::first_of(key).descend(self.nodes.top(), |_| ());
         next.node().map(Place::record).filter(|record| record.key == key)
     }
 
     /// All records: by key, then from the newest to the oldest. Records that others add meanwhile may be among them or not.
     pub(crate) fn iter(&self) -> Iter<'_> {
         Iter { place: self.nodes.top().bottom() }
+    }
+
+    fn make(&self, record: Record<'_>) -> Result<NewNode<'_>, AllocError> {
+        self.nodes.make(record, height(record.sequence))
     }
 
     /// Removes everything, in constant time.
@@ -77,71 +101,27 @@ impl SkipList {
     }
 }
 
+/// Puts a node where the path to it leads.
+#[inline]
+fn link<'n>(mut node: NewNode<'n>, target: &Target<'_>, path: &Path<'n>) {
+    // From the bottom: once the node is on level 0 it is in the list, and the levels above are only shortcuts to it.
+    for &place in &path[..node.height()] {
+        // Other nodes may have come in between; they are behind the place, which is never unlinked.
+        let (mut previous, mut next) = target.gap_after(place);
+        while !node.link(previous, next) {
+            (previous, next) = target.gap_after(previous);
+        }
+    }
+}
+
 /// A node's height: 1, and one more with a chance of a quarter each. Drawn from a hash of the sequence, so that it
 /// needs no state and a list of the same records always has the same shape.
 #[inline]
 fn height(sequence: Sequence) -> usize {
-    // Multiplication carries every bit upwards, so the top bits depend on all.
+    // Multiplication carries every bit upwards, so the top bits depend on all; once more, for sequences at equal distances.
     let hash = (sequence.get() + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let hash = (hash ^ hash >> 32).wrapping_mul(0xD6E8_FEB8_6659_FD93);
     (1 + hash.leading_zeros() as usize / 2).min(MAX_HEIGHT)
-}
-
-/// A point in the order of the list.
-struct Target<'k> {
-    prefix: u32,
-    key: &'k [u8],
-    /// `None`: before all records of the key.
-    sequence: Option<Sequence>,
-}
-
-impl<'k> Target<'k> {
-    #[inline]
-    fn of(record: Record<'k>) -> Self {
-        Self { prefix: prefix(record.key), key: record.key, sequence: Some(record.sequence) }
-    }
-
-    #[inline]
-    fn first_of(key: &'k [u8]) -> Self {
-        Self { prefix: prefix(key), key, sequence: None }
-    }
-
-    /// The neighbours between which this point lies, from the level of `place` down: each pair is shown to `visit`, that of level 0
-    /// is the result.
-    #[inline]
-    fn search<'n>(&self, mut place: Place<'n>, mut visit: impl FnMut(Place<'n>, Next<'n>)) -> (Place<'n>, Next<'n>) {
-        loop {
-            let (previous, next) = self.gap_after(place);
-            visit(previous, next);
-            match previous.down() {
-                Some(lower) => place = lower,
-                None => return (previous, next),
-            }
-        }
-    }
-
-    /// The neighbours between which this point lies, on the level of `place` and not before it.
-    #[inline]
-    fn gap_after<'n>(&self, mut place: Place<'n>) -> (Place<'n>, Next<'n>) {
-        loop {
-            let next = place.next();
-            if next.prefix() > self.prefix {
-                return (place, next);
-            }
-            match next.node() {
-                Some(node) if next.prefix() < self.prefix || self.is_after(node.record()) => place = node,
-                _ => return (place, next),
-            }
-        }
-    }
-
-    #[inline]
-    fn is_after(&self, record: Record<'_>) -> bool {
-        match record.key.cmp(self.key) {
-            Ordering::Less => true,
-            Ordering::Equal => self.sequence.is_some_and(|sequence| record.sequence > sequence),
-            Ordering::Greater => false,
-        }
-    }
 }
 
 /// See [`SkipList::iter`].

@@ -35,6 +35,35 @@ fn records_of(thread: u64, count: u64) -> Vec<(Vec<u8>, Vec<u8>, u64)> {
         .collect()
 }
 
+fn insert_in_groups(list: &SkipList, mut records: &[Record<'_>]) {
+    while !records.is_empty() {
+        records = &records[list.insert_some(records).unwrap()..];
+    }
+}
+
+#[test]
+fn a_group_with_records_of_one_key_leaves_what_single_inserts_leave() {
+    let (list, single) = (list(1 << 20), list(1 << 20));
+    let records = records_of(1, if cfg!(miri) { 40 } else { 1_000 });
+    let records: Vec<_> =
+        records.iter().map(|(key, tail, sequence)| record(&key[..key.len() / 2], tail, *sequence)).collect();
+    insert_in_groups(&list, &records);
+    records.iter().for_each(|&record| single.insert(record).unwrap());
+    assert!(list.iter().eq(single.iter()));
+    assert_eq!(list.insert_some(&[]), Ok(0));
+}
+
+#[test]
+fn a_group_is_added_up_to_the_record_that_is_refused() {
+    let list = list(1 << 16);
+    let (short, long) = (record(b"k", b"", 1), [b'x'; 40_000]);
+    let group = [short, record(&long, b"", 2), short, record(&long, b"", 3), short];
+    assert_eq!(list.insert_some(&group), Ok(3));
+    assert!(matches!(list.insert_some(&group[3..]), Err(AllocError::Full { .. })));
+    assert_eq!(list.insert_some(&group[4..]), Ok(1));
+    assert_eq!(list.iter().count(), 4);
+}
+
 #[test]
 fn records_come_out_by_key_and_then_from_the_newest_to_the_oldest() {
     let list = list(1 << 16);
@@ -148,8 +177,13 @@ fn threads_that_insert_the_same_keys_lose_nothing_and_agree_on_the_newest() {
         for thread in 0..threads {
             let list = &list;
             scope.spawn(move || {
-                for (key, tail, sequence) in records_of(thread, count) {
-                    list.insert(record(&key, &tail, sequence)).unwrap();
+                let records = records_of(thread, count);
+                let records: Vec<_> =
+                    records.iter().map(|(key, tail, sequence)| record(key, tail, *sequence)).collect();
+                // Both ways to insert, against each other.
+                match thread % 2 {
+                    0 => records.iter().for_each(|&record| list.insert(record).unwrap()),
+                    _ => insert_in_groups(list, &records),
                 }
             });
         }
