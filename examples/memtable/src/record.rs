@@ -24,7 +24,7 @@ impl<'a> Record<'a> {
 
 /// A record's place in the input: the byte at which its line starts, counted over all files. A later record has a larger one.
 ///
-/// 48 bits, so that it shares a word with two short lengths (see [`Lengths`]): 256 TiB of input.
+/// 48 bits, so that it shares a word with two short lengths (see [`Prelude`]): 256 TiB of input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Sequence(u64);
 
