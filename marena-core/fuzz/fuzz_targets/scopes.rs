@@ -58,7 +58,7 @@ impl Held {
 
     fn write(&mut self, from: usize) {
         // The fault that `.ci/fuzz` plants: one byte more than is held.
-        for index in from..self.len + usize::from(cfg!(marena_planted)) {
+        for index in from..self.len + usize::from(cfg!(marena_planted) && self.len > 0) {
             // SAFETY: the bytes are held.
             unsafe { self.start.add(index).write(self.mark) };
         }
