@@ -14,7 +14,7 @@ use crate::block::Block;
 use crate::error::{AllocError, TryAllocError};
 use crate::handle::Handle;
 use crate::hidden;
-use crate::memory::Memory;
+use crate::memory::{Memory, max_align};
 use crate::placement::{HEADER_SIZE, STEP, add_rounded, place, round_up};
 use crate::protocol::{self, Unclaimed};
 use crate::slot::Slot;
@@ -57,6 +57,10 @@ use crate::sync::Word;
 /// ```
 #[expect(missing_docs, reason = "documented on `Arena`; what is hidden is explained by comments")]
 pub unsafe trait Allocate<'a>: Copy {
+    // The largest alignment that a claim can have.
+    #[doc(hidden)]
+    const MAX_ALIGN: usize;
+
     // `size` bytes at a multiple of `align`, valid for reads and writes for `'a` and nobody else's: uninitialised, rounded up to
     // a step. The caller passes a power of two as `align`. A refusal changes nothing.
     #[doc(hidden)]
@@ -99,10 +103,14 @@ pub unsafe trait Allocate<'a>: Copy {
 
     // Makes the first `size` bytes at `start` zero, writing only those that may be something else.
     //
-    // Safety: the bytes were just claimed from this value.
+    // Safety: the bytes were just claimed from this value, if there are any.
     #[doc(hidden)]
     #[inline]
     unsafe fn zero(self, start: NonNull<u8>, size: usize) {
+        // No bytes need not lie in the region.
+        if size == 0 {
+            return;
+        }
         let dirty = match self.dirty_end(start) {
             Some(end) => end.saturating_sub(start.addr().get() - self.base(start).addr().get()),
             None => size,
@@ -132,7 +140,7 @@ pub unsafe trait Allocate<'a>: Copy {
 
     #[inline]
     fn allocate_aligned(self, size: usize, align: usize) -> Result<Block<'a>, AllocError> {
-        require_power_of_two(align)?;
+        require_power_of_two::<Self>(align)?;
         if size == 0 {
             return Ok(empty_block(self, align));
         }
@@ -171,7 +179,7 @@ pub unsafe trait Allocate<'a>: Copy {
 
     #[inline]
     fn allocate_uninit(self, size: usize, align: usize) -> Result<&'a mut [MaybeUninit<u8>], AllocError> {
-        require_power_of_two(align)?;
+        require_power_of_two::<Self>(align)?;
         let start = if size == 0 { dangling(align) } else { self.claim(size, align)? };
         // SAFETY: just claimed for `'a`, or no bytes at all.
         Ok(unsafe { slice::from_raw_parts_mut(start.cast().as_ptr(), size) })
@@ -265,7 +273,7 @@ pub unsafe trait Allocate<'a>: Copy {
     {
         let values = values.into_iter();
         let mut slot = Slot::claim(self, values.len())?;
-        // The length was the iterator's word: more values than it said are dropped, fewer make a shorter slice.
+        // The length was the iterator's word: more values than it said stay in it, fewer make a shorter slice.
         for value in values.take(slot.len()) {
             if slot.push(value).is_err() {
                 break;
@@ -389,17 +397,19 @@ fn dangling(align: usize) -> NonNull<u8> {
 }
 
 #[inline]
-fn require_power_of_two(align: usize) -> Result<(), AllocError> {
+fn require_power_of_two<'a, A: Allocate<'a>>(align: usize) -> Result<(), AllocError> {
     if align.is_power_of_two() {
         return Ok(());
     }
-    Err(AllocError::Alignment { requested: align, supported: 1 << (usize::BITS - 1) })
+    Err(AllocError::Alignment { requested: align, supported: A::MAX_ALIGN })
 }
 
 // SAFETY: `claim` succeeds only when the cursor moved over the bytes, which makes them nobody else's until a give-back by
 // their owner or a reset, for which the arena must not be borrowed. `place` keeps them in the region, and aligned: see
 // there and `Memory::REMAP_ALIGN`. The peak is raised before every give-back and in every reset.
 unsafe impl<'a, M: Memory> Allocate<'a> for &'a Arena<M> {
+    const MAX_ALIGN: usize = max_align::<M>();
+
     #[inline(always)]
     fn claim(self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
         require_stable_alignment::<M>(align)?;

@@ -16,7 +16,7 @@ use crate::forward::forward;
 use crate::handle::Handle;
 use crate::header::Header;
 use crate::hidden;
-use crate::memory::{BorrowedMemory, ExclusiveMemory, Memory, StaticMemory, checked_capacity};
+use crate::memory::{BorrowedMemory, ExclusiveMemory, Memory, StaticMemory, checked_capacity, max_align};
 use crate::placement::{HEADER_SIZE, STEP, Span};
 use crate::protocol;
 use crate::stats::Stats;
@@ -330,8 +330,8 @@ impl<M: Memory> Arena<M> {
         hidden::hide(self.base(), dirty_end as usize);
     }
 
-    /// [`reset`](Self::reset), and overwrites every byte that was ever handed out with zeros: nothing of earlier lives can be
-    /// read from the memory afterwards. Takes time in proportion to [`Stats::high_water`].
+    /// [`reset`](Self::reset), and overwrites every byte that this arena ever handed out with zeros: nothing of its earlier lives
+    /// can be read from the memory afterwards. Takes time in proportion to [`Stats::high_water`].
     ///
     /// The writes are volatile, so no optimiser drops them because the memory is given up right after.
     ///
@@ -486,6 +486,7 @@ struct Counters<'h, W> {
 }
 
 fn capacity_of<M: Memory>(memory: &M) -> Result<usize, MemoryError> {
+    const { _ = max_align::<M>() };
     let region = memory.region();
     checked_capacity(region.addr().get(), region.len(), M::REMAP_ALIGN.unwrap_or(1))
 }

@@ -30,7 +30,7 @@ pub enum AllocError {
     Full {
         /// Bytes asked for, the sum if several blocks were.
         requested: usize,
-        /// Bytes that were left.
+        /// Bytes that were left in one piece: a lease or a scratch of one can have more of them.
         remaining: usize,
     },
     /// The alignment is no power of two, or more than memory that can be mapped elsewhere keeps.
@@ -45,6 +45,16 @@ pub enum AllocError {
         /// Attempts after the first that were made.
         retries: u32,
     },
+}
+
+impl AllocError {
+    /// The same refusal by one who knows better how much is left.
+    pub(crate) fn with_remaining(self, remaining: usize) -> Self {
+        match self {
+            Self::Full { requested, .. } => Self::Full { requested, remaining },
+            other => other,
+        }
+    }
 }
 
 impl fmt::Display for AllocError {
@@ -100,11 +110,12 @@ impl<E> From<AllocError> for TryAllocError<E> {
     }
 }
 
-impl<E: fmt::Display> fmt::Display for TryAllocError<E> {
+impl<E> fmt::Display for TryAllocError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Alloc(error) => error.fmt(f),
-            Self::Init(error) => write!(f, "the value's initialiser failed: {error}"),
+            // The reason is the source: a report of the chain names it.
+            Self::Init(_) => f.write_str("the value's initialiser failed"),
         }
     }
 }

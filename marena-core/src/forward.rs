@@ -79,8 +79,9 @@ macro_rules! forward {
             $crate::Allocate::allocate_multiple(self, sizes)
         }
 
-        /// As [`allocate`](Self::allocate), with at most `retries` attempts after the first: wait-free, because each attempt is one
-        /// compare-and-swap and their number is bounded. For interrupt handlers and real-time code.
+        /// As [`allocate`](Self::allocate), with at most `retries` attempts after the first to claim from the arena. For interrupt
+        /// handlers and real-time code: on an arena itself it is wait-free, because each attempt is one compare-and-swap and their
+        /// number is bounded. A lease and a scratch keep counts besides, in loops that are lock-free.
         ///
         /// An attempt is lost when another thread or handler claims in between, and on some machines (load-linked and store-conditional)
         /// now and then without a reason: allow a few.

@@ -8,8 +8,8 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use static_assertions::const_assert;
 
 use crate::address::{ARENA_MIN_ADDRESS, Address};
-use crate::error::AttachError;
-use crate::placement::{HEADER_SIZE, STEP};
+use crate::error::{AttachError, MemoryError};
+use crate::placement::{HEADER_SIZE, REGION_LIMIT, REGION_MIN, STEP};
 use crate::sync::{AtomicU32, Word};
 
 /// The number at offset 0 of every formatted region; in little-endian memory it reads `marena`, 0x1A, newline.
@@ -56,7 +56,7 @@ pub struct Header<W> {
     flags: W,
     capacity: [W; 2],
     /// Addresses that outlive the process, for memory that does. Touched only by 64-bit atomics, where they are native.
-    roots: [UnsafeCell<u64>; ROOTS],
+    roots: [Root; ROOTS],
     pub(crate) guards: W,
     reserved: W,
     pub(crate) cursor: W,
@@ -64,8 +64,12 @@ pub struct Header<W> {
     pub(crate) stranded: W,
 }
 
-// SAFETY: `W: Sync` covers the words. `roots` is only read by `Header::root` below, and written by nobody in
-// this crate; its documentation there says with which accesses.
+/// A number that atomics of 64 bits can reach, on targets too where a `u64` by itself is aligned to less.
+#[repr(C, align(8))]
+struct Root(UnsafeCell<u64>);
+
+// SAFETY: `W: Sync` covers the words. `roots` is reached only through `Header::root_slot` as an atomic, and where there is no such
+// method nobody writes it.
 unsafe impl<W: Sync> Sync for Header<W> {}
 
 type Shipped = Header<AtomicU32>;
@@ -77,6 +81,8 @@ const_assert!(offset_of!(Shipped, version) == 8);
 const_assert!(offset_of!(Shipped, flags) == 12);
 const_assert!(offset_of!(Shipped, capacity) == 16);
 const_assert!(offset_of!(Shipped, roots) == 24);
+// Words of two bytes, in a header beside its region, end at an odd multiple of four.
+const_assert!(offset_of!(Header<u16>, roots) == 16);
 const_assert!(offset_of!(Shipped, guards) == 56);
 const_assert!(offset_of!(Shipped, cursor) == 64);
 const_assert!(offset_of!(Shipped, peak) == 68);
@@ -99,7 +105,7 @@ impl<W: Word> Header<W> {
             version: zero(),
             flags: zero(),
             capacity: [zero(), zero()],
-            roots: [const { UnsafeCell::new(0) }; ROOTS],
+            roots: [const { Root(UnsafeCell::new(0)) }; ROOTS],
             guards: zero(),
             reserved: zero(),
             cursor: zero(),
@@ -128,8 +134,29 @@ impl<W: Word> Header<W> {
         self.magic[1].store(magic[1], Release);
     }
 
-    /// Whether this is the header of an arena of `capacity` bytes, whatever bytes it consists of.
-    pub(crate) fn validate(&self, capacity: usize) -> Result<(), AttachError> {
+    /// Whether this is the header of an arena in a region of `len` bytes, whatever bytes it consists of.
+    ///
+    /// [`Arena::attach`](crate::Arena::attach) asks this; by itself it is for headers that no arena is made of, such as the copy of
+    /// one in memory that cannot be written.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Arena::attach`](crate::Arena::attach).
+    ///
+    /// ```
+    /// use marena_core::{AttachError, Header};
+    /// use portable_atomic::AtomicU32;
+    /// let header = Header::from_words(|| AtomicU32::new(0));
+    /// assert_eq!(header.validate(4096), Err(AttachError::NotAnArena));
+    /// ```
+    pub fn validate(&self, len: usize) -> Result<(), AttachError> {
+        if len < REGION_MIN {
+            return Err(MemoryError::TooSmall { required: REGION_MIN, len }.into());
+        }
+        let capacity = len & !(STEP - 1);
+        if capacity > REGION_LIMIT {
+            return Err(MemoryError::TooLarge { limit: REGION_LIMIT, len }.into());
+        }
         // ORDERING: Acquire pairs with the last store of `format`; what follows then reads at least what it stored.
         let magic_end = self.magic[1].load(Acquire);
         let magic = whole([self.magic[0].load(Relaxed), magic_end]);
@@ -147,7 +174,7 @@ impl<W: Word> Header<W> {
         if found != capacity as u64 {
             return Err(AttachError::Capacity { header: found, region: capacity as u64 });
         }
-        // The caller's capacity is that of a region, so the difference is at least one step and below 2^31.
+        // The capacity is that of a region, so the difference is at least one step and below 2^31.
         let limit = (capacity - HEADER_SIZE) as u32;
         let cursor = self.cursor.load(Relaxed);
         for position in [cursor, self.peak.load(Relaxed)] {
@@ -168,23 +195,40 @@ impl<W: Word> Header<W> {
         Ok(())
     }
 
-    /// The raw content of a root slot; 0 for a slot that does not exist.
+    /// A root slot, or `None` where there is none of this number: memory that outlives the process names its contents in these.
     ///
-    /// Where 64-bit atomics are native, slots are read and written only by them. Elsewhere nobody writes slots at all.
+    /// Here where 64-bit atomics are native, as the only way to reach a slot. What stands in it is an address that nobody has
+    /// checked, or 0.
+    ///
+    /// ```
+    /// use core::sync::atomic::Ordering::Relaxed;
+    /// use marena_core::Header;
+    /// use portable_atomic::AtomicU32;
+    /// let header = Header::from_words(|| AtomicU32::new(0));
+    /// assert_eq!(header.root_slot(3).unwrap().load(Relaxed), 0);
+    /// assert!(header.root_slot(4).is_none());
+    /// ```
+    #[cfg(target_has_atomic = "64")]
+    #[must_use]
+    pub fn root_slot(&self, slot: usize) -> Option<&core::sync::atomic::AtomicU64> {
+        let root = self.roots.get(slot)?;
+        // SAFETY: the cell lies in `self`, aligned to 8 as its type is whatever words stand before it, and all accesses to it
+        // are atomic ones of this width: through this method.
+        Some(unsafe { core::sync::atomic::AtomicU64::from_ptr(root.0.get()) })
+    }
+
+    /// The raw content of a root slot; 0 for a slot that does not exist.
     fn root(&self, slot: usize) -> u64 {
-        let Some(cell) = self.roots.get(slot) else { return 0 };
         #[cfg(target_has_atomic = "64")]
         {
-            // SAFETY: the cell lies in `self`, at an offset that is a multiple of 8 from a base aligned to 128, and all
-            // accesses to it are atomic ones of this width.
-            let atomic = unsafe { core::sync::atomic::AtomicU64::from_ptr(cell.get()) };
             // ORDERING: Relaxed: only the number is looked at, not what it names.
-            atomic.load(Relaxed)
+            self.root_slot(slot).map_or(0, |root| root.load(Relaxed))
         }
         #[cfg(not(target_has_atomic = "64"))]
         {
+            let Some(root) = self.roots.get(slot) else { return 0 };
             // SAFETY: the cell lies in `self`, and on such targets nobody writes it while the header is in use.
-            unsafe { cell.get().read() }
+            unsafe { root.0.get().read() }
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::bump::Bump;
 use crate::error::{AllocError, TryAllocError};
 use crate::forward::forward;
 use crate::handle::Handle;
-use crate::memory::Memory;
+use crate::memory::{Memory, max_align};
 use crate::placement::{STEP, Span, place};
 use crate::protocol::{self, Unclaimed};
 use crate::scratch::Scratch;
@@ -189,33 +189,39 @@ impl<'a, M: Memory> Lease<'a, M> {
         pointer.addr().get() - self.base.addr().get()
     }
 
-    /// Makes the current chunk, extended or another one, hold a request for which the run that goes on at `next` has no
-    /// room. That run is the lease's own, or a scratch's that is further ahead.
-    pub(crate) fn refill(&self, next: NonNull<u8>, size: usize, align: usize) -> Result<(), AllocError> {
-        if !self.extend_chunk(next, size, align) {
-            self.replace_chunk(size, align, None)?;
-        }
-        Ok(())
+    /// Whether a run that goes on at `next`, in the current chunk, has room for a request.
+    pub(crate) fn has_room(&self, next: NonNull<u8>, size: usize, align: usize) -> bool {
+        let end = self.bump.end() - self.base.addr().get();
+        place(self.base.addr().get(), self.position(next) as u32, end as u32, size, align).is_some()
+    }
+
+    /// The most bytes that one request could get, where the current chunk's are free from `next` on.
+    pub(crate) fn longest_run(&self, next: NonNull<u8>) -> usize {
+        let (used, limit) = (self.arena.used(), self.arena.limit() as usize);
+        let end = self.bump.end() - self.base.addr().get();
+        let room = end - self.position(next);
+        let rest = limit - used;
+        if used == end { room + rest } else { room.max(rest) }
     }
 
     /// A request that the chunk has no room for.
     #[cold]
     #[inline(never)]
     fn claim_slowly(&self, size: usize, align: usize, retries: Option<u32>) -> Result<NonNull<u8>, AllocError> {
+        let full = |error: AllocError| error.with_remaining(self.longest_run(self.bump.next()));
         if !self.extend_chunk(self.bump.next(), size, align) {
-            // A large piece is not worth leaving the rest of the chunk: at most a quarter of one is ever left behind.
+            // A large piece is not worth leaving the rest of the chunk.
             if size > self.chunk.get() / 4 && self.bump.room() > 0 {
-                let claim = self.claim_behind(size, align, retries, 0)?;
+                let claim = self.claim_behind(size, align, retries, 0).map_err(full)?;
                 return Ok(self.arena.hand_out(claim, size));
             }
-            self.replace_chunk(size, align, retries)?;
+            self.replace_chunk(size, align, retries).map_err(full)?;
         }
-        let refused = AllocError::Full { requested: size, remaining: Allocate::remaining(self) };
-        self.bump.claim(size, align).ok_or(refused)
+        self.bump.claim(size, align).ok_or_else(|| full(AllocError::Full { requested: size, remaining: 0 }))
     }
 
     /// Moves the chunk's end up, if nobody claimed behind it.
-    fn extend_chunk(&self, next: NonNull<u8>, size: usize, align: usize) -> bool {
+    pub(crate) fn extend_chunk(&self, next: NonNull<u8>, size: usize, align: usize) -> bool {
         let (cursor, limit) = (&self.arena.header().cursor, self.arena.limit());
         let bump = &self.bump;
         let end = (bump.end() - self.base.addr().get()) as u32;
@@ -237,7 +243,7 @@ impl<'a, M: Memory> Lease<'a, M> {
     }
 
     /// Starts another chunk, with room for the request.
-    fn replace_chunk(&self, size: usize, align: usize, retries: Option<u32>) -> Result<(), AllocError> {
+    pub(crate) fn replace_chunk(&self, size: usize, align: usize, retries: Option<u32>) -> Result<(), AllocError> {
         let chunk = self.claim_behind(size, align, retries, self.chunk.get())?;
         self.strand(self.bump.room());
         self.chunk_start.set(chunk.start as usize);
@@ -261,9 +267,9 @@ impl<'a, M: Memory> Lease<'a, M> {
                 Unclaimed::NoPlace(seen) => refusal(size, seen, limit),
                 Unclaimed::Contended => AllocError::Contended { retries },
             }),
-        };
+        }?;
         self.note_claim();
-        claimed
+        Ok(claimed)
     }
 
     /// After a claim from the arena: the next one takes more, and what give-backs did below its bytes is known.
@@ -292,6 +298,8 @@ fn ahead(chunk: usize, rest: u32) -> u32 {
 // when the lease ends, so they live as long as the arena's borrow. The chunk's bytes at and behind `dirty_end` are zero where the
 // memory was: it is at least the peak after every claim from the arena, and is raised over what was handed out and came back.
 unsafe impl<'a, M: Memory> Allocate<'a> for &Lease<'a, M> {
+    const MAX_ALIGN: usize = max_align::<M>();
+
     #[inline(always)]
     fn claim(self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
         require_stable_alignment::<M>(align)?;

@@ -13,7 +13,7 @@ use crate::block::Block;
 use crate::error::{AllocError, TryAllocError};
 use crate::forward::forward;
 use crate::handle::Handle;
-use crate::memory::{ExclusiveMemory, Memory};
+use crate::memory::{ExclusiveMemory, Memory, max_align};
 use crate::placement::HEADER_SIZE;
 use crate::stats::Stats;
 
@@ -107,13 +107,13 @@ impl<M: Memory, const N: usize> Regions<M, N> {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let none = Stats { capacity: 0, used: 0, remaining: 0, high_water: 0, stranded: 0 };
-        // Regions that overlap in nothing fit the address space together, so no sum wraps.
+        // Disjoint regions fit the address space together; several arenas over one static need not.
         self.arenas.iter().map(Arena::stats).fold(none, |sum, one| Stats {
-            capacity: sum.capacity + one.capacity,
-            used: sum.used + one.used,
-            remaining: sum.remaining + one.remaining,
-            high_water: sum.high_water + one.high_water,
-            stranded: sum.stranded + one.stranded,
+            capacity: sum.capacity.saturating_add(one.capacity),
+            used: sum.used.saturating_add(one.used),
+            remaining: sum.remaining.saturating_add(one.remaining),
+            high_water: sum.high_water.saturating_add(one.high_water),
+            stranded: sum.stranded.saturating_add(one.stranded),
         })
     }
 
@@ -230,6 +230,8 @@ impl<M: Memory, const COUNT: usize> Regions<M, COUNT> {
 // SAFETY: every claim is one of an arena's, borrowed as long as the regions are. Claimed bytes lie in one arena's region, which
 // their address tells, and what is done with them afterwards is done by that arena, or by another over the same header.
 unsafe impl<'a, M: Memory, const N: usize> Allocate<'a> for &'a Regions<M, N> {
+    const MAX_ALIGN: usize = max_align::<M>();
+
     fn claim(self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
         self.first_to_grant(size, |arena| arena.claim(size, align))
     }

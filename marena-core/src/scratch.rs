@@ -18,13 +18,13 @@ use crate::error::{AllocError, TryAllocError};
 use crate::forward::forward;
 use crate::handle::Handle;
 use crate::lease::Lease;
-use crate::memory::Memory;
+use crate::memory::{Memory, max_align};
 use crate::placement::{STEP, Span, place};
 use crate::protocol;
 use crate::sync::Word;
 
 /// Bytes that an arena's scratch marks as soiled ahead of handing them out.
-const FIRST_SOILED: u32 = 4096;
+const SOILED_AHEAD: u32 = 4096;
 
 /// A scope in which allocating costs no atomic operation, and whose bytes all go back at once when it ends.
 ///
@@ -69,7 +69,7 @@ pub struct Scratch<'s, M: Memory> {
     bump: Bump,
     arena: &'s Arena<M>,
     source: Source<'s, M>,
-    /// Drawn for the first handle: most scopes make none.
+    /// Drawn for the first block or handle: most scopes make none.
     epoch: Cell<Option<NonZeroU64>>,
 }
 
@@ -212,7 +212,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
         current.then(|| unsafe { self.arena.published_value(handle) })
     }
 
-    /// Bytes that can still be allocated, a snapshot where others share the arena.
+    /// Bytes that can still be allocated, not all of them in one piece on a lease; a snapshot where others share the arena.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -228,9 +228,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
     pub fn remaining(&self) -> usize {
         match self.source {
             Source::Arena { end, .. } => end as usize - self.position(self.bump.next()),
-            Source::Lease(lease) => {
-                self.arena.remaining() + lease.bump().end().saturating_sub(self.bump.next().addr().get())
-            }
+            Source::Lease(lease) => self.arena.remaining() + (lease.bump().end() - self.next_in(lease).addr().get()),
         }
     }
 
@@ -242,26 +240,43 @@ impl<'s, M: Memory> Scratch<'s, M> {
     /// A request that the bump has no room for.
     #[cold]
     #[inline(never)]
-    fn claim_slowly(&self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
-        self.refill(size, align)?;
-        let refused = AllocError::Full { requested: size, remaining: self.remaining() };
-        self.bump.claim(size, align).ok_or(refused)
-    }
-
-    /// Makes room in the bump for a request that it has none for.
-    fn refill(&self, size: usize, align: usize) -> Result<(), AllocError> {
+    fn claim_slowly(&self, size: usize, align: usize, retries: Option<u32>) -> Result<NonNull<u8>, AllocError> {
         match self.source {
-            Source::Arena { end, .. } => self.soil_more(size, align, end),
+            Source::Arena { end, .. } => self.soil_more(size, align, end)?,
             Source::Lease(lease) => {
-                if self.adopt(lease, size, align) {
-                    return Ok(());
+                if !self.follow(lease, size, align) {
+                    let replaced = lease.replace_chunk(size, align, retries);
+                    replaced.map_err(|error| error.with_remaining(self.longest_run(lease)))?;
+                    self.follow(lease, size, align);
                 }
-                lease.refill(self.bump.next(), size, align)?;
-                lease.soil();
-                self.adopt(lease, size, align);
-                Ok(())
             }
         }
+        self.bump.claim(size, align).ok_or_else(|| AllocError::Full { requested: size, remaining: self.remaining() })
+    }
+
+    /// Goes on in what is the lease's chunk by now, extended if need be; false, and nothing changed, if that has no room for
+    /// the request.
+    fn follow(&self, lease: &Lease<'_, M>, size: usize, align: usize) -> bool {
+        let next = self.next_in(lease);
+        if !lease.has_room(next, size, align) && !lease.extend_chunk(next, size, align) {
+            return false;
+        }
+        lease.soil();
+        // SAFETY: bytes of the lease's chunk behind what this scope and its outer ones handed out; inner scopes have ended.
+        unsafe { self.bump.set(next, lease.bump().end() - next.addr().get()) };
+        true
+    }
+
+    /// Where this scope would go on in what is the lease's chunk by now: an inner one may have had it replaced.
+    fn next_in(&self, lease: &Lease<'_, M>) -> NonNull<u8> {
+        let (next, chunk_start) = (self.bump.next(), lease.chunk_start());
+        let chunk = chunk_start.addr().get()..=lease.bump().end();
+        if chunk.contains(&next.addr().get()) { next } else { chunk_start }
+    }
+
+    /// The most bytes that one request could get, the lease's and the arena's together.
+    fn longest_run(&self, lease: &Lease<'_, M>) -> usize {
+        lease.longest_run(self.next_in(lease)).max(self.bump.room())
     }
 
     /// Adds some of the claimed bytes to the bump, and marks them as soiled first.
@@ -269,45 +284,38 @@ impl<'s, M: Memory> Scratch<'s, M> {
         let next = self.position(self.bump.next()) as u32;
         let base = self.arena.base().addr().get();
         let needed = place(base, next, end, size, align).ok_or_else(|| refusal(size, next, end))?;
-        // Twice as far each time: marking costs an atomic operation, and soiled bytes must be zeroed when they are reused.
+        // Some way ahead: marking costs an atomic operation, and soiled bytes must be zeroed when they are reused.
         let soiled = self.position(self.bump.next()) as u32 + self.bump.room() as u32;
-        let ahead = soiled.saturating_add(FIRST_SOILED.max(needed.end - next)).min(end);
+        let ahead = soiled.saturating_add(SOILED_AHEAD.max(needed.end - next)).min(end);
         let soiled = needed.end.max(ahead & !(STEP as u32 - 1));
         protocol::raise_peak(&self.arena.header().peak, soiled);
         // SAFETY: the bytes up to `end` were claimed for the outermost scope, and outer scopes stand still meanwhile.
         unsafe { self.bump.set(self.bump.next(), (soiled - next) as usize) };
         Ok(())
     }
-
-    /// Goes on in what is the lease's chunk by now; true if that has room for the request.
-    fn adopt(&self, lease: &Lease<'_, M>, size: usize, align: usize) -> bool {
-        let (chunk, end) = (lease.chunk_start(), lease.bump().end());
-        // An inner scope may have extended this scope's chunk or replaced it. Chunks rise, but for a cursor that a peer moved
-        // down, and even then this scope stays inside the chunk that the lease has.
-        let inside = chunk <= self.bump.next() && self.bump.next().addr().get() <= end;
-        let next = if inside { self.bump.next() } else { chunk };
-        // SAFETY: bytes of the lease's chunk behind what this scope and its outer ones handed out; inner scopes have ended.
-        unsafe { self.bump.set(next, end - next.addr().get()) };
-        let next = self.position(next) as u32;
-        place(self.arena.base().addr().get(), next, next + self.bump.room() as u32, size, align).is_some()
-    }
 }
 
 // SAFETY: `claim` hands out bytes of the bump, each once, and they are the scope's until it is dropped; the borrow of the
 // scratch keeps its drop, and inner scopes, away meanwhile.
 unsafe impl<'s, M: Memory> Allocate<'s> for &'s Scratch<'_, M> {
+    const MAX_ALIGN: usize = max_align::<M>();
+
     #[inline(always)]
     fn claim(self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
         require_stable_alignment::<M>(align)?;
         match self.bump.claim(size, align) {
             Some(start) => Ok(start),
-            None => self.claim_slowly(size, align),
+            None => self.claim_slowly(size, align, None),
         }
     }
 
-    #[inline(always)]
-    fn claim_bounded(self, size: usize, align: usize, _retries: u32) -> Result<NonNull<u8>, AllocError> {
-        self.claim(size, align)
+    #[inline]
+    fn claim_bounded(self, size: usize, align: usize, retries: u32) -> Result<NonNull<u8>, AllocError> {
+        require_stable_alignment::<M>(align)?;
+        match self.bump.claim(size, align) {
+            Some(start) => Ok(start),
+            None => self.claim_slowly(size, align, Some(retries)),
+        }
     }
 
     #[inline]
@@ -322,9 +330,16 @@ unsafe impl<'s, M: Memory> Allocate<'s> for &'s Scratch<'_, M> {
         if self.bump.extend(start, old_size, new_size) {
             return true;
         }
-        self.bump.is_last(start, old_size)
-            && self.refill(self.bump.missing(start, new_size), STEP).is_ok()
-            && self.bump.extend(start, old_size, new_size)
+        if !self.bump.is_last(start, old_size) {
+            return false;
+        }
+        let missing = self.bump.missing(start, new_size);
+        let has_room = match self.source {
+            Source::Arena { end, .. } => self.soil_more(missing, STEP, end).is_ok(),
+            // In a chunk that was replaced, the block's end is not where the scope would go on.
+            Source::Lease(lease) => self.next_in(lease) == self.bump.next() && self.follow(lease, missing, STEP),
+        };
+        has_room && self.bump.extend(start, old_size, new_size)
     }
 
     #[inline(always)]

@@ -21,11 +21,12 @@
 pub struct Stats {
     /// The whole region, its 128-byte header included.
     pub capacity: usize,
-    /// Handed out or claimed by leases since the last reset, rounding and alignment included.
+    /// Handed out or claimed by leases and scratches since the last reset, rounding and alignment included.
     pub used: usize,
     /// `capacity - 128 - used`.
     pub remaining: usize,
-    /// The most that was ever used at once, over all lives of the region.
+    /// Up to here bytes were ever handed out, in all lives of the arena. Memory that starts zeroed keeps the figure when another
+    /// arena is made in it.
     pub high_water: usize,
     /// Claimed by leases that ended, and usable by nobody until the next reset: a lower bound.
     pub stranded: usize,

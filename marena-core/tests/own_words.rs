@@ -1,13 +1,20 @@
 //! Memory and words that a user brings: whatever keeps the traits' contracts works.
 
 use std::alloc::{Layout, alloc, dealloc};
+use std::cell::Cell;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use marena_core::{Arena, ExclusiveMemory, Header, Memory, Word};
+use marena_core::{AllocError, Arena, ExclusiveMemory, Header, Memory, Word};
 
 /// A word on the heap, as a test double or a model checker may have it: all-zero bytes are no value of it.
+///
+/// Its weak exchange fails without a reason as often as asked.
 struct BoxedWord(Box<AtomicU32>);
+
+thread_local! {
+    static FAILURES: Cell<u32> = const { Cell::new(0) };
+}
 
 // SAFETY: each method is the operation of its name on the boxed `u32`. Such words lie in headers beside the region only.
 unsafe impl Word for BoxedWord {
@@ -24,6 +31,11 @@ unsafe impl Word for BoxedWord {
     }
 
     fn compare_exchange_weak(&self, current: u32, new: u32, success: Ordering, failure: Ordering) -> Result<u32, u32> {
+        let failures = FAILURES.get();
+        if failures > 0 {
+            FAILURES.set(failures - 1);
+            return Err(self.0.load(failure));
+        }
         self.0.compare_exchange_weak(current, new, success, failure)
     }
 }
@@ -84,4 +96,23 @@ fn a_header_beside_the_region_keeps_its_words_even_if_it_is_as_large_as_one_insi
     assert_eq!(arena.used(), 0);
     let again = Arena::new(arena.into_memory()).unwrap();
     assert_eq!(again.remaining(), 4096 - 128);
+}
+
+#[test]
+fn attempts_are_bounded_in_an_arena_in_a_lease_and_in_a_scope_of_one() {
+    let arena = Arena::new(TwoPieces::new()).unwrap();
+    let mut lease = arena.lease(256);
+    // A lease that nobody claims behind extends itself, by a strong exchange.
+    arena.allocate(8).unwrap();
+    for retries in [0, 1, 7] {
+        let contended = AllocError::Contended { retries };
+        FAILURES.set(1000);
+        assert_eq!(arena.allocate_bounded(8, retries).unwrap_err(), contended);
+        assert_eq!(FAILURES.replace(1000), 1000 - retries - 1);
+        assert_eq!(lease.allocate_bounded(8, retries).unwrap_err(), contended);
+        assert_eq!(lease.scratch().allocate_bounded(8, retries).unwrap_err(), contended);
+        assert_eq!(lease.scratch().scratch().allocate_bounded(8, retries).unwrap_err(), contended);
+    }
+    FAILURES.set(7);
+    assert!(lease.scratch().allocate_bounded(8, 7).is_ok());
 }

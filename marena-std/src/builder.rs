@@ -121,7 +121,10 @@ impl<'p> Builder<'p> {
             OwnedMemory::reserve(self.capacity)?
         };
         if let Some(progress) = &mut self.prefault {
-            memory.prefault(|done, total| progress(index * total + done, count * total));
+            // On 32-bit targets all arenas together may be more than a `usize` counts.
+            memory.prefault(|done, total| {
+                progress(index.saturating_mul(total).saturating_add(done), count.saturating_mul(total));
+            });
         }
         Ok(memory)
     }

@@ -64,6 +64,10 @@ pub enum Error {
     /// The memory cannot be an arena's region.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// A file could not be made, opened or written as an arena.
+    #[cfg(all(any(unix, windows), target_has_atomic = "64"))]
+    #[error(transparent)]
+    Map(#[from] crate::MapError),
     /// An allocation was refused.
     #[error(transparent)]
     Alloc(#[from] AllocError),

@@ -73,6 +73,11 @@
 //! Blocks are zeroed when they are handed out. Pages that were never handed out are known to be zero and are not written for that, so
 //! on a fresh arena zeroed bytes cost what uninitialised ones do.
 //!
+//! # Files
+//!
+//! A `MappedArena` lies in a file: several processes share it, and it outlives them. It is there on Unix and Windows, on processors with native
+//! 64-bit atomics; elsewhere the compiler says that the name is configured out, and by which condition.
+//!
 //! [`alloc`]: marena_core::Arena::alloc
 //! [`alloc_slice_copy`]: marena_core::Arena::alloc_slice_copy
 //! [`alloc_str`]: marena_core::Arena::alloc_str
@@ -90,12 +95,17 @@ mod advice;
 mod arena;
 mod builder;
 mod error;
+// Needs mappings of files, and addresses that are published by one native atomic.
+#[cfg(all(any(unix, windows), target_has_atomic = "64"))]
+mod mapped;
 mod memory;
 mod pool;
 
 pub use arena::Arena;
 pub use builder::Builder;
 pub use error::Error;
+#[cfg(all(any(unix, windows), target_has_atomic = "64"))]
+pub use mapped::{AccessError, Durability, MapError, MappedArena, MappedBuilder, MappedMemory, MappedView};
 pub use marena_core;
 pub use marena_core::{
     ARENA_INVALID_ADDRESS, ARENA_MAX_ALLOC_SIZE, ARENA_MIN_ADDRESS, ARENA_PAGESIZE, Address, AllocError, Allocate,

@@ -60,8 +60,9 @@ pub unsafe trait Memory {
     /// The header's atomic word: portable-atomic's `AtomicU32` in everything that ships.
     type Word: Word;
 
-    /// `None`: the bytes stay at one address, and any power of two is an alignment they can have. `Some(n)`: other mappings
-    /// of the same bytes may lie elsewhere, all aligned to `n` and none to more, so larger alignments are refused.
+    /// `None`: the bytes stay at one address, and any power of two is an alignment they can have. `Some(n)`, a power of two (else a
+    /// build error): other mappings of the same bytes may lie elsewhere, all aligned to `n` and none to more, so larger
+    /// alignments are refused.
     const REMAP_ALIGN: Option<usize> = None;
 
     /// The bytes, header first. The base is aligned to 128.
@@ -104,6 +105,17 @@ pub unsafe trait Memory {
 /// resettable::<&'static StaticMemory<1024>>();
 /// ```
 pub unsafe trait ExclusiveMemory: Memory {}
+
+/// The largest alignment that bytes in such memory keep.
+pub(crate) const fn max_align<M: Memory>() -> usize {
+    match M::REMAP_ALIGN {
+        Some(align) => {
+            assert!(align.is_power_of_two(), "`REMAP_ALIGN` is an alignment, and so a power of two");
+            align
+        }
+        None => 1 << (usize::BITS - 1),
+    }
+}
 
 /// The length of a region that can be an arena's, rounded down to a step.
 pub(crate) fn checked_capacity(base: usize, len: usize, align: usize) -> Result<usize, MemoryError> {

@@ -1,6 +1,6 @@
 //! The works under criterion: a closer look at one contender, its distribution, and its change since the last run.
 //!
-//! `cargo bench --manifest-path marena-std/benches/Cargo.toml -- lease/bumpalo`. For ratios use the report, where contenders take turns.
+//! `cargo bench -- lease/bumpalo` in this package's folder. For ratios use the report, where contenders take turns.
 
 use std::time::Duration;
 

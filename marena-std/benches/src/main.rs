@@ -1,6 +1,6 @@
 //! Runs every work and writes the results: a table as Markdown and CSV, and plots.
 //!
-//! `cargo run --release --manifest-path marena-std/benches/Cargo.toml` measures all and writes `results/`.
+//! `cargo run --release` in this package's folder measures all and writes `results/`.
 //! With the ids of works behind `--`, it measures only those and prints their tables.
 
 use std::error::Error;

@@ -53,11 +53,12 @@ pub fn measure(work: &mut Work) -> Vec<Figures> {
 fn turn(entry: &mut Entry, effort: Effort) -> f64 {
     let start = Instant::now();
     let mut fastest = f64::INFINITY;
-    loop {
+    for batch in 1.. {
         let elapsed = (entry.batch)();
         fastest = fastest.min(elapsed.as_nanos() as f64 / entry.operations as f64);
-        if start.elapsed() >= effort.turn {
-            return fastest;
+        if batch >= effort.batches && start.elapsed() >= effort.turn {
+            break;
         }
     }
+    fastest
 }

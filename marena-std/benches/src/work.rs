@@ -30,17 +30,21 @@ pub struct Work {
 pub struct Effort {
     /// Every entry has one turn in each.
     pub rounds: usize,
-    /// A turn lasts at least this long.
+    /// A turn lasts at least this long,
     pub turn: Duration,
+    /// and has at least so many batches.
+    pub batches: usize,
 }
 
 impl Effort {
     /// For batches of microseconds.
-    pub const SMALL: Self = Self { rounds: 25, turn: Duration::from_millis(8) };
+    pub const SMALL: Self = Self { rounds: 25, turn: Duration::from_millis(8), batches: 1 };
     /// For batches of milliseconds, of which a turn has a few.
-    pub const MEDIUM: Self = Self { rounds: 25, turn: Duration::from_millis(16) };
-    /// For batches of a tenth of a second: one is a turn.
-    pub const LARGE: Self = Self { rounds: 9, turn: Duration::ZERO };
+    pub const MEDIUM: Self = Self { rounds: 25, turn: Duration::from_millis(16), batches: 1 };
+    /// For batches of several threads, which on a busy machine seldom run at once.
+    pub const THREADS: Self = Self { rounds: 25, turn: Duration::from_millis(60), batches: 1 };
+    /// For batches of a tenth of a second and more.
+    pub const LARGE: Self = Self { rounds: 5, turn: Duration::ZERO, batches: 4 };
 }
 
 /// One contender's part in a work.

@@ -15,10 +15,10 @@ pub trait HeapAllocator: GlobalAlloc + Sync {
     const HEAP: Self;
 }
 
-/// The C library's.
-pub use std::alloc::System;
 /// Microsoft's.
 pub use mimalloc::MiMalloc as Mimalloc;
+/// The C library's.
+pub use std::alloc::System;
 /// FreeBSD's and Facebook's.
 pub use tikv_jemallocator::Jemalloc;
 

@@ -8,19 +8,19 @@ use marena_std::{Arena, OwnedMemory};
 
 use crate::contender::{Contender, SharedContender, Source};
 
-/// What a lease takes at once, in bytes.
-pub const CHUNK: usize = 64 << 10;
+/// What a lease takes at once, in bytes, unless a work says otherwise.
+const CHUNK: usize = 64 << 10;
 
 /// Claims on the shared cursor.
 pub struct Shared(pub Arena);
 
-/// Claims in a lease of [`CHUNK`] bytes.
-pub struct Leased(pub Arena);
+/// Claims in a lease of so many bytes.
+pub struct Leased<const BYTES: usize = CHUNK>(pub Arena);
 
 /// Claims in a scratch of the arena.
 pub struct Scratched(pub marena_core::Arena<OwnedMemory>);
 
-/// Claims in a scratch of a lease of [`CHUNK`] bytes.
+/// Claims in a scratch of a lease.
 pub struct LeasedScratch(Lease<'static, OwnedMemory>);
 
 /// As [`Shared`], in huge pages where the system gives them.
@@ -68,16 +68,16 @@ impl Contender for HugePages {
     }
 }
 
-impl Contender for Leased {
+impl<const BYTES: usize> Contender for Leased<BYTES> {
     const NAME: &'static str = "marena lease";
 
     fn with_capacity(bytes: usize) -> Self {
-        // The last chunk of each thread may be hardly used.
-        Self(arena(bytes + 64 * CHUNK))
+        // Each chunk leaves less than a block at its end, and the last of each thread may be hardly used.
+        Self(arena(2 * bytes + crate::machine::cores() * BYTES))
     }
 
     fn source(&mut self) -> impl Source {
-        self.0.lease(CHUNK)
+        self.0.lease(BYTES)
     }
 
     fn reset(&mut self) {
@@ -85,9 +85,9 @@ impl Contender for Leased {
     }
 }
 
-impl SharedContender for Leased {
+impl<const BYTES: usize> SharedContender for Leased<BYTES> {
     fn thread_source(&self) -> impl Source {
-        self.0.lease(CHUNK)
+        self.0.lease(BYTES)
     }
 }
 

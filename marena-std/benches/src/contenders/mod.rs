@@ -14,6 +14,6 @@ pub use bumping::{Bumpalo, Herd};
 pub use floor::Floor;
 pub use heap::{Heap, HeapAllocator, Jemalloc, Mimalloc, System};
 pub use marena::{HugePages, Leased, LeasedScratch, Scratched, Shared};
-pub use rarena::Rarena;
+pub use rarena::{Rarena, RarenaUnwrapped};
 pub use scoped::{BumpScope, BumpScoped};
 pub use statics::StaticAlloc;

@@ -11,6 +11,9 @@ use crate::contender::{Contender, SharedContender, Source};
 /// Without a free list, its fastest setting.
 pub struct Rarena(Arena);
 
+/// The same, with its result unwrapped as its documentation does it.
+pub struct RarenaUnwrapped(Rarena);
+
 impl Contender for Rarena {
     const NAME: &'static str = "rarena-allocator";
 
@@ -40,9 +43,40 @@ impl Source for &Arena {
     #[inline(always)]
     fn block(&mut self, layout: Layout) -> NonNull<u8> {
         debug_assert_eq!(layout.align(), align_of::<u64>());
-        let bytes = self.alloc_aligned_bytes::<u64>((layout.size() - size_of::<u64>()) as u32);
-        let mut bytes = bytes.expect("works reserve what they use");
+        let mut bytes = self.alloc_aligned_bytes::<u64>((layout.size() - size_of::<u64>()) as u32);
+        // In place: moving the result out of its place on the stack costs more than the claim.
+        let Ok(bytes) = &mut bytes else { panic!("works reserve what they use") };
         // SAFETY: nothing in plain bytes needs to be dropped; the arena gets them back at its reset.
+        unsafe { bytes.detach() };
+        NonNull::new(bytes.as_mut_ptr()).expect("a block of some bytes is somewhere")
+    }
+}
+
+impl Contender for RarenaUnwrapped {
+    const NAME: &'static str = "rarena-allocator, unwrapped";
+
+    fn with_capacity(bytes: usize) -> Self {
+        Self(Rarena::with_capacity(bytes))
+    }
+
+    fn source(&mut self) -> impl Source {
+        Unwrapping(&self.0.0)
+    }
+
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+}
+
+struct Unwrapping<'a>(&'a Arena);
+
+impl Source for Unwrapping<'_> {
+    #[inline(always)]
+    fn block(&mut self, layout: Layout) -> NonNull<u8> {
+        debug_assert_eq!(layout.align(), align_of::<u64>());
+        let bytes = self.0.alloc_aligned_bytes::<u64>((layout.size() - size_of::<u64>()) as u32);
+        let mut bytes = bytes.expect("works reserve what they use");
+        // SAFETY: as above.
         unsafe { bytes.detach() };
         NonNull::new(bytes.as_mut_ptr()).expect("a block of some bytes is somewhere")
     }

@@ -41,6 +41,11 @@ impl Source for &Bump {
     fn block(&mut self, layout: Layout) -> NonNull<u8> {
         self.allocate_layout(layout)
     }
+
+    #[inline(always)]
+    fn block_for<T>(&mut self) -> NonNull<u8> {
+        self.allocate_sized::<T>().cast()
+    }
 }
 
 impl Contender for BumpScoped {
@@ -62,5 +67,10 @@ impl Source for BumpScopeGuard<'_, Global, BumpSettings> {
     #[inline(always)]
     fn block(&mut self, layout: Layout) -> NonNull<u8> {
         self.scope().allocate_layout(layout)
+    }
+
+    #[inline(always)]
+    fn block_for<T>(&mut self) -> NonNull<u8> {
+        self.scope().allocate_sized::<T>().cast()
     }
 }

@@ -16,7 +16,8 @@ pub(super) fn work() -> Work {
         title: "512 MiB in blocks of 64 B, cold",
         unit: "block",
         how: "Arenas made anew for each batch with room for all, filled, the first word of each block written; making the arena counts, \
-              dropping it does not. What is measured is the system providing pages.",
+              dropping it does not. What is measured is the system providing pages. \
+              A host that takes free pages back from a virtual machine makes a turn's first batch slow; the fastest counts.",
         entries: vec![
             entry::<HugePages>(),
             entry::<Shared>(),

@@ -22,8 +22,8 @@ pub(super) fn work() -> Work {
             Entry::blocks::<Heap<Jemalloc>, Node>(NODES),
         ],
         absent: vec![
-            ("rarena-allocator", "its arena for one thread is the one for many without atomics; not compared"),
-            ("static-alloc", "no arena for one owner over memory of a chosen size"),
+            ("rarena-allocator", "its arena for one thread is not in this table"),
+            ("static-alloc", "its bump for one thread is not in this table"),
         ],
         targets: vec![Target::at_most("marena lease", "bumpalo", 1.0)],
         effort: Effort::SMALL,

@@ -1,5 +1,6 @@
 //! The works, one a file.
 
+mod chunks;
 mod cold;
 mod lease;
 mod multiple;
@@ -33,6 +34,7 @@ pub const ALL: &[Maker] = &[
     vector::work,
     cold::work,
     scaling::work,
+    chunks::work,
 ];
 
 /// A small node: three words.

@@ -18,7 +18,7 @@ pub(super) fn work() -> Work {
         unit: "reset",
         how: "One claim of all there is, uninitialised, and the reset. Every page of the region was touched before.",
         entries: vec![marena("marena, 2 GiB", Arena::MAX_CAPACITY), marena("marena, 64 KiB", 64 << 10), bumpalo()],
-        absent: vec![("the others", "compared by nobody; most reset in constant time if they have one chunk")],
+        absent: vec![("the others", "not in this table")],
         targets: vec![Target::at_most("marena, 2 GiB", "marena, 64 KiB", 1.1)],
         effort: Effort::SMALL,
     }

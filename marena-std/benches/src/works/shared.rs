@@ -1,7 +1,9 @@
 //! Blocks from a cursor that several threads may use, on one thread.
 
 use super::{NODES, Node};
-use crate::contenders::{Floor, Heap, Jemalloc, Mimalloc, Rarena, Shared, StaticAlloc, SyncBlink, System};
+use crate::contenders::{
+    Floor, Heap, Jemalloc, Mimalloc, Rarena, RarenaUnwrapped, Shared, StaticAlloc, SyncBlink, System,
+};
 use crate::target::Target;
 use crate::work::{Effort, Entry, Work};
 
@@ -15,6 +17,7 @@ pub(super) fn work() -> Work {
             Entry::blocks::<Floor, Node>(NODES),
             Entry::blocks::<Shared, Node>(NODES),
             Entry::blocks::<Rarena, Node>(NODES),
+            Entry::blocks::<RarenaUnwrapped, Node>(NODES),
             Entry::blocks::<SyncBlink, Node>(NODES),
             Entry::blocks::<StaticAlloc, Node>(NODES),
             Entry::blocks::<Heap<System>, Node>(NODES),
@@ -30,6 +33,7 @@ pub(super) fn work() -> Work {
         targets: vec![
             Target::at_most("marena shared", "fetch_add", 1.15),
             Target::at_most("marena shared", "rarena-allocator", 0.5),
+            Target::at_most("marena shared", "rarena-allocator, unwrapped", 0.5),
             Target::at_most("marena shared", "blink-alloc (sync)", 0.5),
             Target::at_most("marena shared", "static-alloc", 0.5),
         ],

@@ -9,7 +9,9 @@ use allocator_api2_04::alloc::Allocator as Allocator04;
 use allocator_api2_04::vec::Vec as VecIn04;
 
 use crate::contender::Contender;
-use crate::contenders::{Blink, BumpScope, Bumpalo, Heap, HeapAllocator, Jemalloc, Leased, Mimalloc, Scratched, Shared, System};
+use crate::contenders::{
+    Blink, BumpScope, Bumpalo, Heap, HeapAllocator, Jemalloc, Leased, Mimalloc, Scratched, Shared, System,
+};
 use crate::target::Target;
 use crate::work::{Effort, Entry, Work};
 
@@ -28,7 +30,7 @@ pub(super) fn work() -> Work {
               except where said.",
         entries: vec![
             entry::<Shared>(Shared::NAME, |contender| pushes(&*contender.0)),
-            entry::<Leased>(Leased::NAME, |contender| pushes(&contender.0.lease(64 << 10))),
+            entry::<Leased>(<Leased>::NAME, |contender| pushes(&contender.0.lease(64 << 10))),
             entry::<Scratched>(Scratched::NAME, |contender| pushes(&contender.0.scratch())),
             entry::<Bumpalo>("bumpalo", |contender| pushes(&contender.0)),
             entry::<Bumpalo>("bumpalo, its own Vec", |contender| bumpalo_pushes(&contender.0)),

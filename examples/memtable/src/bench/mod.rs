@@ -1,0 +1,142 @@
+//! `memtable bench`: the skip list against its peers, one workload, one run, as ratios.
+
+mod contenders;
+mod heap;
+mod workload;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+
+use crate::cli::BenchArgs;
+use crate::error::Error;
+use crate::output::failure;
+use crate::skiplist::ABREAST;
+use contenders::{Contender, Crossbeam, Grouped, Locked, Memtable};
+pub(crate) use heap::CountingAllocator;
+use workload::{Times, Workload};
+
+/// One contender's times of all rounds.
+type Rounds = Vec<Times>;
+
+/// Measures, and writes a table.
+pub(crate) fn run(args: BenchArgs) -> Result<ExitCode, Error> {
+    let entries = args.entries.get() as usize;
+    let rounds = args.rounds.get();
+    let mut thread_counts = vec![1, args.threads.get()];
+    thread_counts.dedup();
+
+    let workload = Workload::new(entries);
+    let mut report = Report::new(io::stdout());
+    report.line(format_args!(
+        "{entries} entries: keys of 16 random bytes, values of 32. The same keys in the same order for all; every value read is checked.\n\
+         Peers hold Box<[u8]> keys and values. Medians of {rounds} rounds in which the contenders take turns; each ratio is the median\n\
+         of its rounds' ratios, memtable's time to the peer's. In groups: memtable takes {ABREAST} records at once, the peers one.\n"
+    ))?;
+    report.line(format_args!("{:26}{:>12}{:>28}{:>28}", "", Memtable::NAME, Crossbeam::NAME, Locked::NAME))?;
+    let progress = ProgressBar::new((thread_counts.len() * rounds * 4) as u64);
+    for threads in thread_counts {
+        let mut times: [Rounds; 4] = Default::default();
+        for round in 0..rounds {
+            // Everyone is first in turn.
+            for turn in 0..4 {
+                let contender = (round + turn) % 4;
+                times[contender].push(match contender {
+                    0 => workload.run::<Memtable>(threads)?,
+                    1 => workload.run::<Grouped>(threads)?,
+                    2 => workload.run::<Crossbeam>(threads)?,
+                    _ => workload.run::<Locked>(threads)?,
+                });
+                progress.inc(1);
+            }
+        }
+        let [single, grouped, peers @ ..] = &times;
+        let mut row = |name: &str, own: &Rounds, time: fn(&Times) -> Duration| {
+            let plural = if threads == 1 { "" } else { "s" };
+            let name = format!("{name}, {threads} thread{plural}");
+            progress.suspend(|| report.times(&name, own, peers, time, entries))
+        };
+        row("fill random", single, |times| times.fill)?;
+        row("fill in groups", grouped, |times| times.fill)?;
+        row("read random", single, |times| times.read)?;
+        if threads == 1 {
+            row("scan", single, |times| times.scan)?;
+        }
+    }
+    progress.finish_and_clear();
+    report.memory(&workload, entries)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes lines.
+struct Report {
+    stdout: io::Stdout,
+}
+
+impl Report {
+    fn new(stdout: io::Stdout) -> Self {
+        Self { stdout }
+    }
+
+    fn line(&mut self, text: std::fmt::Arguments<'_>) -> Result<(), Error> {
+        writeln!(self.stdout, "{text}").map_err(|source| failure("standard output", source))
+    }
+
+    fn times(
+        &mut self,
+        name: &str,
+        own: &Rounds,
+        peers: &[Rounds],
+        time: fn(&Times) -> Duration,
+        entries: usize,
+    ) -> Result<(), Error> {
+        let nanoseconds = |times: &Times| time(times).as_nanos() as f64 / entries as f64;
+        let middle = |rounds: &Rounds| median(rounds.iter().map(nanoseconds).collect());
+        let mut line = format!("{name:26}{:>9.0} ns", middle(own));
+        for peer in peers {
+            let ratios = own.iter().zip(peer).map(|(own, peer)| nanoseconds(own) / nanoseconds(peer)).collect();
+            line += &format!("{:>17.0} ns {:>6.2} x", middle(peer), median(ratios));
+        }
+        self.line(format_args!("{line}"))
+    }
+
+    /// Bytes per entry: our arena's, and what the peers leave on the heap.
+    fn memory(&mut self, workload: &Workload, entries: usize) -> Result<(), Error> {
+        let per_entry = |bytes: usize| bytes as f64 / entries as f64;
+        let own = Memtable::empty(entries)?;
+        workload.fill(&own, 1)?;
+        let own = per_entry(own.0.stats().used);
+        let mut lines = [("memory per entry", String::new()), ("  as requested", String::new())];
+        for bytes in [heap_bytes::<Crossbeam>(workload, entries)?, heap_bytes::<Locked>(workload, entries)?] {
+            for ((_, line), bytes) in lines.iter_mut().zip([bytes.taken, bytes.requested]) {
+                let bytes = per_entry(bytes);
+                *line += &format!("{bytes:>18.1} B {:>6.2} x", own / bytes);
+            }
+        }
+        for (name, peers) in lines {
+            self.line(format_args!("{name:26}{own:>10.1} B{peers}"))?;
+        }
+        self.line(format_args!(
+            "\nMemory: the arena's bytes in use, to what the system's allocator took for the peers' blocks and to what they requested."
+        ))
+    }
+}
+
+fn heap_bytes<C: Contender>(workload: &Workload, entries: usize) -> Result<heap::HeapBytes, Error> {
+    let (filled, bytes) = heap::count(|| {
+        let contender = C::empty(entries)?;
+        workload.fill(&contender, 1)?;
+        Ok::<_, Error>(contender)
+    });
+    filled?;
+    Ok(bytes)
+}
+
+/// Of a list that is not empty.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
+    f64::midpoint(low, high)
+}

@@ -1,0 +1,260 @@
+//! Ingest: from lines to one sorted table, by many threads, in two arenas of a given size.
+//!
+//! One table is *active*: all workers insert into it at once. The worker that finds it full takes it away, puts one in the pool's other
+//! arena in its place, and writes the full one out as a sorted run while the others already go on. With the full table, its arena goes
+//! back to the pool, which recycles it: it is the next to be taken. So every record is in one table or in one run, and carries its
+//! sequence: which of a key's records is the newest does not depend on which thread came first.
+
+use std::io;
+use std::mem;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use indicatif::ProgressBar;
+use marena_std::{AllocError, Arena, OwnedMemory, Pool, PoolGuard, Stats};
+
+use crate::error::Error;
+use crate::input::{Chunk, Reader, Source};
+use crate::newest::newest;
+use crate::skiplist::{ABREAST, SkipList};
+use crate::sorted::Sorted;
+use crate::spill::SpillWriter;
+
+/// Chunks that wait for each worker, at most.
+const CHUNKS_WAITING: usize = 2;
+
+/// How to ingest.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) threads: usize,
+    /// Bytes of each of the two arenas.
+    pub(crate) arena_size: usize,
+    /// Where runs are kept.
+    pub(crate) temp_dir: PathBuf,
+}
+
+/// What happened, for `--stats`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) records: u64,
+    pub(crate) input_bytes: u64,
+    /// Bytes of each arena.
+    pub(crate) capacity: usize,
+    /// The most that one arena had in use.
+    pub(crate) high_water: usize,
+    /// In all lives of both arenas.
+    pub(crate) stranded: usize,
+    /// How often an arena was full, written out and reset.
+    pub(crate) flushes: usize,
+}
+
+impl Figures {
+    pub(crate) fn add_arena(&mut self, stats: Stats) {
+        self.capacity = stats.capacity;
+        self.high_water = self.high_water.max(stats.high_water);
+        self.stranded += stats.stranded;
+    }
+}
+
+/// A table in one of the pool's arenas.
+pub(crate) type Table<'p> = SkipList<PoolGuard<'p, OwnedMemory>>;
+
+impl Settings {
+    /// The arenas of an ingest: one to be filled while the other is written out.
+    pub(crate) fn pool(&self) -> Result<Pool, Error> {
+        Ok(Arena::builder().capacity(self.arena_size).huge_pages(true).build_pool(2)?)
+    }
+}
+
+/// Reads all sources into tables in the pool's arenas, which [`Settings::pool`] made. `progress` counts their bytes.
+pub(crate) fn ingest<'p>(
+    sources: &[Source],
+    settings: &Settings,
+    pool: &'p Pool,
+    progress: &ProgressBar,
+) -> Result<Sorted<'p>, Error> {
+    let engine = Engine::new(settings, pool)?;
+    let (sender, receiver) = bounded(settings.threads * CHUNKS_WAITING);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..settings.threads)
+            .map(|_| {
+                let (engine, receiver) = (&engine, receiver.clone());
+                scope.spawn(move || engine.work(&receiver))
+            })
+            .collect();
+        // Only workers receive: when they have all failed, sending fails too.
+        drop(receiver);
+        let read = read_all(sources, &engine, &sender, progress);
+        // The workers' loops end here.
+        drop(sender);
+        for worker in workers {
+            match worker.join() {
+                Ok(worked) => worked?,
+                Err(panic) => resume_unwind(panic),
+            }
+        }
+        read
+    })?;
+    Ok(engine.finish())
+}
+
+fn read_all(
+    sources: &[Source],
+    engine: &Engine<'_, '_>,
+    sender: &Sender<Chunk>,
+    progress: &ProgressBar,
+) -> Result<(), Error> {
+    let mut reader = Reader::new(engine.room);
+    for source in sources {
+        let more_wanted = reader.read(source, |chunk| {
+            progress.inc(chunk.len() as u64);
+            // ORDERING: Relaxed: it only saves work; the failure itself comes with the end of its thread.
+            !engine.failed.load(Relaxed) && sender.send(chunk).is_ok()
+        })?;
+        if !more_wanted {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The table that is filled, and how many were before it.
+struct Active<'p> {
+    table: Table<'p>,
+    generation: usize,
+}
+
+/// What full tables leave behind.
+#[derive(Default)]
+struct Flushed {
+    /// `None` before the first flush.
+    runs: Option<SpillWriter>,
+    figures: Figures,
+}
+
+/// The tables and runs while threads work on them.
+struct Engine<'s, 'p> {
+    /// Shared for inserting, exclusive for being exchanged.
+    active: RwLock<Active<'p>>,
+    pool: &'p Pool,
+    /// Held while a full table is written out, until its arena is back in the pool.
+    flushed: Mutex<Flushed>,
+    /// Bytes that the nodes of an empty table can take. A record that needs no more fits one.
+    room: usize,
+    temp_dir: &'s Path,
+    failed: AtomicBool,
+}
+
+impl<'s, 'p> Engine<'s, 'p> {
+    fn new(settings: &'s Settings, pool: &'p Pool) -> Result<Self, Error> {
+        let table = empty_table(pool)?;
+        let room = table.stats().remaining;
+        Ok(Self {
+            active: RwLock::new(Active { table, generation: 0 }),
+            pool,
+            flushed: Mutex::default(),
+            room,
+            temp_dir: &settings.temp_dir,
+            failed: AtomicBool::new(false),
+        })
+    }
+
+    /// A worker's life.
+    fn work(&self, chunks: &Receiver<Chunk>) -> Result<(), Error> {
+        let mut figures = Figures::default();
+        for chunk in chunks {
+            let inserted = self.insert_all(&chunk);
+            if inserted.is_err() {
+                // ORDERING: Relaxed, as where it is read.
+                self.failed.store(true, Relaxed);
+            }
+            figures.records += inserted?;
+            figures.input_bytes += chunk.len() as u64;
+        }
+        let total = &mut lock(&self.flushed).figures;
+        total.records += figures.records;
+        total.input_bytes += figures.input_bytes;
+        Ok(())
+    }
+
+    /// The number of records.
+    fn insert_all(&self, chunk: &Chunk) -> Result<u64, Error> {
+        let mut count = 0;
+        let mut records = chunk.records();
+        let mut group = Vec::with_capacity(ABREAST);
+        loop {
+            let active = self.active.read().unwrap_or_else(PoisonError::into_inner);
+            let full = loop {
+                group.extend(records.by_ref().take(ABREAST - group.len()));
+                let Some(&first) = group.first() else { return Ok(count) };
+                match active.table.insert_some(&group) {
+                    Ok(inserted) => {
+                        count += inserted as u64;
+                        group.drain(..inserted);
+                    }
+                    Err(AllocError::Full { requested, .. }) if requested <= self.room => break active.generation,
+                    Err(AllocError::Full { requested, .. } | AllocError::TooLarge { requested }) => {
+                        return Err(chunk.too_large(first, requested, self.room));
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            };
+            drop(active);
+            self.replace(full)?;
+        }
+    }
+
+    /// Replaces the full table of a generation by an empty one, unless another worker has done so, and writes it out.
+    fn replace(&self, generation: usize) -> Result<(), Error> {
+        let mut active = self.active.write().unwrap_or_else(PoisonError::into_inner);
+        if active.generation != generation {
+            return Ok(());
+        }
+        // If the other table is still being written out, this waits for it, and everyone for this: there is no room anywhere.
+        let mut flushed = lock(&self.flushed);
+        let full = mem::replace(&mut active.table, empty_table(self.pool)?);
+        active.generation += 1;
+        drop(active);
+        // The full table goes at the end, also after a failure, and before the lock does: its arena is free for the next.
+        flushed.add(&full, self.temp_dir)
+    }
+
+    fn finish(self) -> Sorted<'p> {
+        let Flushed { runs, mut figures } = self.flushed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let table = self.active.into_inner().unwrap_or_else(PoisonError::into_inner).table;
+        figures.add_arena(table.stats());
+        Sorted::new(table, runs, figures, self.temp_dir)
+    }
+}
+
+impl Flushed {
+    /// Writes a table out as a run.
+    fn add(&mut self, table: &Table<'_>, temp_dir: &Path) -> Result<(), Error> {
+        self.figures.flushes += 1;
+        self.figures.add_arena(table.stats());
+        let mut write = || -> io::Result<()> {
+            let runs = match &mut self.runs {
+                Some(runs) => runs,
+                None => self.runs.insert(SpillWriter::create_in(temp_dir)?),
+            };
+            runs.write_run(newest(table.iter()))
+        };
+        write().map_err(|source| Error::Spill { dir: temp_dir.to_path_buf(), source })
+    }
+}
+
+/// A table in a free arena: of the pool's two, one is, unless the other table is being written out.
+fn empty_table(pool: &Pool) -> Result<Table<'_>, Error> {
+    let Some(arena) = pool.acquire() else { unreachable!("both arenas are in use: {pool:?}") };
+    Ok(SkipList::new(arena)?)
+}
+
+/// A panic while the lock was held ends the process through `join`, so nothing is read that it left half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,140 @@
+//! What one process appends, and what two do at the same time.
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::time::Instant;
+
+use marena_std::MappedArena;
+
+use crate::log::Log;
+
+/// What is to be measured.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Records that each process appends
+    #[arg(long, default_value_t = 500_000)]
+    records: u64,
+    /// Bytes of text in each
+    #[arg(long, default_value_t = 400)]
+    size: usize,
+    /// Bytes that a writer claims at once; 0: each record by itself
+    #[arg(long, default_value_t = 65_536)]
+    chunk: usize,
+    /// Times that everything is measured
+    #[arg(long, default_value_t = 9)]
+    rounds: usize,
+    /// Where the file is made, and removed again
+    #[arg(long)]
+    directory: Option<std::path::PathBuf>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let directory = match &options.directory {
+        Some(parent) => tempfile::tempdir_in(parent)?,
+        None => tempfile::tempdir()?,
+    };
+    let path = directory.path().join("log");
+    // In turns, so that what else the machine does meets both.
+    let (mut by_clock, mut by_processor) = (Vec::new(), Vec::new());
+    for _ in 0..options.rounds {
+        let one = rate(options, &path, 1)?;
+        let two = rate(options, &path, 2)?;
+        by_clock.push(two.by_clock / one.by_clock);
+        by_processor.push(2.0 * two.by_processor / one.by_processor);
+        println!("one process {:.2}, two {:.2} million records a second", one.by_clock / 1e6, two.by_clock / 1e6);
+    }
+    println!("two against one, by the clock: {:.2} (median of {})", median(by_clock), options.rounds);
+    println!("two against one, by processor time: {:.2} (of use only where both run at once)", median(by_processor));
+    Ok(())
+}
+
+fn median(mut ratios: Vec<f64>) -> f64 {
+    ratios.sort_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
+}
+
+/// Records a second, of time and of processor time.
+struct Rate {
+    by_clock: f64,
+    by_processor: f64,
+}
+
+/// Seconds that children have computed so far; what the system did for them, such as setting up pages, is left out.
+fn processor_time() -> f64 {
+    // SAFETY: all zero is a value of this type.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: `usage` is a valid place.
+    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };
+    usage.ru_utime.tv_sec as f64 + usage.ru_utime.tv_usec as f64 / 1e6
+}
+
+/// Records a second that so many processes append together.
+fn rate(options: &Options, path: &Path, processes: u64) -> Result<Rate, Box<dyn Error>> {
+    let record = (crate::record::HEAD + options.size).next_multiple_of(8);
+    let capacity = (options.records * processes) as usize * record * 21 / 20 + (1 << 20);
+    let log = Log::open(path, capacity, false)?;
+    // Every page is touched once before, so that it is the appending that is measured. The pages stay the file's.
+    let all = log.arena.allocate_address(log.arena.remaining())?;
+    // SAFETY: nobody else has the file; the table from before is made anew by whoever opens the log next.
+    unsafe { log.arena.reset_shared() };
+    drop((log, all));
+    let gate_path = path.with_extension("gate");
+    // SAFETY: the file is new, and only the processes below know it.
+    let gate = unsafe { MappedArena::create(&gate_path, 65_536) }?;
+    let (ready, go) = (gate.allocate_address(8)?, gate.allocate_address(8)?);
+    let (ready, go) = (gate.atomic_u64_at(ready)?, gate.atomic_u64_at(go)?);
+    let before = processor_time();
+    let mut children = Vec::new();
+    for id in 0..processes {
+        // SAFETY: this process has one thread, so the child can do all that its parent can.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let append = || -> Result<(), Box<dyn Error>> {
+                let text = vec![b'x'; options.size];
+                // SAFETY: as in `Log::open`; all pages of the file are there, and are set up in this process too.
+                let populated = unsafe { MappedArena::builder().populate(true).open(path) }?;
+                let mut log = Log::over(populated, false)?.chunked(options.chunk);
+                // ORDERING: Relaxed: only the number counts.
+                ready.fetch_add(1, Relaxed);
+                // ORDERING: Acquire pairs with the parent's Release.
+                while go.load(Acquire) == 0 {
+                    std::thread::yield_now();
+                }
+                for number in 0..options.records {
+                    log.append(id, number, &text)?;
+                }
+                Ok(())
+            };
+            let outcome = append();
+            if let Err(error) = &outcome {
+                eprintln!("process {id}: {error}");
+            }
+            // SAFETY: ends the child without the parent's destructors.
+            unsafe { libc::_exit(i32::from(outcome.is_err())) }
+        }
+        children.push(child);
+    }
+    // ORDERING: Relaxed: only the number counts.
+    while ready.load(Relaxed) < processes {
+        std::thread::yield_now();
+    }
+    let start = Instant::now();
+    // ORDERING: Release pairs with the children's Acquire.
+    go.store(1, Release);
+    let mut failed = false;
+    for child in children {
+        let mut status = 0;
+        // SAFETY: the process is a child of this one; `status` is a valid place.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
+        failed |= status != 0;
+    }
+    let elapsed = start.elapsed();
+    std::fs::remove_file(path)?;
+    std::fs::remove_file(&gate_path)?;
+    if failed {
+        return Err("a process failed".into());
+    }
+    let records = (processes * options.records) as f64;
+    Ok(Rate { by_clock: records / elapsed.as_secs_f64(), by_processor: records / (processor_time() - before) })
+}

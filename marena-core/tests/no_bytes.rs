@@ -1,0 +1,22 @@
+//! Allocators are asked for no bytes too, by safe code.
+#![cfg(feature = "allocator-api2")]
+
+use std::alloc::Layout;
+
+use allocator_api2::alloc::Allocator;
+use marena_core::{Arena, StaticMemory};
+
+#[test]
+fn no_zeroed_bytes_are_served_by_an_arena_over_zeroed_memory_and_by_its_leases() {
+    let memory: &'static StaticMemory<1024> = Box::leak(Box::new(StaticMemory::new()));
+    let mut arena = Arena::from_static(memory);
+    for align in [1, 64, 4096] {
+        let layout = Layout::from_size_align(0, align).unwrap();
+        let lease = arena.lease(64);
+        assert_eq!((&arena).allocate_zeroed(layout).unwrap().len(), 0);
+        assert_eq!((&lease).allocate_zeroed(layout).unwrap().len(), 0);
+        drop(lease);
+        assert_eq!((&arena.scratch()).allocate_zeroed(layout).unwrap().len(), 0);
+    }
+    assert_eq!(arena.used(), 0);
+}

@@ -1,0 +1,39 @@
+//! Memory whose other mappings lie elsewhere.
+
+use std::ptr::NonNull;
+
+use marena_core::{AllocError, Arena, ExclusiveMemory, Memory};
+use portable_atomic::AtomicU32;
+
+#[repr(align(4096))]
+struct Page([u8; 4096]);
+
+/// A page as it lies in this process.
+struct Mapped(NonNull<[u8]>);
+
+// SAFETY: the page is borrowed for the test, and reached through this value only.
+unsafe impl Memory for Mapped {
+    type Word = AtomicU32;
+    const REMAP_ALIGN: Option<usize> = Some(4096);
+
+    fn region(&self) -> NonNull<[u8]> {
+        self.0
+    }
+}
+
+// SAFETY: as above.
+unsafe impl ExclusiveMemory for Mapped {}
+
+#[test]
+fn every_refused_alignment_is_told_the_largest_that_all_mappings_keep() {
+    let mut page = Page([0; 4096]);
+    let mut arena = Arena::new(Mapped(NonNull::from(&mut page.0[..]))).unwrap();
+    for requested in [0, 3, 4097, 8192] {
+        let refused = AllocError::Alignment { requested, supported: 4096 };
+        assert_eq!(arena.allocate_aligned(8, requested).unwrap_err(), refused);
+        assert_eq!(arena.allocate_uninit(8, requested).unwrap_err(), refused);
+        assert_eq!(arena.lease(64).allocate_aligned(8, requested).unwrap_err(), refused);
+        assert_eq!(arena.scratch().allocate_aligned(8, requested).unwrap_err(), refused);
+    }
+    assert_eq!(arena.used(), 0);
+}

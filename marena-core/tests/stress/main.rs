@@ -1,0 +1,159 @@
+//! Random programs of everything that hands out and takes back bytes, at once: arenas, leases, scopes within scopes, allocators,
+//! initialisers that fail, panic and lie, and lives after lives.
+//!
+//! Whatever is handed out is checked to be aligned, in the region, zero where that is promised, apart from everything else, and
+//! still as it was written when it is looked at again. Set `MARENA_STRESS_STEPS` for longer runs, and `MARENA_STRESS_SEED` to
+//! repeat one.
+
+#![cfg(feature = "allocator-api2")]
+
+mod memories;
+mod tracked;
+mod world;
+
+use std::mem;
+use std::sync::Barrier;
+use std::thread;
+
+use marena_core::{Arena, BorrowedMemory, ExclusiveMemory, Handle, Memory, StaticMemory};
+
+use crate::memories::{ZeroedHeap, dirty};
+use crate::tracked::{Reached, Rng, assert_apart};
+use crate::world::World;
+
+/// Steps of one test.
+fn steps() -> u64 {
+    let short = if cfg!(miri) { 600 } else { 20_000 };
+    std::env::var("MARENA_STRESS_STEPS").map_or(short, |steps| steps.parse().expect("a number of steps"))
+}
+
+/// Steps with an arena before something else happens to it: sometimes few, sometimes enough to fill it.
+fn some_steps(rng: &mut Rng) -> u64 {
+    1 << rng.below(if cfg!(miri) { 6 } else { 10 })
+}
+
+/// Lives of an arena, each with something else at its end.
+fn lives<M: Memory>(
+    rng: &mut Rng,
+    mut arena: Arena<M>,
+    peer: Option<&Arena<M>>,
+    mut end_life: impl FnMut(Arena<M>, &mut Rng) -> Arena<M>,
+) -> Reached {
+    let mut reached = Reached::default();
+    let mut published: Vec<(Handle, u8)> = Vec::new();
+    let mut left = steps();
+    while left > 0 {
+        let now = some_steps(rng).min(left);
+        left -= now;
+        let mut world = World::new(&arena, rng);
+        world.live(now);
+        world.publish_some(&mut published);
+        reached.add(&world.finish());
+        if rng.below(2) == 0 {
+            let other = &mut Rng::from_seed(rng.next());
+            let mut others = peer.map(|peer| World::new(peer, other));
+            others.iter_mut().for_each(|world| world.live(20));
+            let mut scratch = arena.scratch();
+            reached.add(&world::scope(&mut scratch, None, rng, 60, 0));
+            if let (Some(peer), Some(world)) = (peer, &mut others) {
+                assert!(scratch.remaining() == 0 || peer.allocate(8).is_err());
+                world.live(20);
+                reached.add(&world::scope(&mut scratch, None, rng, 20, 0));
+            }
+            if rng.below(8) == 0 {
+                mem::forget(scratch);
+            } else {
+                drop(scratch);
+            }
+            others.into_iter().for_each(|world| reached.add(&world.finish()));
+        }
+        for &(handle, mark) in &published {
+            let bytes = arena.view(handle).expect("of this life");
+            assert!(bytes.iter().all(|&byte| byte == mark));
+        }
+        if rng.below(3) == 0 {
+            arena = end_life(arena, rng);
+            assert_eq!((arena.used(), arena.stats().stranded), (0, 0));
+            published.clear();
+        }
+    }
+    reached
+}
+
+fn end_exclusive<M: ExclusiveMemory>(mut arena: Arena<M>, rng: &mut Rng) -> Arena<M> {
+    match rng.below(4) {
+        0 => arena.reset(),
+        1 => arena = Arena::new(arena.into_memory()).unwrap(),
+        // All is known to be zero again, and has to be.
+        _ => arena.wipe(),
+    }
+    arena
+}
+
+#[test]
+fn an_arena_over_zeroed_memory_keeps_every_promise() {
+    let rng = &mut Rng::seeded(1);
+    let reached = lives(rng, Arena::new(ZeroedHeap::new(24_000)).unwrap(), None, end_exclusive);
+    reached.assert_everything();
+}
+
+#[test]
+fn an_arena_over_dirty_memory_keeps_every_promise() {
+    let rng = &mut Rng::seeded(2);
+    let mut bytes = dirty(24_000);
+    let reached = lives(rng, Arena::new(BorrowedMemory::new(&mut bytes).unwrap()).unwrap(), None, end_exclusive);
+    reached.assert_everything();
+}
+
+#[test]
+fn an_arena_over_a_static_that_another_arena_shares_keeps_every_promise() {
+    let rng = &mut Rng::seeded(3);
+    let memory: &'static StaticMemory<24_000> = Box::leak(Box::new(StaticMemory::new()));
+    let peer = Arena::from_static(memory);
+    let reached = lives(rng, Arena::from_static(memory), Some(&peer), |arena, _| {
+        // SAFETY: `lives` has dropped or forgotten all that borrowed the arena, and forgets its handles after this.
+        unsafe { arena.reset_shared() };
+        arena
+    });
+    reached.assert_everything();
+}
+
+#[test]
+fn threads_that_share_an_arena_keep_each_others_promises() {
+    let mut rng = Rng::seeded(4);
+    let threads = if cfg!(miri) { 2 } else { 3 };
+    let mut arena = Arena::new(ZeroedHeap::new(64_000)).unwrap();
+    let mut reached = Reached::default();
+    let mut left = steps();
+    while left > 0 {
+        let now = some_steps(&mut rng);
+        left = left.saturating_sub(now * threads);
+        let barrier = Barrier::new(threads as usize);
+        let mut held = Vec::new();
+        thread::scope(|scope| {
+            let seeds: Vec<u64> = (0..threads).map(|_| rng.next()).collect();
+            let (arena, barrier) = (&arena, &barrier);
+            let workers: Vec<_> = seeds
+                .into_iter()
+                .map(|seed| {
+                    scope.spawn(move || {
+                        let mut rng = Rng::from_seed(seed);
+                        barrier.wait();
+                        let mut world = World::new(arena, &mut rng);
+                        world.live(now);
+                        let ranges = world.held_ranges();
+                        (ranges, world.finish())
+                    })
+                })
+                .collect();
+            for worker in workers {
+                let (ranges, counts) = worker.join().unwrap();
+                held.extend(ranges);
+                reached.add(&counts);
+            }
+        });
+        assert_apart(held);
+        arena = end_exclusive(arena, &mut rng);
+    }
+    reached.assert_everything();
+}

@@ -1,0 +1,57 @@
+//! Memory to run in.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+
+use marena_core::{ExclusiveMemory, Memory};
+use portable_atomic::AtomicU32;
+
+/// Zeroed memory of its own, as a mapping from the system is.
+pub(crate) struct ZeroedHeap {
+    region: NonNull<u8>,
+    layout: Layout,
+}
+
+impl ZeroedHeap {
+    pub(crate) fn new(len: usize) -> Self {
+        let layout = Layout::from_size_align(len, 128).expect("a small region");
+        // SAFETY: the layout is not empty.
+        let region = NonNull::new(unsafe { alloc_zeroed(layout) }).expect("some memory");
+        Self { region, layout }
+    }
+}
+
+impl Drop for ZeroedHeap {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout in `new`, and not used again.
+        unsafe { dealloc(self.region.as_ptr(), self.layout) };
+    }
+}
+
+// SAFETY: the value owns heap memory, which is valid from any thread.
+unsafe impl Send for ZeroedHeap {}
+// SAFETY: a shared reference gives only the raw pointer.
+unsafe impl Sync for ZeroedHeap {}
+
+// SAFETY: the bytes stay where they are until the value is dropped, are held as a raw pointer that nobody else has, and were zero
+// before arenas wrote them.
+unsafe impl Memory for ZeroedHeap {
+    type Word = AtomicU32;
+
+    fn region(&self) -> NonNull<[u8]> {
+        NonNull::slice_from_raw_parts(self.region, self.layout.size())
+    }
+
+    fn is_zeroed(&self) -> bool {
+        true
+    }
+}
+
+// SAFETY: the value owns its bytes, and cannot be cloned.
+unsafe impl ExclusiveMemory for ZeroedHeap {}
+
+/// Bytes that are not zero.
+pub(crate) fn dirty(len: usize) -> Vec<MaybeUninit<u8>> {
+    vec![MaybeUninit::new(0xA5); len]
+}

@@ -1,0 +1,255 @@
+//! An arena that is looked at and not changed.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::ptr::NonNull;
+use std::slice;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::{AtomicU32, fence};
+
+use marena_core::{ARENA_MIN_ADDRESS, Address, AttachError, Header};
+use memmap2::MmapRaw;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use super::access::{aligned, checked, checked_aligned};
+use super::error::AccessError;
+use super::memory::options;
+use super::words::{self, WORD};
+
+/// Where the header's fields lie that a view reads: see [`Header`].
+const ROOTS_OFFSET: usize = 24;
+const CURSOR_OFFSET: usize = 64;
+
+const HEADER_SIZE: usize = ARENA_MIN_ADDRESS as usize;
+
+/// The bytes of a header, taken out of memory that the arena's own check could not read.
+#[repr(C, align(128))]
+struct HeaderCopy([u8; HEADER_SIZE]);
+
+/// An arena whose file is mapped for reading: [`MappedArena::open_read_only`](super::MappedArena::open_read_only).
+///
+/// Sees what other processes write, as they write it, and can change nothing. What it reads, it reads by relaxed loads that are no wider than a
+/// pointer, which is all that memory without write permission is promised to take.
+///
+/// # Examples
+///
+/// ```
+/// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+/// use marena_std::MappedArena;
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("arena");
+/// # // SAFETY: the file is new, and whoever opens it uses this type.
+/// # let arena = unsafe { MappedArena::create(&path, 1 << 20) }?;
+/// // SAFETY: everyone who writes the file does so through `MappedArena`.
+/// let view = unsafe { MappedArena::open_read_only(&path) }?;
+/// assert_eq!(view.root(0), None);
+///
+/// arena.publish_root(0, arena.allocate_copy(b"hello")?)?;
+/// let mut text = [0; 5];
+/// view.read_into(view.root(0).unwrap(), &mut text)?;
+/// assert_eq!(&text, b"hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct MappedView {
+    /// INVARIANT: all of `mapping`, readable as long as the value lives.
+    start: NonNull<u8>,
+    mapping: MmapRaw,
+    /// Keeps the lock.
+    _file: File,
+}
+
+impl MappedView {
+    /// Maps all `len` bytes of a file that is open for reading, and locked.
+    pub(super) fn map(file: File, len: usize, populate: bool) -> io::Result<Self> {
+        let mapping = options(len, populate).map_raw_read_only(&file)?;
+        let start = NonNull::new(mapping.as_mut_ptr()).ok_or(io::ErrorKind::AddrNotAvailable)?;
+        Ok(Self { start, mapping, _file: file })
+    }
+
+    /// Whether the file holds an arena. Asked before anything else, of a copy of the header: the arena's own check uses wider and stricter
+    /// loads.
+    pub(super) fn validate(&self) -> Result<(), AttachError> {
+        let mut copy = HeaderCopy([0; HEADER_SIZE]);
+        if self.mapping.len() >= HEADER_SIZE {
+            // SAFETY: the mapping is at least as long as the header, so `load_word` takes every word of it.
+            unsafe { words::copy_out(self.start, &mut copy.0, |word| self.load_word(word)) };
+        }
+        // ORDERING: with the relaxed loads before it, the fence pairs with the Release that ends the header's formatting.
+        fence(Acquire);
+        // SAFETY: as large and as aligned as a header, which any initialised bytes are; reached only through this pointer.
+        let header = unsafe { &*(&raw mut copy).cast::<Header<portable_atomic::AtomicU32>>() };
+        header.validate(self.mapping.len())
+    }
+
+    /// Bytes of the whole file.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.mapping.len() & !(WORD - 1)
+    }
+
+    /// Bytes handed out; a snapshot.
+    #[must_use]
+    #[inline]
+    pub fn used(&self) -> usize {
+        let cursor = self.load_u32(CURSOR_OFFSET) as usize;
+        cursor.min(self.capacity() - ARENA_MIN_ADDRESS as usize)
+    }
+
+    /// Bytes left; a snapshot.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.capacity() - ARENA_MIN_ADDRESS as usize - self.used()
+    }
+
+    /// What a slot (0 to 3) names, as [`MappedArena::root`](super::MappedArena::root).
+    ///
+    /// On systems with 32-bit pointers a slot is read in halves; if it goes back and forth between blocks, it may be misread there.
+    #[must_use]
+    #[inline]
+    pub fn root(&self, slot: usize) -> Option<Address> {
+        if slot >= super::ROOTS {
+            return None;
+        }
+        let raw = self.load_word(self.at(ROOTS_OFFSET + slot * WORD).cast());
+        // ORDERING: with the relaxed load before it, the fence pairs with the Release of `MappedArena::publish_root`.
+        fence(Acquire);
+        let found = Address::from_raw(raw)?;
+        checked(found, 0, self.used()).is_ok().then_some(found)
+    }
+
+    /// Copies the first bytes of an address out, as many as `into` takes.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError::Unused`] and [`AccessError::Size`].
+    #[inline]
+    pub fn read_into(&self, address: Address, into: &mut [u8]) -> Result<(), AccessError> {
+        let source = self.at(checked(address, into.len(), self.used())?);
+        // SAFETY: `load_word` takes any word that overlaps the region.
+        unsafe { words::copy_out(source, into, |word| self.load_word(word)) };
+        Ok(())
+    }
+
+    /// A copy of the value at an address, of a type that any bytes are a value of.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError::Unused`] and [`AccessError::Size`].
+    #[inline]
+    pub fn read_value<T: FromBytes + IntoBytes>(&self, address: Address) -> Result<T, AccessError> {
+        let mut value = T::new_zeroed();
+        self.read_into(address, value.as_mut_bytes())?;
+        Ok(value)
+    }
+
+    /// The number in the first 8 bytes of an address, as an [`Acquire`] load of [`MappedArena::atomic_u64_at`](super::MappedArena::atomic_u64_at) gives it:
+    /// what its writer wrote before a [`Release`](std::sync::atomic::Ordering::Release) of it is visible afterwards.
+    ///
+    /// On systems with 32-bit pointers, as [`root`](Self::root).
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError::Unused`], [`AccessError::Size`] and [`AccessError::Misaligned`].
+    #[inline]
+    pub fn load_u64(&self, address: Address) -> Result<u64, AccessError> {
+        let offset = checked_aligned(address, WORD, WORD, self.used())?;
+        let value = self.load_word(self.at(offset).cast());
+        // ORDERING: with the relaxed load before it, the fence pairs with the writer's Release.
+        fence(Acquire);
+        Ok(value)
+    }
+
+    /// The bytes of an address, without a copy.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError::Unused`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`MappedArena::view_address`](super::MappedArena::view_address).
+    #[inline]
+    pub unsafe fn view_address(&self, address: Address) -> Result<&[u8], AccessError> {
+        let len = address.size() as usize;
+        let bytes = self.at(checked(address, len, self.used())?);
+        // SAFETY: in the region, initialised as all bytes of a file are, and not written by the caller's promise.
+        Ok(unsafe { slice::from_raw_parts(bytes.as_ptr(), len) })
+    }
+
+    /// The value at an address, without a copy, of a type that any bytes are a value of.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError::Unused`], [`AccessError::Size`] and [`AccessError::Misaligned`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`MappedArena::view_address`](super::MappedArena::view_address).
+    #[inline]
+    pub unsafe fn view_value<T: FromBytes + Immutable>(&self, address: Address) -> Result<&T, AccessError> {
+        let offset = checked(address, size_of::<T>(), self.used())?;
+        let value = aligned(self.at(offset), address)?;
+        // SAFETY: in the region, aligned, not written by the caller's promise, and any bytes are a `T`.
+        Ok(unsafe { value.as_ref() })
+    }
+
+    /// One 32-bit word of the region. The caller passes a multiple of 4 that lies in it.
+    #[inline]
+    fn load_u32(&self, offset: usize) -> u32 {
+        // SAFETY: aligned, and readable as long as `self`. Writers have the file mapped elsewhere.
+        let word = unsafe { AtomicU32::from_ptr(self.at(offset).cast().as_ptr()) };
+        // ORDERING: Relaxed: all that memory which cannot be written is promised to take.
+        word.load(Relaxed)
+    }
+
+    /// One 64-bit word. The caller passes one that overlaps the region, at a multiple of 8.
+    #[inline]
+    fn load_word(&self, word: NonNull<u64>) -> u64 {
+        #[cfg(target_pointer_width = "64")]
+        {
+            // SAFETY: aligned, and readable as long as `self`: the region is part of whole pages.
+            let word = unsafe { words::atomic(word) };
+            // ORDERING: Relaxed, as in `load_u32`; of a pointer's width.
+            word.load(Relaxed)
+        }
+        #[cfg(not(target_pointer_width = "64"))]
+        {
+            let offset = word.addr().get() - self.start.addr().get();
+            // Between two equal looks at the one half, the other half belonged to it, unless the word went back to an old value.
+            loop {
+                let first = self.load_u32(offset);
+                // ORDERING: the fences keep the three loads in this order.
+                fence(Acquire);
+                let second = self.load_u32(offset + 4);
+                fence(Acquire);
+                if self.load_u32(offset) == first {
+                    let [a, b, c, d] = first.to_ne_bytes();
+                    let [e, f, g, h] = second.to_ne_bytes();
+                    return u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
+                }
+            }
+        }
+    }
+
+    /// The pointer to an offset of the region. The caller passes one that lies in it.
+    #[inline]
+    fn at(&self, offset: usize) -> NonNull<u8> {
+        // SAFETY: within the mapping, or at its end.
+        unsafe { self.start.add(offset) }
+    }
+}
+
+// SAFETY: the value owns the mapping, which is valid from any thread.
+unsafe impl Send for MappedView {}
+// SAFETY: a shared reference only reads, and whoever writes the file does so through other mappings.
+unsafe impl Sync for MappedView {}
+
+impl fmt::Debug for MappedView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MappedView")
+            .field("capacity", &self.capacity())
+            .field("used", &self.used())
+            .finish_non_exhaustive()
+    }
+}
