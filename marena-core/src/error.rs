@@ -110,12 +110,11 @@ impl<E> From<AllocError> for TryAllocError<E> {
     }
 }
 
-impl<E> fmt::Display for TryAllocError<E> {
+impl<E: fmt::Display> fmt::Display for TryAllocError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Alloc(error) => error.fmt(f),
-            // The reason is the source: a report of the chain names it.
-            Self::Init(_) => f.write_str("the value's initialiser failed"),
+            Self::Init(error) => write!(f, "the value's initialiser failed: {error}"),
         }
     }
 }
