@@ -1,0 +1,175 @@
+//! Random schedules of eight threads over the real arena, under shuttle: longer than loom can exhaust.
+//!
+//! Shuttle runs one thread at a time and switches at the arena's atomic steps, so it finds schedules and not
+//! orderings; those are the models' part. 10,000 schedules by default, `MARENA_SCHEDULES=1000000` for as many as before a release.
+#![cfg(not(miri))]
+
+mod memory;
+mod owners;
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use marena_core::Arena;
+use shuttle::rand::{Rng, thread_rng};
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::{Config, Runner, thread};
+
+use crate::memory::{Region, Step};
+use crate::owners::Owners;
+
+const THREADS: usize = 8;
+const LEN: usize = 2048;
+
+type Scheduled<S> = Arena<Region<S>>;
+
+/// One thread's share: what it holds, and the table in which it says so.
+struct Worker<'a, S: Step> {
+    arena: &'a Scheduled<S>,
+    owners: &'a Owners,
+    id: u32,
+}
+
+impl<S: Step> Worker<'_, S> {
+    fn position(&self, start: *const u8) -> usize {
+        start.addr() - marena_core::Memory::region(self.arena.memory()).addr().get() - 128
+    }
+
+    /// Bytes that were zero when they were handed out, if they had to be, are this thread's from now on.
+    fn take(&self, bytes: &mut [u8], zeroed: bool) {
+        assert!(!zeroed || bytes.iter().all(|&byte| byte == 0), "dirty bytes from a zeroing call");
+        self.owners.claim(self.position(bytes.as_ptr()), bytes.len(), self.id);
+        bytes.fill(self.id as u8);
+    }
+
+    /// Nobody wrote the bytes meanwhile, and they are nobody's from now on.
+    fn leave(&self, bytes: &[u8]) {
+        assert!(bytes.iter().all(|&byte| byte == self.id as u8), "somebody else wrote these bytes");
+        self.owners.release(self.position(bytes.as_ptr()), bytes.len(), self.id);
+    }
+
+    /// A block that is freed again, after it grew or shrank or neither.
+    fn allocate_and_free(&self, size: usize, new_size: Option<usize>) {
+        let mut layout = Layout::from_size_align(size, 8).unwrap();
+        // SAFETY: the layout has a size.
+        let Some(mut block) = NonNull::new(unsafe { GlobalAlloc::alloc(self.arena, layout) }) else { return };
+        let bytes = |block: NonNull<u8>, len| {
+            // SAFETY: allocated with this length.
+            unsafe { block.write_bytes(0, len) };
+            // SAFETY: as above, initialised just now, and this thread's alone.
+            unsafe { std::slice::from_raw_parts_mut(block.as_ptr(), len) }
+        };
+        self.take(bytes(block, size), false);
+        thread::yield_now();
+        if let Some(new_size) = new_size {
+            // The old bytes can be somebody else's as soon as the call has moved the block.
+            self.owners.release(self.position(block.as_ptr()), size, self.id);
+            // SAFETY: allocated above with this layout.
+            let Some(moved) = NonNull::new(unsafe { self.arena.realloc(block.as_ptr(), layout, new_size) }) else {
+                return;
+            };
+            block = moved;
+            // SAFETY: both sizes were initialised up to the smaller.
+            let kept = unsafe { std::slice::from_raw_parts(block.as_ptr(), size.min(new_size)) };
+            assert!(kept.iter().all(|&byte| byte == self.id as u8), "a block that moved lost its bytes");
+            layout = Layout::from_size_align(new_size, 8).unwrap();
+            self.take(bytes(block, new_size), false);
+            thread::yield_now();
+        }
+        // SAFETY: held by this thread, and initialised.
+        self.leave(unsafe { std::slice::from_raw_parts(block.as_ptr(), layout.size()) });
+        // SAFETY: allocated with this layout, not used again.
+        unsafe { self.arena.dealloc(block.as_ptr(), layout) };
+    }
+
+    fn lease_and_scratch(&self, sizes: &[usize]) {
+        let mut lease = self.arena.lease(64);
+        for &size in sizes {
+            if let Ok(block) = lease.allocate(size) {
+                self.take(block.into_mut(), true);
+            }
+            let scratch = lease.scratch();
+            if let Ok(mut block) = scratch.allocate(size) {
+                self.take(&mut block, true);
+                thread::yield_now();
+                self.leave(&block);
+            }
+        }
+    }
+
+    fn run(&self) {
+        let mut random = thread_rng();
+        for _ in 0..random.gen_range(12..=20) {
+            let size = random.gen_range(1..48);
+            match random.gen_range(0..7) {
+                0 => {
+                    if let Ok(block) = self.arena.allocate(size) {
+                        self.take(block.into_mut(), true);
+                    }
+                }
+                1 => {
+                    if let Ok(block) = self.arena.allocate_aligned(size, 32) {
+                        self.take(block.into_mut(), true);
+                    }
+                }
+                2 => {
+                    for block in self.arena.allocate_multiple([size, 8, 1]).into_iter().flatten() {
+                        self.take(block.into_mut(), true);
+                    }
+                }
+                3 => self.allocate_and_free(size, None),
+                4 => self.allocate_and_free(size, Some(random.gen_range(1..64))),
+                5 => self.lease_and_scratch(&[size, 40]),
+                _ => {
+                    let remaining = self.arena.remaining();
+                    // Others only ever take from what is left here, or give back what they took.
+                    assert!(self.arena.allocate(LEN).is_err(), "{remaining} were left");
+                }
+            }
+        }
+    }
+}
+
+/// Every thread works on one arena; afterwards what it counts as used covers all that is held.
+fn scenario<S: Step>() {
+    // SAFETY: the region is new, and nobody else's.
+    let arena: Arc<Scheduled<S>> = Arc::new(unsafe { Arena::format(Region::new(LEN)) }.unwrap());
+    let owners = Arc::new(Owners::new(LEN));
+    let threads: Vec<_> = (1..=THREADS as u32)
+        .map(|id| {
+            let (arena, owners) = (Arc::clone(&arena), Arc::clone(&owners));
+            thread::spawn(move || Worker { arena: &arena, owners: &owners, id }.run())
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert!(owners.end() <= arena.used(), "bytes behind the cursor are held");
+    assert!(arena.used() + arena.remaining() == LEN - 128);
+}
+
+/// Half of the schedules purely random, half with three priority changes each, which reaches deeper into rare ones.
+fn explore<S: Step>(schedules: usize) {
+    let config = || {
+        let mut config = Config::default();
+        config.stack_size = 1 << 16;
+        config
+    };
+    Runner::new(RandomScheduler::new(schedules.div_ceil(2)), config()).run(scenario::<S>);
+    Runner::new(PctScheduler::new(3, schedules / 2), config()).run(scenario::<S>);
+}
+
+#[test]
+fn eight_threads_hold_disjoint_bytes_in_every_schedule() {
+    let schedules = env::var("MARENA_SCHEDULES").map_or(10_000, |number| number.parse().expect("a number"));
+    explore::<memory::Atomic>(schedules);
+    println!("{schedules} schedules of {THREADS} threads");
+}
+
+#[test]
+fn an_exchange_that_loads_and_then_stores_is_found() {
+    assert!(catch_unwind(AssertUnwindSafe(|| explore::<memory::LoadThenStore>(1_000))).is_err());
+}
