@@ -156,7 +156,11 @@ impl<M: Memory> Arena<M> {
         };
         // SAFETY: initialised above, or before by memory that keeps it beside the region; valid while the memory lives.
         unsafe { header.as_ref() }.format(capacity, dirty_end);
-        let hidden = hidden::Region::hidden(memory.region());
+        // Memory that is also mapped elsewhere is claimed from there too, which nobody would notice here.
+        let hidden = match M::REMAP_ALIGN {
+            None => hidden::Region::hidden(memory.region()),
+            Some(_) => hidden::Region::found(memory.region()),
+        };
         Ok(Self { memory, ticket: Some(epoch::draw()), _hidden: hidden })
     }
 
