@@ -58,17 +58,17 @@ models! {
     lives::claims_through_two_attached_arenas_are_disjoint::<Faithful> >= 110 as claims_through_two_attached_arenas_are_disjoint;
     lives::an_attach_while_the_region_is_formatted_finds_all_or_nothing::<Faithful> >= 17 as an_attach_while_the_region_is_formatted_finds_all_or_nothing;
 
-    leases::a_lease_is_disjoint_from_claims::<Faithful> >= 420 as a_lease_is_disjoint_from_claims;
-    leases::two_leases_are_disjoint::<Faithful> >= 78 as two_leases_are_disjoint;
-    leases::three_leases_are_disjoint::<Faithful> >= 870 as three_leases_are_disjoint;
-    leases::a_lease_of_dirtied_bytes_hands_out_zeros::<Faithful> >= 1290 as a_lease_of_dirtied_bytes_hands_out_zeros;
+    leases::a_lease_is_disjoint_from_claims::<Faithful> >= 320 as a_lease_is_disjoint_from_claims;
+    leases::two_leases_are_disjoint::<Faithful> >= 66 as two_leases_are_disjoint;
+    leases::three_leases_are_disjoint::<Faithful> >= 106 as three_leases_are_disjoint;
+    leases::a_lease_of_dirtied_bytes_hands_out_zeros::<Faithful> >= 850 as a_lease_of_dirtied_bytes_hands_out_zeros;
     leases::a_leases_soiled_tail_is_zero_for_the_next_claim::<Faithful> >= 470 as a_leases_soiled_tail_is_zero_for_the_next_claim;
     leases::stranded_bytes_of_two_leases_are_all_counted::<Faithful> >= 2600 as stranded_bytes_of_two_leases_are_all_counted;
     leases::growing_in_place_is_disjoint_from_a_claim::<Faithful> >= 54 as growing_in_place_is_disjoint_from_a_claim;
     leases::two_growing_blocks_stay_disjoint::<Faithful> >= 35 as two_growing_blocks_stay_disjoint;
     leases::growth_acquires_what_was_given_back_behind_it::<Faithful> >= 8 as growth_acquires_what_was_given_back_behind_it;
-    leases::an_extended_lease_acquires_what_was_given_back_behind_it::<Faithful> >= 38 as an_extended_lease_acquires_what_was_given_back_behind_it;
-    leases::a_leases_scope_is_disjoint_from_claims::<Faithful> >= 2500 as a_leases_scope_is_disjoint_from_claims;
+    leases::an_extended_lease_acquires_what_was_given_back_behind_it::<Faithful> >= 28 as an_extended_lease_acquires_what_was_given_back_behind_it;
+    leases::a_leases_scope_is_disjoint_from_claims::<Faithful> >= 2200 as a_leases_scope_is_disjoint_from_claims;
     leases::a_scope_over_the_rest_is_disjoint_from_another_arenas_claims::<Faithful> >= 49 as a_scope_over_the_rest_is_disjoint_from_another_arenas_claims;
 
     pool::two_threads_never_have_one_arena_at_once::<Faithful> >= 3300 as two_threads_never_have_one_arena_at_once;
@@ -87,6 +87,6 @@ models! {
     give_back::dirty_bytes_given_back_are_zero_for_the_next_claim::<Spurious> >= 820 as dirty_bytes_are_zero_where_a_raise_fails_spuriously;
     give_back::two_give_backs_take_only_their_own::<Spurious> >= 1000 as two_give_backs_whose_raises_fail_spuriously;
     tickets::two_threads_draw_over_the_second_half_wrap::<Spurious> >= 3200 as tickets_whose_count_fails_spuriously;
-    leases::a_lease_is_disjoint_from_claims::<Spurious> >= 950 as a_lease_whose_claims_fail_spuriously_is_disjoint;
+    leases::a_lease_is_disjoint_from_claims::<Spurious> >= 830 as a_lease_whose_claims_fail_spuriously_is_disjoint;
     pool::one_of_two_guards_is_the_last::<Spurious> >= 66 as one_of_two_guards_that_fail_spuriously_is_the_last;
 }

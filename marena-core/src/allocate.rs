@@ -424,8 +424,10 @@ unsafe impl<'a, M: Memory> Allocate<'a> for &'a Arena<M> {
     fn claim_bounded(self, size: usize, align: usize, retries: u32) -> Result<NonNull<u8>, AllocError> {
         require_stable_alignment::<M>(align)?;
         let (base, limit) = (Arena::base(self).addr().get(), self.limit());
+        let cursor = &self.header().cursor;
         let place = |cursor| place(base, cursor, limit, size, align);
-        match protocol::claim_bounded(&self.header().cursor, place, retries) {
+        // ORDERING: Relaxed, only a guess that the exchange verifies.
+        match protocol::claim_bounded(cursor, cursor.load(Relaxed), place, retries) {
             Ok(span) => Ok(self.hand_out(span, size)),
             Err(Unclaimed::NoPlace(cursor)) => Err(refusal(size, cursor, limit)),
             Err(Unclaimed::Contended) => Err(AllocError::Contended { retries }),
@@ -460,7 +462,7 @@ unsafe impl<'a, M: Memory> Allocate<'a> for &'a Arena<M> {
         if more > limit as usize - end {
             return false;
         }
-        protocol::extend(&self.header().cursor, end as u32, (end + round_up(more)) as u32)
+        protocol::extend(&self.header().cursor, end as u32, (end + round_up(more)) as u32).is_ok()
     }
 
     #[inline(always)]

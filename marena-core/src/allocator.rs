@@ -133,6 +133,10 @@ mod api2 {
     use crate::regions::Regions;
     use crate::scratch::Scratch;
 
+    #[cold]
+    fn refused<T>() -> Result<T, AllocError> {
+        Err(AllocError)
+    }
     macro_rules! allocator {
         ($([$($generics:tt)*] $memory:ty: $example:literal)*) => {$(
             /// Collections whose memory is the arena's: growing and shrinking the last block happens in place, and freeing it gives
@@ -146,7 +150,7 @@ mod api2 {
             unsafe impl<$($generics)*> Allocator for &$memory {
                 #[inline]
                 fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-                    Allocate::allocate_layout(*self, layout).map_err(|_| AllocError)
+                    match Allocate::allocate_layout(*self, layout) { Ok(block) => Ok(block), Err(_) => refused() }
                 }
 
                 #[inline]
@@ -166,7 +170,7 @@ mod api2 {
                 #[inline]
                 unsafe fn grow(&self, start: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<[u8]>, AllocError> {
                     // SAFETY: the caller's promises are those of `super::grow`.
-                    unsafe { super::grow(*self, start, old, new) }.ok_or(AllocError)
+                    unsafe { super::grow(*self, start, old, new) }.map_or_else(refused, Ok)
                 }
 
                 #[inline]

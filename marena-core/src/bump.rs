@@ -43,14 +43,17 @@ impl Bump {
     #[inline(always)]
     pub(crate) fn claim(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
         let next = self.next.get();
-        let padding = if align <= STEP { 0 } else { next.addr().get().wrapping_neg() & (align - 1) };
-        let room = self.room().checked_sub(padding)?;
-        if size > room {
+        // `next` is a multiple of the step.
+        let mask = if align <= STEP { 0 } else { align - 1 };
+        let start = next.addr().get().checked_add(mask)? & !mask;
+        // As in `place`: depends on neither `next` nor `start`, so it is not on the way from the load of `next` to its store.
+        let last_start = self.end.get().checked_sub(size)?;
+        if start > last_start {
             return None;
         }
-        // SAFETY: `padding` is at most the room, so the start lies in the run.
-        let start = unsafe { next.add(padding) };
-        // What fits also fits rounded up, because the room is a multiple of the step: `next` and `end` are, and so is the padding.
+        // SAFETY: the start is at or behind `next`, and with `size` bytes behind it at or before `end`: it lies in the run.
+        let start = unsafe { next.add(start - next.addr().get()) };
+        // What fits also fits rounded up, because start and end are multiples of the step.
         // SAFETY: hence the new `next` lies in the run or at its end.
         self.next.set(unsafe { start.add(round_up(size)) });
         hidden::show(start, size);

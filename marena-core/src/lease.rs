@@ -209,42 +209,46 @@ impl<'a, M: Memory> Lease<'a, M> {
     #[inline(never)]
     fn claim_slowly(&self, size: usize, align: usize, retries: Option<u32>) -> Result<NonNull<u8>, AllocError> {
         let full = |error: AllocError| error.with_remaining(self.longest_run(self.bump.next()));
-        if !self.extend_chunk(self.bump.next(), size, align) {
+        if let Err(seen) = self.extend_chunk(self.bump.next(), size, align) {
             // A large piece is not worth leaving the rest of the chunk.
             if size > self.chunk.get() / 4 && self.bump.room() > 0 {
-                let claim = self.claim_behind(size, align, retries, 0).map_err(full)?;
+                let claim = self.claim_behind(seen, size, align, retries, 0).map_err(full)?;
                 return Ok(self.arena.hand_out(claim, size));
             }
-            self.replace_chunk(size, align, retries).map_err(full)?;
+            self.replace_chunk(seen, size, align, retries).map_err(full)?;
         }
         self.bump.claim(size, align).ok_or_else(|| full(AllocError::Full { requested: size, remaining: 0 }))
     }
 
-    /// Moves the chunk's end up, if nobody claimed behind it.
-    pub(crate) fn extend_chunk(&self, next: NonNull<u8>, size: usize, align: usize) -> bool {
+    /// Moves the chunk's end up, if nobody claimed behind it; else `Err` carries the cursor, for a claim that follows.
+    ///
+    /// Tries without looking: a look fetches the cursor's cache line from another core to read it, and the attempt once more to
+    /// write it. After an attempt that failed the line is here, and the claim that follows succeeds at once.
+    pub(crate) fn extend_chunk(&self, next: NonNull<u8>, size: usize, align: usize) -> Result<(), u32> {
         let (cursor, limit) = (&self.arena.header().cursor, self.arena.limit());
         let bump = &self.bump;
         let end = (bump.end() - self.base.addr().get()) as u32;
-        // ORDERING: Relaxed, only to leave early where the exchange would fail anyway.
-        if cursor.load(Relaxed) != end {
-            return false;
-        }
         let next = self.position(next) as u32;
-        let Some(needed) = place(self.base.addr().get(), next, limit, size, align) else { return false };
+        // ORDERING: Relaxed, only a guess that the claim which follows verifies.
+        let needed = place(self.base.addr().get(), next, limit, size, align).ok_or_else(|| cursor.load(Relaxed))?;
         let new_end = needed.end.max(end + ahead(self.chunk.get(), limit - end));
-        if !protocol::extend(cursor, end, new_end) {
-            return false;
-        }
+        protocol::extend(cursor, end, new_end)?;
         let len = bump.room() + (new_end - end) as usize;
         // SAFETY: the bytes behind the old end were claimed just now, by this lease.
         unsafe { bump.set(bump.next(), len) };
         self.note_claim();
-        true
+        Ok(())
     }
 
-    /// Starts another chunk, with room for the request.
-    pub(crate) fn replace_chunk(&self, size: usize, align: usize, retries: Option<u32>) -> Result<(), AllocError> {
-        let chunk = self.claim_behind(size, align, retries, self.chunk.get())?;
+    /// Starts another chunk, with room for the request, by one who has `seen` the cursor.
+    pub(crate) fn replace_chunk(
+        &self,
+        seen: u32,
+        size: usize,
+        align: usize,
+        retries: Option<u32>,
+    ) -> Result<(), AllocError> {
+        let chunk = self.claim_behind(seen, size, align, retries, self.chunk.get())?;
         self.strand(self.bump.room());
         self.chunk_start.set(chunk.start as usize);
         let start = self.arena.at(chunk.start as usize);
@@ -254,7 +258,14 @@ impl<'a, M: Memory> Lease<'a, M> {
     }
 
     /// Claims room for the request, and ahead of it up to `chunk` bytes in all, wherever the cursor stands.
-    fn claim_behind(&self, size: usize, align: usize, retries: Option<u32>, chunk: usize) -> Result<Span, AllocError> {
+    fn claim_behind(
+        &self,
+        seen: u32,
+        size: usize,
+        align: usize,
+        retries: Option<u32>,
+        chunk: usize,
+    ) -> Result<Span, AllocError> {
         let limit = self.arena.limit();
         let cursor = &self.arena.header().cursor;
         let place = |seen| {
@@ -262,11 +273,13 @@ impl<'a, M: Memory> Lease<'a, M> {
             Some(Span { start, end: end.max(start + ahead(chunk, limit - start)) })
         };
         let claimed = match retries {
-            None => protocol::claim(cursor, place).map_err(|seen| refusal(size, seen, limit)),
-            Some(retries) => protocol::claim_bounded(cursor, place, retries).map_err(|unclaimed| match unclaimed {
-                Unclaimed::NoPlace(seen) => refusal(size, seen, limit),
-                Unclaimed::Contended => AllocError::Contended { retries },
-            }),
+            None => protocol::claim_from(cursor, seen, place).map_err(|seen| refusal(size, seen, limit)),
+            Some(retries) => {
+                protocol::claim_bounded(cursor, seen, place, retries).map_err(|unclaimed| match unclaimed {
+                    Unclaimed::NoPlace(seen) => refusal(size, seen, limit),
+                    Unclaimed::Contended => AllocError::Contended { retries },
+                })
+            }
         }?;
         self.note_claim();
         Ok(claimed)
@@ -339,7 +352,8 @@ unsafe impl<'a, M: Memory> Allocate<'a> for &Lease<'a, M> {
         }
         if self.bump.is_last(start, old_size) {
             let missing = self.bump.missing(start, new_size);
-            return self.extend_chunk(self.bump.next(), missing, STEP) && self.bump.extend(start, old_size, new_size);
+            return self.extend_chunk(self.bump.next(), missing, STEP).is_ok()
+                && self.bump.extend(start, old_size, new_size);
         }
         // SAFETY: the caller's promise. A block that ends at the cursor is none of the current chunk, or its last.
         let extended = unsafe { self.arena.extend(start, old_size, new_size) };

@@ -30,7 +30,12 @@ use crate::sync::Word;
 #[inline(always)]
 pub(crate) fn claim<W: Word>(cursor: &W, place: impl Fn(u32) -> Option<Span>) -> Result<Span, u32> {
     // ORDERING: Relaxed, only a guess that the exchange verifies.
-    let mut seen = cursor.load(Relaxed);
+    claim_from(cursor, cursor.load(Relaxed), place)
+}
+
+/// As [`claim`], by one who has `seen` the cursor just now.
+#[inline(always)]
+pub(crate) fn claim_from<W: Word>(cursor: &W, mut seen: u32, place: impl Fn(u32) -> Option<Span>) -> Result<Span, u32> {
     loop {
         let Some(span) = place(seen) else { return Err(seen) };
         // ORDERING: Acquire pairs with `give_back` and `reset_shared`: their owner's accesses to these bytes, and its
@@ -51,15 +56,14 @@ pub(crate) enum Unclaimed {
     Contended,
 }
 
-/// As [`claim`], with at most `retries` attempts after the first: a bound for interrupt handlers and real-time code.
+/// As [`claim_from`], with at most `retries` attempts after the first: a bound for interrupt handlers and real-time code.
 #[inline(always)]
 pub(crate) fn claim_bounded<W: Word>(
     cursor: &W,
+    mut seen: u32,
     place: impl Fn(u32) -> Option<Span>,
     retries: u32,
 ) -> Result<Span, Unclaimed> {
-    // ORDERING: as in `claim`.
-    let mut seen = cursor.load(Relaxed);
     let mut left = retries;
     loop {
         let Some(span) = place(seen) else { return Err(Unclaimed::NoPlace(seen)) };
@@ -73,11 +77,12 @@ pub(crate) fn claim_bounded<W: Word>(
     }
 }
 
-/// Claims `[end, new_end)` if nobody claimed behind `end`, which the caller's own bytes end at; true if it did.
+/// Claims `[end, new_end)` if nobody claimed behind `end`, which the caller's own bytes end at; `Err` carries the cursor if
+/// somebody did.
 #[inline]
-pub(crate) fn extend<W: Word>(cursor: &W, end: u32, new_end: u32) -> bool {
+pub(crate) fn extend<W: Word>(cursor: &W, end: u32, new_end: u32) -> Result<(), u32> {
     // ORDERING: Acquire, as in `claim`: others may have claimed behind `end` and given back since.
-    cursor.compare_exchange(end, new_end, Acquire, Relaxed).is_ok()
+    cursor.compare_exchange(end, new_end, Acquire, Relaxed).map(drop)
 }
 
 /// Moves the cursor from `end` back to `start`, if nobody claimed behind `end`; true if it did.

@@ -244,27 +244,28 @@ impl<'s, M: Memory> Scratch<'s, M> {
         match self.source {
             Source::Arena { end, .. } => self.soil_more(size, align, end)?,
             Source::Lease(lease) => {
-                if !self.follow(lease, size, align) {
-                    let replaced = lease.replace_chunk(size, align, retries);
+                if let Err(seen) = self.follow(lease, size, align) {
+                    let replaced = lease.replace_chunk(seen, size, align, retries);
                     replaced.map_err(|error| error.with_remaining(self.longest_run(lease)))?;
-                    self.follow(lease, size, align);
+                    // It has room now; if not, the claim below says so.
+                    let _ = self.follow(lease, size, align);
                 }
             }
         }
         self.bump.claim(size, align).ok_or_else(|| AllocError::Full { requested: size, remaining: self.remaining() })
     }
 
-    /// Goes on in what is the lease's chunk by now, extended if need be; false, and nothing changed, if that has no room for
-    /// the request.
-    fn follow(&self, lease: &Lease<'_, M>, size: usize, align: usize) -> bool {
+    /// Goes on in what is the lease's chunk by now, extended if need be; if that has no room for the request, nothing is
+    /// changed, and `Err` carries the cursor.
+    fn follow(&self, lease: &Lease<'_, M>, size: usize, align: usize) -> Result<(), u32> {
         let next = self.next_in(lease);
-        if !lease.has_room(next, size, align) && !lease.extend_chunk(next, size, align) {
-            return false;
+        if !lease.has_room(next, size, align) {
+            lease.extend_chunk(next, size, align)?;
         }
         lease.soil();
         // SAFETY: bytes of the lease's chunk behind what this scope and its outer ones handed out; inner scopes have ended.
         unsafe { self.bump.set(next, lease.bump().end() - next.addr().get()) };
-        true
+        Ok(())
     }
 
     /// Where this scope would go on in what is the lease's chunk by now: an inner one may have had it replaced.
@@ -337,7 +338,9 @@ unsafe impl<'s, M: Memory> Allocate<'s> for &'s Scratch<'_, M> {
         let has_room = match self.source {
             Source::Arena { end, .. } => self.soil_more(missing, STEP, end).is_ok(),
             // In a chunk that was replaced, the block's end is not where the scope would go on.
-            Source::Lease(lease) => self.next_in(lease) == self.bump.next() && self.follow(lease, missing, STEP),
+            Source::Lease(lease) => {
+                self.next_in(lease) == self.bump.next() && self.follow(lease, missing, STEP).is_ok()
+            }
         };
         has_room && self.bump.extend(start, old_size, new_size)
     }
