@@ -12,6 +12,7 @@ pub(super) fn work() -> Work {
         unit: "block of all threads",
         how: "As above. A lease starts with 256 B and doubles up to its size.",
         entries: vec![
+            entry::<1_048_576>(),
             entry::<65_536>(),
             entry::<16_384>(),
             entry::<4096>(),

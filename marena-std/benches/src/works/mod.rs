@@ -2,13 +2,17 @@
 
 mod chunks;
 mod cold;
+mod layouts;
 mod lease;
+
 mod multiple;
 mod reset;
 mod scaling;
 mod scratch;
 mod shared;
 mod strand;
+mod streaming;
+mod threads;
 mod vector;
 mod view;
 mod zeroed;
@@ -26,6 +30,7 @@ pub const ALL: &[Maker] = &[
     shared::work,
     zeroed::work,
     lease::work,
+    layouts::work,
     scratch::long,
     scratch::short,
     multiple::work,
@@ -35,6 +40,7 @@ pub const ALL: &[Maker] = &[
     cold::work,
     scaling::work,
     chunks::work,
+    streaming::work,
 ];
 
 /// A small node: three words.

@@ -1,15 +1,11 @@
-//! Several threads at once.
+//! Several threads at once: what the claims cost, without what the memory costs.
 
-use std::hint;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::{AcqRel, Acquire};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::alloc::Layout;
+use std::ptr::NonNull;
+use std::time::Duration;
 
-use super::Node;
-use core_affinity::CoreId;
-
-use crate::contender::{SharedContender, chain, free_chain};
+use super::{Node, threads};
+use crate::contender::{SharedContender, Source};
 use crate::contenders::{
     Floor, Heap, Herd, Jemalloc, Leased, Mimalloc, Rarena, Shared, StaticAlloc, SyncBlink, System,
 };
@@ -18,11 +14,7 @@ use crate::target::Target;
 use crate::work::{Effort, Entry, Work};
 
 /// Nodes for each thread in a batch.
-const NODES: usize = 20_000;
-
-/// Batches from one reset to the next: so much memory that it comes from beyond the caches. What another core has in its own cache
-/// would be slower to write than what none has, and only contenders that share memory would pay for that.
-const BATCHES: usize = 128;
+const NODES: usize = 200_000;
 
 /// In the order of the plot's legend.
 pub const CONTENDERS: &[&str] = &[
@@ -59,8 +51,8 @@ pub(super) fn work() -> Work {
         id: "scaling",
         title: "24 B, several threads",
         unit: "block of all threads",
-        how: "20,000 blocks for each thread, each on a core of its own, started together, the first word written; memory warm. Time from the first start to the last \
-              end, over the blocks of all threads.",
+        how: "200,000 blocks for each thread, each on a core of its own, started together. The blocks are not touched, their addresses are kept in a \
+              vector of the thread's own. Time from the first start to the last end, over the blocks of all threads.",
         entries,
         absent: vec![("bumpalo, bump-scope, blink-alloc", "one thread only")],
         targets: if machine::cores() < 2 { vec![] } else { vec![two_threads] },
@@ -80,44 +72,30 @@ fn entry<C: SharedContender + 'static>(threads: usize) -> Entry {
 
 /// An entry under a name of its own.
 pub(super) fn named<C: SharedContender + 'static>(name: String, threads: usize) -> Entry {
-    let mut contender = C::with_capacity(size_of::<Node>() * NODES * threads * BATCHES);
-    let mut batches = 0;
+    let mut contender = C::with_capacity(size_of::<Node>() * NODES * threads);
     Entry::new(name, NODES * threads, move || {
-        if batches % BATCHES == 0 {
-            contender.reset();
-        }
-        batches += 1;
+        contender.reset();
         batch(&contender, threads)
     })
 }
 
 fn batch(contender: &impl SharedContender, threads: usize) -> Duration {
-    let ready = AtomicUsize::new(0);
-    let run = |core: CoreId| {
-        // Each on a core of its own: where the scheduler puts two on one, they take turns.
-        core_affinity::set_for_current(core);
+    threads::together(threads, |started| {
         let mut source = contender.thread_source();
-        // A barrier that nobody sleeps at: waking up takes longer than the batch.
-        // ORDERING: AcqRel and Acquire: whoever sees all threads ready sees what they did before, as at any barrier.
-        ready.fetch_add(1, AcqRel);
-        while ready.load(Acquire) < threads {
-            hint::spin_loop();
+        // Its pages are there before the start.
+        let mut blocks = vec![NonNull::dangling(); NODES];
+        let span = started.run(|| claim(&mut source, &mut blocks));
+        for block in blocks {
+            // SAFETY: made just now, and used by nobody.
+            unsafe { source.free(block, Layout::new::<Node>()) };
         }
-        let start = Instant::now();
-        let last = chain::<Node>(&mut source, NODES);
-        let end = Instant::now();
-        // SAFETY: made just now, and used by nobody.
-        unsafe { free_chain::<Node>(&mut source, last) };
-        (start, end)
-    };
-    let spans: Vec<_> = thread::scope(|scope| {
-        let cores = core_affinity::get_core_ids().unwrap_or_default();
-        let run = &run;
-        let threads: Vec<_> = cores.into_iter().take(threads).map(|core| scope.spawn(move || run(core))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("no thread panics")).collect()
-    });
-    assert_eq!(spans.len(), threads, "a core for each thread");
-    let start = spans.iter().map(|span| span.0).min();
-    let end = spans.iter().map(|span| span.1).max();
-    end.zip(start).map_or(Duration::ZERO, |(end, start)| end - start)
+        span
+    })
+}
+
+#[inline(always)]
+fn claim(source: &mut impl Source, blocks: &mut [NonNull<u8>]) {
+    for block in blocks {
+        *block = source.block_for::<Node>();
+    }
 }

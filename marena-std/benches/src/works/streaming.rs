@@ -1,0 +1,45 @@
+//! Threads that write what they allocate, from beyond all caches.
+
+use super::{Node, scaling_entry_name, threads};
+use crate::contender::{Contender, SharedContender, chain};
+use crate::contenders::{Herd, Leased, Shared};
+use crate::machine;
+use crate::work::{Effort, Entry, Work};
+
+/// Nodes for each thread in a batch: 96 MB.
+const NODES: usize = 4_000_000;
+
+pub(super) fn work() -> Work {
+    let mut entries = Vec::new();
+    for threads in [1, machine::cores()] {
+        entries.extend([
+            entry::<Leased<65_536>>("marena lease of 64 KiB", threads),
+            entry::<Leased<1_048_576>>("marena lease of 1 MiB", threads),
+            entry::<Herd>(Herd::NAME, threads),
+            entry::<Shared>(Shared::NAME, threads),
+        ]);
+    }
+    Work {
+        id: "streaming",
+        title: "24 B, several threads, from beyond the caches",
+        unit: "block of all threads",
+        how: "4,000,000 blocks for each thread, 96 MB, each on a core of its own, the first word written; pages warm, caches not. Time as above.",
+        entries,
+        absent: vec![],
+        targets: vec![],
+        effort: Effort::LARGE,
+    }
+}
+
+fn entry<C: SharedContender + 'static>(name: &str, count: usize) -> Entry {
+    let mut contender = C::with_capacity(size_of::<Node>() * NODES * count);
+    Entry::new(scaling_entry_name(name, count), NODES * count, move || {
+        contender.reset();
+        threads::together(count, |start| {
+            let mut source = contender.thread_source();
+            start.run(|| {
+                chain::<Node>(&mut source, NODES);
+            })
+        })
+    })
+}
