@@ -133,10 +133,12 @@ mod api2 {
     use crate::regions::Regions;
     use crate::scratch::Scratch;
 
+    /// A refusal, marked as what seldom happens: compilers then keep a collection's own state in registers where it succeeds.
     #[cold]
     fn refused<T>() -> Result<T, AllocError> {
         Err(AllocError)
     }
+
     macro_rules! allocator {
         ($([$($generics:tt)*] $memory:ty: $example:literal)*) => {$(
             /// Collections whose memory is the arena's: growing and shrinking the last block happens in place, and freeing it gives

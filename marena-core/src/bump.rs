@@ -43,17 +43,19 @@ impl Bump {
     #[inline(always)]
     pub(crate) fn claim(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
         let next = self.next.get();
+        let (at, end) = (next.addr().get(), self.end.get());
+        // SAFETY: the invariant of `next`. The compiler can leave out a comparison where nothing has to be aligned.
+        unsafe { core::hint::assert_unchecked(at <= end) };
         // `next` is a multiple of the step.
         let mask = if align <= STEP { 0 } else { align - 1 };
-        let start = next.addr().get().checked_add(mask)? & !mask;
-        // As in `place`: depends on neither `next` nor `start`, so it is not on the way from the load of `next` to its store.
-        let last_start = self.end.get().checked_sub(size)?;
-        if start > last_start {
+        let start = at.checked_add(mask)? & !mask;
+        let room = end.checked_sub(start)?;
+        if size > room {
             return None;
         }
-        // SAFETY: the start is at or behind `next`, and with `size` bytes behind it at or before `end`: it lies in the run.
-        let start = unsafe { next.add(start - next.addr().get()) };
-        // What fits also fits rounded up, because start and end are multiples of the step.
+        // SAFETY: the start is at or behind `next` and at most `end`, so it lies in the run.
+        let start = unsafe { next.add(start - at) };
+        // What fits also fits rounded up, because the room is a multiple of the step: `end` is, and the start.
         // SAFETY: hence the new `next` lies in the run or at its end.
         self.next.set(unsafe { start.add(round_up(size)) });
         hidden::show(start, size);
