@@ -78,6 +78,8 @@ fn is_ours(name: &str) -> bool {
 
 /// Throughput over threads.
 fn lines(result: &Result) -> Plot {
+    const WIDTH: i32 = 760;
+    const LEGEND: i32 = 180;
     let threads = machine::cores();
     let throughput = |contender: &str, threads: usize| {
         let figures = result.figures(&scaling_entry_name(contender, threads))?;
@@ -91,13 +93,13 @@ fn lines(result: &Result) -> Plot {
     let most = points.iter().flat_map(|(_, line)| line).map(|point| point.1).fold(0.0, f64::max);
     let mut image = String::new();
     {
-        let root = SVGBackend::with_string(&mut image, (760, 460)).into_drawing_area();
+        let root = SVGBackend::with_string(&mut image, (WIDTH as u32, 460)).into_drawing_area();
         let mut chart = ChartBuilder::on(&root)
             .caption("24 B, million blocks per second of all threads", text(17))
             .margin(12)
             .x_label_area_size(40)
             .y_label_area_size(56)
-            .right_y_label_area_size(150)
+            .margin_right(LEGEND)
             .build_cartesian_2d(0.9..threads as f64 + 0.1, 0.0..most * 1.08)?;
         chart
             .configure_mesh()
@@ -106,6 +108,7 @@ fn lines(result: &Result) -> Plot {
             .label_style(text(14))
             .x_labels(threads)
             .x_label_formatter(&|count| format!("{count:.0}"))
+            .y_label_formatter(&|rate| format!("{rate:.0}"))
             .x_desc("threads")
             .draw()?;
         let mut colours = LINES.iter();
@@ -113,17 +116,13 @@ fn lines(result: &Result) -> Plot {
             let colour = if is_ours(name) { OURS } else { *colours.next().unwrap_or(&INK) };
             // marena's two lines: the thick one is the lease.
             let style = colour.stroke_width(if index == 0 { 4 } else { 2 });
-            chart
-                .draw_series(LineSeries::new(line.iter().copied(), style))?
-                .label(*name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+            chart.draw_series(LineSeries::new(line.iter().copied(), style))?;
             chart.draw_series(line.iter().map(|&point| Circle::new(point, 3, colour.filled())))?;
+            let (left, middle) = (WIDTH - LEGEND + 12, 52 + 22 * index as i32);
+            root.draw(&PathElement::new([(left, middle), (left + 20, middle)], style))?;
+            let beside = text(13).pos(Pos::new(HPos::Left, VPos::Center));
+            root.draw(&Text::new(*name, (left + 28, middle), beside))?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::Coordinate(560, 6))
-            .label_font(text(13))
-            .draw()?;
         root.present()?;
     }
     Ok(image)

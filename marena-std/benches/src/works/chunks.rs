@@ -10,9 +10,10 @@ pub(super) fn work() -> Work {
         id: "chunks",
         title: "24 B from leases of several sizes, a thread on each core",
         unit: "block of all threads",
-        how: "As above. A lease starts with 256 B and doubles up to its size.",
+        how: "As above, claims alone. A lease starts with 256 B and doubles up to its size.",
         entries: vec![
             entry::<1_048_576>(),
+            entry::<262_144>(),
             entry::<65_536>(),
             entry::<16_384>(),
             entry::<4096>(),

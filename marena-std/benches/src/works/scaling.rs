@@ -13,6 +13,9 @@ use crate::machine;
 use crate::target::Target;
 use crate::work::{Effort, Entry, Work};
 
+/// What a lease takes at once, in bytes: see the next work for others.
+const CHUNK: usize = 256 << 10;
+
 /// Nodes for each thread in a batch.
 const NODES: usize = 200_000;
 
@@ -34,7 +37,7 @@ pub(super) fn work() -> Work {
     let mut entries = Vec::new();
     for threads in 1..=machine::cores() {
         entries.extend([
-            entry::<Leased>(threads),
+            entry::<Leased<CHUNK>>(threads),
             entry::<Shared>(threads),
             entry::<Floor>(threads),
             entry::<Herd>(threads),
@@ -51,7 +54,7 @@ pub(super) fn work() -> Work {
         id: "scaling",
         title: "24 B, several threads",
         unit: "block of all threads",
-        how: "200,000 blocks for each thread, each on a core of its own, started together. The blocks are not touched, their addresses are kept in a \
+        how: "200,000 blocks for each thread (leases of 256 KiB), each on a core of its own, started together. The blocks are not touched, their addresses are kept in a \
               vector of the thread's own. Time from the first start to the last end, over the blocks of all threads.",
         entries,
         absent: vec![("bumpalo, bump-scope, blink-alloc", "one thread only")],
