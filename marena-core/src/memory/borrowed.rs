@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
-use super::{ExclusiveMemory, Memory};
+use super::{ExclusiveMemory, Memory, StaticMemory};
 use crate::error::MemoryError;
 use crate::placement::{HEADER_SIZE, REGION_LIMIT, REGION_MIN, STEP};
 use crate::sync::AtomicU32;
@@ -61,6 +61,23 @@ impl<'m> BorrowedMemory<'m> {
         // SAFETY: a pointer into a slice is not null.
         let base = unsafe { NonNull::new_unchecked(base) };
         Ok(Self { region: NonNull::slice_from_raw_parts(base.cast(), usable), borrow: PhantomData })
+    }
+}
+
+/// A static's memory, whole: its type has checked its length, and aligns it.
+///
+/// ```
+/// use marena_core::{BorrowedMemory, Pool, StaticMemory};
+/// // On a microcontroller: a `static` of type `StaticCell<[StaticMemory<1024>; 4]>`, and its `init`.
+/// let memories: &'static mut [StaticMemory<1024>; 4] = Box::leak(Box::new([const { StaticMemory::new() }; 4]));
+/// let pool = Pool::new(memories.each_mut().map(BorrowedMemory::from))?;
+/// assert_eq!(pool.acquire().unwrap().capacity(), 1024);
+/// # Ok::<(), marena_core::MemoryError>(())
+/// ```
+impl<const N: usize> From<&'static mut StaticMemory<N>> for BorrowedMemory<'static> {
+    fn from(memory: &'static mut StaticMemory<N>) -> Self {
+        let bytes = NonNull::from(memory.as_uninit_mut());
+        Self { region: NonNull::slice_from_raw_parts(bytes.cast(), bytes.len()), borrow: PhantomData }
     }
 }
 

@@ -158,6 +158,21 @@ fn a_leaked_static_memory_can_be_borrowed_for_an_exclusive_arena() {
 }
 
 #[test]
+fn a_leaked_static_memory_becomes_borrowed_memory_without_a_check_that_could_fail() {
+    let leaked = Box::into_raw(Box::new(StaticMemory::<1021>::new()));
+    // SAFETY: allocated above, and given back only when the arena is gone.
+    let memory: &'static mut StaticMemory<1021> = unsafe { &mut *leaked };
+    let mut arena = Arena::new(BorrowedMemory::from(memory)).unwrap();
+    assert_eq!(arena.remaining(), 1016 - 128);
+    arena.allocate(arena.remaining()).unwrap().fill(1);
+    arena.reset();
+    assert!(arena.allocate(arena.remaining()).unwrap().iter().all(|&byte| byte == 0));
+    drop(arena);
+    // For those who look for leaks. SAFETY: from `Box::into_raw`; the arena is not used any more.
+    drop(unsafe { Box::from_raw(leaked) });
+}
+
+#[test]
 fn moving_an_arena_moves_none_of_its_bytes() {
     let arena = crate::owned::zeroed_arena(1024);
     let handle = arena.insert([7_u64; 4]).unwrap();

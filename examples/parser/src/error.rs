@@ -1,0 +1,31 @@
+//! What can be wrong with a program.
+
+use allocator_api2::collections::TryReserveError;
+use marena_std::AllocError;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("byte {at}: {expected} expected")]
+    Syntax { at: usize, expected: &'static str },
+
+    #[error("byte {at}: the number is larger than {}", i64::MAX)]
+    Number { at: usize },
+
+    #[error("byte {at}: more than {limit} levels of brackets")]
+    TooDeep { at: usize, limit: usize },
+
+    #[error("`{0}` is not defined where it is used")]
+    Undefined(String),
+
+    #[error("no room for the tree: {0}")]
+    Tree(#[from] AllocError),
+
+    #[error("no room for a list that the parser is reading")]
+    Pending,
+}
+
+impl From<TryReserveError> for Error {
+    fn from(_: TryReserveError) -> Self {
+        Self::Pending
+    }
+}

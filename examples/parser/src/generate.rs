@@ -1,0 +1,158 @@
+//! Programs that are made up along with their values, which are known before any parser has seen them.
+
+use std::fmt::Write;
+
+/// A program, and what it evaluates to.
+pub(crate) struct Program {
+    pub(crate) text: String,
+    pub(crate) value: i64,
+}
+
+/// A program of `statements` statements; the same for the same `seed`.
+pub(crate) fn generate(seed: u64, statements: usize) -> Program {
+    let mut generator = Generator { random: seed | 1, text: String::new(), names: Vec::new() };
+    let value = generator.block(statements, 0);
+    Program { text: generator.text, value }
+}
+
+/// Brackets within brackets, at most.
+const MAX_DEPTH: usize = 5;
+
+struct Generator {
+    random: u64,
+    text: String,
+    /// The names in scope.
+    names: Vec<(String, i64)>,
+}
+
+impl Generator {
+    /// A number below `limit`, by xorshift.
+    fn below(&mut self, limit: usize) -> usize {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        (self.random >> 33) as usize % limit
+    }
+
+    fn block(&mut self, statements: usize, depth: usize) -> i64 {
+        let outer = self.names.len();
+        for _ in 1..statements {
+            let name = format!("value{}", self.below(20));
+            write!(self.text, "let {name} = ").expect("strings take all");
+            let value = self.sum(depth);
+            self.names.push((name, value));
+            self.text.push_str(";\n");
+        }
+        let value = self.sum(depth);
+        self.names.truncate(outer);
+        value
+    }
+
+    fn sum(&mut self, depth: usize) -> i64 {
+        let mut sum = self.product(depth);
+        for _ in 0..self.below(3) {
+            if self.below(2) == 0 {
+                self.text.push_str(" + ");
+                sum = sum.wrapping_add(self.product(depth));
+            } else {
+                self.text.push_str(" - ");
+                sum = sum.wrapping_sub(self.product(depth));
+            }
+        }
+        sum
+    }
+
+    fn product(&mut self, depth: usize) -> i64 {
+        let mut product = self.atom(depth);
+        for _ in 0..self.below(2) {
+            self.text.push_str(" * ");
+            product = product.wrapping_mul(self.atom(depth));
+        }
+        product
+    }
+
+    fn atom(&mut self, depth: usize) -> i64 {
+        let kinds = if depth < MAX_DEPTH { 9 } else { 6 };
+        match self.below(kinds) {
+            0..=2 => self.number(),
+            3..=4 => self.name(),
+            5 => {
+                self.text.push('-');
+                self.number().wrapping_neg()
+            }
+            6 => self.within('(', ')', |generator| generator.sum(depth + 1)),
+            7 => {
+                let statements = 1 + self.below(3);
+                self.within('{', '}', |generator| generator.block(statements, depth + 1))
+            }
+            _ => self.call(depth + 1),
+        }
+    }
+
+    fn number(&mut self) -> i64 {
+        let number = self.below(1000) as i64;
+        write!(self.text, "{number}").expect("strings take all");
+        number
+    }
+
+    /// A name in scope, or a number where there is none.
+    fn name(&mut self) -> i64 {
+        if self.names.is_empty() {
+            return self.number();
+        }
+        let index = self.below(self.names.len());
+        let name = self.names[index].0.clone();
+        self.text.push_str(&name);
+        // The latest definition hides the others.
+        self.names.iter().rfind(|(known, _)| *known == name).map_or(0, |&(_, value)| value)
+    }
+
+    fn call(&mut self, depth: usize) -> i64 {
+        let function = ["max", "min", "sum"][self.below(3)];
+        self.text.push_str(function);
+        let arguments = 1 + self.below(4);
+        self.within('(', ')', |generator| {
+            let mut value = generator.sum(depth);
+            for _ in 1..arguments {
+                generator.text.push_str(", ");
+                let argument = generator.sum(depth);
+                value = match function {
+                    "max" => value.max(argument),
+                    "min" => value.min(argument),
+                    _ => value.wrapping_add(argument),
+                };
+            }
+            value
+        })
+    }
+
+    fn within(&mut self, open: char, close: char, inner: impl FnOnce(&mut Self) -> i64) -> i64 {
+        self.text.push(open);
+        let value = inner(self);
+        self.text.push(close);
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use allocator_api2::alloc::Global;
+    use marena_std::Arena;
+
+    use super::*;
+    use crate::boxed::Boxes;
+    use crate::parse::parse;
+
+    #[test]
+    fn both_trees_have_the_value_that_the_program_was_made_for() {
+        let mut arena = Arena::with_capacity(16 << 20).unwrap();
+        let mut temporary = Arena::with_capacity(1 << 20).unwrap();
+        for seed in 1..=if cfg!(miri) { 3 } else { 200 } {
+            let Program { text, value } = generate(seed, 10);
+            assert_eq!(parse(&text, Boxes, Global).unwrap().evaluate(), Ok(value), "seed {seed}: {text}");
+            let tree = parse(&text, &arena.lease(4096), &temporary.scratch()).unwrap();
+            assert_eq!(tree.evaluate(), Ok(value), "seed {seed}: {text}");
+            arena.reset();
+        }
+    }
+}
