@@ -29,8 +29,8 @@ pub(crate) struct Options {
 struct Side {
     address: SocketAddr,
     rounds: Vec<Outcome>,
-    allocations: u64,
-    handler_allocations: u64,
+    allocations: usize,
+    handler_allocations: usize,
     /// Of each round: nanoseconds for a request in the handler alone, without sockets.
     handler: Vec<f64>,
 }

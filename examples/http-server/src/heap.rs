@@ -2,16 +2,16 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 /// The system's allocator, which counts while [`count`] runs and otherwise costs one load more.
 pub(crate) struct CountingAllocator;
 
 static COUNTING: AtomicBool = AtomicBool::new(false);
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
 /// What `work` returns, and how often the whole process allocated meanwhile, a block that moved or grew included.
-pub(crate) fn count<T>(work: impl FnOnce() -> T) -> (T, u64) {
+pub(crate) fn count<T>(work: impl FnOnce() -> T) -> (T, usize) {
     // ORDERING: Relaxed, here and below: a count that orders nothing. What other threads do for `work` is done when it returns.
     let before = ALLOCATIONS.load(Relaxed);
     COUNTING.store(true, Relaxed);

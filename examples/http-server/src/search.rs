@@ -32,7 +32,8 @@ pub(crate) fn search<A: Allocator + Copy>(
     if head.uri.path() != "/search" {
         return Err(Refusal::NotFound);
     }
-    if head.method != Method::GET {
+    // The server leaves the page out of its answer to HEAD.
+    if !matches!(head.method, Method::GET | Method::HEAD) {
         return Err(Refusal::Method);
     }
     let request = Request::parse(head, alloc)?;
@@ -176,5 +177,11 @@ mod tests {
     #[test]
     fn other_pages_are_not_there() {
         assert_eq!(found("/other"), Err(Refusal::NotFound));
+    }
+
+    #[test]
+    fn a_page_can_only_be_read() {
+        let (head, ()) = Request::post("/search").body(()).unwrap().into_parts();
+        assert_eq!(search(&head, &catalogue(), Global), Err(Refusal::Method));
     }
 }

@@ -1,15 +1,15 @@
 //! Counts the calls of the system's allocator, to show that there are none.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
 pub(crate) struct CountingAllocator;
 
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
 /// By all threads, since the process began.
-pub(crate) fn allocations() -> u64 {
+pub(crate) fn allocations() -> usize {
     // ORDERING: Relaxed, here and below: a count. Who wants it exact waits for the threads first.
     ALLOCATIONS.load(Relaxed)
 }

@@ -17,7 +17,7 @@ pub(crate) struct Outcome {
     /// From when all threads were ready to when all were done.
     pub(crate) elapsed: Duration,
     /// Calls of the system's allocator meanwhile.
-    pub(crate) allocations: u64,
+    pub(crate) allocations: usize,
     pub(crate) received: [Received; SOURCES],
     pub(crate) verified: Verified,
     pub(crate) account: Account,
