@@ -278,6 +278,33 @@ fn capacities_and_paths_that_cannot_be_are_errors() {
 }
 
 #[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let (_directory, path) = place();
+    let name = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
+    // SAFETY: the name ends with a zero.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    // SAFETY: nothing is mapped.
+    unsafe {
+        assert!(matches!(MappedArena::open_read_only(&path), Err(MapError::NotAFile { .. })));
+        assert!(matches!(MappedArena::open(&path), Err(MapError::NotAFile { .. })));
+    }
+}
+
+#[test]
+fn a_view_has_the_figures_of_the_arena() {
+    let (_directory, path) = place();
+    let arena = create(&path);
+    arena.allocate_address(1000).unwrap();
+    // SAFETY: nobody uses what was allocated.
+    unsafe { arena.reset_shared() };
+    arena.allocate_address(100).unwrap();
+    // SAFETY: as in `create`.
+    let view = unsafe { MappedArena::open_read_only(&path) }.unwrap();
+    assert_eq!(view.stats(), arena.stats());
+    assert_eq!((view.stats().used, view.stats().high_water), (104, 1000));
+}
+
+#[test]
 fn a_root_can_be_set_up_by_one_of_many() {
     let (_directory, path) = place();
     let arena = create(&path);

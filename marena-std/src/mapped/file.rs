@@ -20,10 +20,23 @@ pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error
     move |source| MapError::Io { action, path: path.into(), source }
 }
 
+/// How a file that is there is opened, to read at least.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // Opening a pipe would wait for somebody at its other end. Means nothing to a regular file.
+        options.custom_flags(libc::O_NONBLOCK);
+    }
+    options
+}
+
 /// Opens a file and takes the shared lock; its length besides.
 pub(super) fn open(path: &Path, write: bool) -> Result<(File, usize), MapError> {
     loop {
-        let file = OpenOptions::new().read(true).write(write).open(path).map_err(failed("open", path))?;
+        let file = options().write(write).open(path).map_err(failed("open", path))?;
         if !file.metadata().map_err(failed("open", path))?.is_file() {
             return Err(MapError::NotAFile { path: path.into() });
         }
@@ -39,7 +52,7 @@ pub(super) fn open(path: &Path, write: bool) -> Result<(File, usize), MapError> 
 
 /// The file at `path`, if there is one, locked so that nobody else can open it.
 pub(super) fn open_alone(path: &Path) -> Result<Option<File>, MapError> {
-    let file = match OpenOptions::new().read(true).write(true).open(path) {
+    let file = match options().write(true).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed("open", path)(error)),

@@ -8,8 +8,9 @@ use std::slice;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicU32, fence};
 
-use marena_core::{ARENA_MIN_ADDRESS, Address, AttachError, Header};
+use marena_core::{ARENA_MIN_ADDRESS, Address, AttachError, Header, Stats};
 use memmap2::MmapRaw;
+use static_assertions::const_assert;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::access::{aligned, checked, checked_aligned};
@@ -17,15 +18,21 @@ use super::error::AccessError;
 use super::memory::options;
 use super::words::{self, WORD};
 
-/// Where the header's fields lie that a view reads: see [`Header`].
-const ROOTS_OFFSET: usize = 24;
-const CURSOR_OFFSET: usize = 64;
+type FileHeader = Header<portable_atomic::AtomicU32>;
 
 const HEADER_SIZE: usize = ARENA_MIN_ADDRESS as usize;
 
 /// The bytes of a header, taken out of memory that the arena's own check could not read.
 #[repr(C, align(128))]
 struct HeaderCopy([u8; HEADER_SIZE]);
+
+// A copy is read as a header.
+const_assert!(size_of::<HeaderCopy>() == size_of::<FileHeader>());
+const_assert!(align_of::<HeaderCopy>() >= align_of::<FileHeader>());
+// Roots are loaded as words, the cursor as half of one.
+const_assert!(FileHeader::ROOTS_OFFSET.is_multiple_of(WORD));
+const_assert!(FileHeader::ROOTS_OFFSET + super::ROOTS * WORD <= HEADER_SIZE);
+const_assert!(FileHeader::CURSOR_OFFSET.is_multiple_of(4) && FileHeader::CURSOR_OFFSET < HEADER_SIZE);
 
 /// An arena whose file is mapped for reading: [`MappedArena::open_read_only`](super::MappedArena::open_read_only).
 ///
@@ -67,9 +74,14 @@ impl MappedView {
         Ok(Self { start, mapping, _file: file })
     }
 
-    /// Whether the file holds an arena. Asked before anything else, of a copy of the header: the arena's own check uses wider and stricter
-    /// loads.
+    /// Whether the file holds an arena. Asked before anything else.
     pub(super) fn validate(&self) -> Result<(), AttachError> {
+        self.with_header(|header| header.validate(self.mapping.len()))
+    }
+
+    /// Calls with a copy of the header: what asks the header itself uses wider and stricter loads than are allowed here. If the file has no room for
+    /// a header, the copy is zero.
+    fn with_header<R>(&self, ask: impl FnOnce(&FileHeader) -> R) -> R {
         let mut copy = HeaderCopy([0; HEADER_SIZE]);
         if self.mapping.len() >= HEADER_SIZE {
             // SAFETY: the mapping is at least as long as the header, so `load_word` takes every word of it.
@@ -78,8 +90,7 @@ impl MappedView {
         // ORDERING: with the relaxed loads before it, the fence pairs with the Release that ends the header's formatting.
         fence(Acquire);
         // SAFETY: as large and as aligned as a header, which any initialised bytes are; reached only through this pointer.
-        let header = unsafe { &*(&raw mut copy).cast::<Header<portable_atomic::AtomicU32>>() };
-        header.validate(self.mapping.len())
+        ask(unsafe { &*(&raw mut copy).cast::<FileHeader>() })
     }
 
     /// Bytes of the whole file.
@@ -92,7 +103,7 @@ impl MappedView {
     #[must_use]
     #[inline]
     pub fn used(&self) -> usize {
-        let cursor = self.load_u32(CURSOR_OFFSET) as usize;
+        let cursor = self.load_u32(FileHeader::CURSOR_OFFSET) as usize;
         cursor.min(self.capacity() - ARENA_MIN_ADDRESS as usize)
     }
 
@@ -100,6 +111,12 @@ impl MappedView {
     #[must_use]
     pub fn remaining(&self) -> usize {
         self.capacity() - ARENA_MIN_ADDRESS as usize - self.used()
+    }
+
+    /// All figures at once, as [`MappedArena::stats`](super::MappedArena::stats).
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.with_header(|header| header.stats(self.mapping.len()))
     }
 
     /// What a slot (0 to 3) names, as [`MappedArena::root`](super::MappedArena::root).
@@ -111,7 +128,7 @@ impl MappedView {
         if slot >= super::ROOTS {
             return None;
         }
-        let raw = self.load_word(self.at(ROOTS_OFFSET + slot * WORD).cast());
+        let raw = self.load_word(self.at(FileHeader::ROOTS_OFFSET + slot * WORD).cast());
         // ORDERING: with the relaxed load before it, the fence pairs with the Release of `MappedArena::publish_root`.
         fence(Acquire);
         let found = Address::from_raw(raw)?;
