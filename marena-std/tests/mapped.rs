@@ -93,6 +93,22 @@ fn blocks_are_zero_even_over_bytes_from_before_a_power_loss() {
 }
 
 #[test]
+fn blocks_that_are_not_zeroed_hold_what_the_file_holds() {
+    let (_directory, path) = place();
+    let arena = create(&path);
+    let before = arena.allocate_copy(b"from an earlier life").unwrap();
+    // SAFETY: what is from before is not used.
+    unsafe { arena.reset_shared() };
+    let block = arena.allocate_address_uninit(before.size() as usize).unwrap();
+    assert_eq!(copy(&arena, block), b"from an earlier life");
+    assert_eq!(arena.used(), 24);
+    assert_eq!(arena.allocate_address_uninit(0).unwrap().size(), 0);
+    assert_eq!(arena.allocate_address_uninit(1 << 31), Err(AllocError::TooLarge { requested: 1 << 31 }));
+    assert!(matches!(arena.allocate_address_uninit(CAPACITY), Err(AllocError::Full { .. })));
+    assert_eq!(arena.used(), 24, "a refusal changes nothing");
+}
+
+#[test]
 fn copies_of_every_offset_and_length_touch_their_bytes_alone() {
     let (_directory, path) = place();
     let arena = create(&path);

@@ -185,9 +185,33 @@ impl MappedArena {
     /// [`AllocError::TooLarge`], [`AllocError::Full`] and [`AllocError::Alignment`].
     #[inline]
     pub fn allocate_address_aligned(&self, size: usize, align: usize) -> Result<Address, AllocError> {
+        if !align.is_power_of_two() {
+            let supported = MappedMemory::REMAP_ALIGN.unwrap_or(1);
+            return Err(AllocError::Alignment { requested: align, supported });
+        }
+        if size == 0 {
+            return Ok(EMPTY);
+        }
         let start = self.claim(size, align)?;
         // SAFETY: just claimed, in whole words, and nobody accesses the bytes otherwise than `atomic_u64_at` does: see `claim`.
         unsafe { words::zero(start, size) };
+        Ok(self.address_of(start, size))
+    }
+
+    /// `size` bytes at a multiple of 8, as they stand in the file: for blocks that are written anyway, and for large ones that are used bit by bit.
+    ///
+    /// The bytes may be those of blocks from before a reset or a power loss. A reader who must not see them has to be kept from the part of the block that
+    /// is not written yet.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError::TooLarge`] and [`AllocError::Full`].
+    #[inline]
+    pub fn allocate_address_uninit(&self, size: usize) -> Result<Address, AllocError> {
+        if size == 0 {
+            return Ok(EMPTY);
+        }
+        let start = self.claim(size, WORD)?;
         Ok(self.address_of(start, size))
     }
 
@@ -225,6 +249,9 @@ impl MappedArena {
     /// [`AllocError::TooLarge`] and [`AllocError::Full`].
     #[inline]
     pub fn allocate_copy(&self, bytes: &[u8]) -> Result<Address, AllocError> {
+        if bytes.is_empty() {
+            return Ok(EMPTY);
+        }
         let start = self.claim(bytes.len(), WORD)?;
         let whole_words = bytes.len() & !(WORD - 1);
         // SAFETY: the claim has whole words, as many as the bytes take, rounded up.
@@ -236,26 +263,21 @@ impl MappedArena {
         Ok(self.address_of(start, bytes.len()))
     }
 
-    /// Claims `size` bytes, rounded up to words. This process accesses them by 64-bit atomics of aligned words only, unless a caller of an unsafe method has
-    /// promised that its accesses race with none.
+    /// Claims `size` bytes, more than 0, rounded up to words. This process accesses them by 64-bit atomics of aligned words only, unless a caller of an unsafe
+    /// method has promised that its accesses race with none.
     #[inline]
     fn claim(&self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
-        if !align.is_power_of_two() {
-            let supported = MappedMemory::REMAP_ALIGN.unwrap_or(1);
-            return Err(AllocError::Alignment { requested: align, supported });
-        }
         let layout = Layout::from_size_align(size, align.max(WORD));
         let layout = layout.map_err(|_| AllocError::TooLarge { requested: size })?;
         Ok(self.core.allocate_layout(layout)?.cast())
     }
 
-    /// The address of a block just claimed; a block of no bytes lies anywhere.
+    /// The address of a block just claimed.
     #[inline]
     fn address_of(&self, start: NonNull<u8>, size: usize) -> Address {
         let base = self.core.memory().region().cast::<u8>().addr().get();
-        let offset = if size == 0 { ARENA_MIN_ADDRESS as usize } else { start.addr().get() - base };
-        let address = Address::new(offset as u32, size as u32);
-        debug_assert!(address.is_some(), "{size} bytes at {offset}");
+        let address = Address::new((start.addr().get() - base) as u32, size as u32);
+        debug_assert!(address.is_some(), "{size} bytes at {start:?}");
         address.unwrap_or(EMPTY)
     }
 }
