@@ -9,6 +9,7 @@ use super::arena::MappedArena;
 use super::error::MapError;
 use super::file::{self, failed};
 use super::memory::{MappedMemory, SMALLEST_PAGE};
+use super::new_file::NewFile;
 use super::view::MappedView;
 use crate::memory::CAPACITY_LIMIT;
 
@@ -99,7 +100,8 @@ impl MappedBuilder {
 
     /// Makes the file with an empty arena in it; the path must name nothing yet.
     ///
-    /// The file appears under its name complete: a process that is killed meanwhile leaves at most a file `.NAME.*.new` beside it.
+    /// The file appears under its name complete. A process that is killed meanwhile leaves nothing on Linux, where the file system has files without names, as the
+    /// usual ones have; elsewhere at most a file `.NAME.*.new` beside it.
     ///
     /// # Errors
     ///
@@ -162,7 +164,7 @@ impl MappedBuilder {
 
     /// Makes a file with an empty arena in it, in place of the one that may be there; refused while anybody has that open.
     ///
-    /// The name always leads to a complete arena, the old one or the new.
+    /// The name always leads to a complete arena, the old one or the new. A process that is killed meanwhile leaves at most a file `.NAME.*.new` beside it.
     ///
     /// # Errors
     ///
@@ -201,14 +203,14 @@ impl MappedBuilder {
 
     unsafe fn make(self, path: &Path, replace: bool) -> Result<MappedArena, MapError> {
         let len = self.rounded_capacity()?;
-        let prepared = file::prepare(path, len, self.reserve)?;
+        let mut prepared = NewFile::prepare(path, len, self.reserve, replace)?;
         // The same open file, and so the same lock.
-        let file = prepared.as_file().try_clone().map_err(failed("create", path))?;
+        let file = prepared.file().try_clone().map_err(failed("create", path))?;
         let memory = MappedMemory::map(file, len, self.populate).map_err(failed("map", path))?;
         // SAFETY: nobody knows the file yet.
         let core = unsafe { marena_core::Arena::format(memory) }.map_err(|error| unusable(path)(error.into()))?;
         core.memory().flush(0, len).map_err(failed("sync", path))?;
-        file::link(prepared, path, replace)?;
+        prepared.link(path)?;
         Ok(MappedArena::new(core, self.durability))
     }
 

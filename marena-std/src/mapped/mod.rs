@@ -6,7 +6,10 @@ mod builder;
 mod error;
 mod file;
 mod memory;
+mod new_file;
 mod roots;
+#[cfg(target_os = "linux")]
+mod unnamed;
 mod view;
 mod words;
 
