@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Mutex;
 
 use libc::{c_int, c_void, off64_t, size_t};
 use marena_std::{Address, Durability, MapError, MappedArena};
@@ -122,6 +123,9 @@ fn durable() -> marena_std::MappedBuilder {
     MappedArena::builder().capacity(CAPACITY).durability(Durability::FlushOnPublish)
 }
 
+/// Taken by the test that forks, whose child holds the locks of all files that are open then, and by the test that needs a file for itself.
+static FORK: Mutex<()> = Mutex::new(());
+
 fn entries(directory: &Path) -> usize {
     fs::read_dir(directory).unwrap().count()
 }
@@ -155,6 +159,7 @@ fn a_creator_that_is_killed_at_any_call_leaves_no_file_or_a_whole_one() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("arena");
     let unnamed = File::options().write(true).custom_flags(libc::O_TMPFILE).open(&directory).is_ok();
+    let _alone = FORK.lock();
     let mut killed = 0;
     for calls in 0.. {
         // SAFETY: the child calls the C library and the arena, which keep no lock of another thread's but the allocator's, and that one is free in a child.
@@ -188,6 +193,7 @@ fn a_creator_that_is_killed_at_any_call_leaves_no_file_or_a_whole_one() {
 
 #[test]
 fn an_opening_that_fails_changes_nothing() {
+    let _alone = FORK.lock();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("arena");
     // SAFETY: the file is this test's, here and below.
