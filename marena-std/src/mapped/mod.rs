@@ -1,6 +1,7 @@
 //! Arenas in files, shared between processes and found again after a restart.
 
 mod access;
+mod allocate;
 mod arena;
 mod builder;
 mod error;
