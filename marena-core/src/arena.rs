@@ -290,18 +290,7 @@ impl<M: Memory> Arena<M> {
     /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let limit = self.limit();
-        let used = self.used();
-        // ORDERING: Relaxed: snapshots.
-        let peak = self.header().peak.load(Relaxed).min(limit) as usize;
-        let stranded = self.header().stranded.load(Relaxed).min(limit) as usize;
-        Stats {
-            capacity: self.capacity(),
-            used,
-            remaining: limit as usize - used,
-            high_water: peak.max(used),
-            stranded,
-        }
+        self.header().stats(self.memory.region().len())
     }
 
     /// Takes everything back, in constant time: the arena is empty, and handles from before are stale.

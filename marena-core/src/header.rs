@@ -10,6 +10,7 @@ use static_assertions::const_assert;
 use crate::address::{ARENA_MIN_ADDRESS, Address};
 use crate::error::{AttachError, MemoryError};
 use crate::placement::{HEADER_SIZE, REGION_LIMIT, REGION_MIN, STEP};
+use crate::stats::Stats;
 use crate::sync::{AtomicU32, Word};
 
 /// The number at offset 0 of every formatted region; in little-endian memory it reads `marena`, 0x1A, newline.
@@ -87,6 +88,13 @@ const_assert!(offset_of!(Shipped, guards) == 56);
 const_assert!(offset_of!(Shipped, cursor) == 64);
 const_assert!(offset_of!(Shipped, peak) == 68);
 const_assert!(offset_of!(Shipped, stranded) == 72);
+
+/// Where fields lie, for whoever reads a header by loads that this type does not make: from memory without write permission, say.
+#[doc(hidden)]
+impl<W> Header<W> {
+    pub const ROOTS_OFFSET: usize = offset_of!(Self, roots);
+    pub const CURSOR_OFFSET: usize = offset_of!(Self, cursor);
+}
 
 impl<W: Word> Header<W> {
     /// An all-zero header of words that `zero` makes.
@@ -193,6 +201,32 @@ impl<W: Word> Header<W> {
             }
         }
         Ok(())
+    }
+
+    /// The figures of an arena in a region of `len` bytes that has this header; numbers that cannot be read as the largest that can.
+    ///
+    /// [`Arena::stats`](crate::Arena::stats) gives these; by itself it is for the headers that [`validate`](Self::validate) is for.
+    ///
+    /// ```
+    /// use marena_core::Header;
+    /// use portable_atomic::AtomicU32;
+    /// let header = Header::from_words(|| AtomicU32::new(0));
+    /// assert_eq!(header.stats(4096).remaining, 3968);
+    /// ```
+    #[must_use]
+    pub fn stats(&self, len: usize) -> Stats {
+        let capacity = len & !(STEP - 1);
+        let limit = capacity.saturating_sub(HEADER_SIZE);
+        // ORDERING: Relaxed: snapshots.
+        let figure = |word: &W| (word.load(Relaxed) as usize).min(limit);
+        let used = figure(&self.cursor);
+        Stats {
+            capacity,
+            used,
+            remaining: limit - used,
+            high_water: figure(&self.peak).max(used),
+            stranded: figure(&self.stranded),
+        }
     }
 
     /// A root slot, or `None` where there is none of this number: memory that outlives the process names its contents in these.

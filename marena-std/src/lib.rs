@@ -73,6 +73,21 @@
 //! Blocks are zeroed when they are handed out. Pages that were never handed out are known to be zero and are not written for that, so
 //! on a fresh arena zeroed bytes cost what uninitialised ones do.
 //!
+//! # Figures
+//!
+//! How full an arena is, as one line for people, and with the feature `serde` for whatever collects figures:
+//!
+//! ```
+//! # #[cfg(feature = "serde")] {
+//! let arena = marena_std::Arena::with_capacity(65_536)?;
+//! arena.allocate(6000)?;
+//! let stats = arena.stats();
+//! assert_eq!(stats.to_string(), "6000 of 65408 bytes used (9.1 %), 59408 left; high water 6000, stranded 0");
+//! println!("{}", serde_json::to_string(&stats).unwrap());
+//! # }
+//! # Ok::<(), marena_std::Error>(())
+//! ```
+//!
 //! # Files
 //!
 //! A `MappedArena` lies in a file: several processes share it, and it outlives them. It is there on Unix and Windows, on processors with native

@@ -93,6 +93,22 @@ fn blocks_are_zero_even_over_bytes_from_before_a_power_loss() {
 }
 
 #[test]
+fn blocks_that_are_not_zeroed_hold_what_the_file_holds() {
+    let (_directory, path) = place();
+    let arena = create(&path);
+    let before = arena.allocate_copy(b"from an earlier life").unwrap();
+    // SAFETY: what is from before is not used.
+    unsafe { arena.reset_shared() };
+    let block = arena.allocate_address_uninit(before.size() as usize).unwrap();
+    assert_eq!(copy(&arena, block), b"from an earlier life");
+    assert_eq!(arena.used(), 24);
+    assert_eq!(arena.allocate_address_uninit(0).unwrap().size(), 0);
+    assert_eq!(arena.allocate_address_uninit(1 << 31), Err(AllocError::TooLarge { requested: 1 << 31 }));
+    assert!(matches!(arena.allocate_address_uninit(CAPACITY), Err(AllocError::Full { .. })));
+    assert_eq!(arena.used(), 24, "a refusal changes nothing");
+}
+
+#[test]
 fn copies_of_every_offset_and_length_touch_their_bytes_alone() {
     let (_directory, path) = place();
     let arena = create(&path);
@@ -275,6 +291,33 @@ fn capacities_and_paths_that_cannot_be_are_errors() {
     let small =
         unsafe { builder.page_alignment(4096).capacity(1).reserve(false).populate(true).create(&path) }.unwrap();
     assert_eq!(small.capacity(), 4096);
+}
+
+#[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let (_directory, path) = place();
+    let name = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
+    // SAFETY: the name ends with a zero.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    // SAFETY: nothing is mapped.
+    unsafe {
+        assert!(matches!(MappedArena::open_read_only(&path), Err(MapError::NotAFile { .. })));
+        assert!(matches!(MappedArena::open(&path), Err(MapError::NotAFile { .. })));
+    }
+}
+
+#[test]
+fn a_view_has_the_figures_of_the_arena() {
+    let (_directory, path) = place();
+    let arena = create(&path);
+    arena.allocate_address(1000).unwrap();
+    // SAFETY: nobody uses what was allocated.
+    unsafe { arena.reset_shared() };
+    arena.allocate_address(100).unwrap();
+    // SAFETY: as in `create`.
+    let view = unsafe { MappedArena::open_read_only(&path) }.unwrap();
+    assert_eq!(view.stats(), arena.stats());
+    assert_eq!((view.stats().used, view.stats().high_water), (104, 1000));
 }
 
 #[test]

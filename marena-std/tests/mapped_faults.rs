@@ -7,8 +7,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Mutex;
 
 use libc::{c_int, c_void, off64_t, size_t};
 use marena_std::{Address, Durability, MapError, MappedArena};
@@ -26,6 +27,8 @@ thread_local! {
     /// Calls of this thread that still succeed; `None`: all do. Not dropped at the thread's end, when the runtime still makes calls.
     static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
     static FAILED: Cell<u32> = const { Cell::new(0) };
+    /// Whether a call that is to fail kills the process instead.
+    static KILLS: Cell<bool> = const { Cell::new(false) };
     /// Where the arena is mapped that is recorded.
     static BASE: Cell<usize> = const { Cell::new(0) };
     static LOG: RefCell<Vec<Flush>> = const { RefCell::new(Vec::new()) };
@@ -37,6 +40,10 @@ fn fails(error: c_int) -> bool {
     if left > 0 {
         LEFT.set(Some(left - 1));
         return false;
+    }
+    if KILLS.get() {
+        // SAFETY: no pointers.
+        unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
     }
     FAILED.set(FAILED.get() + 1);
     // SAFETY: the C library's error number of this thread is a valid place.
@@ -116,6 +123,9 @@ fn durable() -> marena_std::MappedBuilder {
     MappedArena::builder().capacity(CAPACITY).durability(Durability::FlushOnPublish)
 }
 
+/// Taken by the test that forks, whose child holds the locks of all files that are open then, and by the test that needs a file for itself.
+static FORK: Mutex<()> = Mutex::new(());
+
 fn entries(directory: &Path) -> usize {
     fs::read_dir(directory).unwrap().count()
 }
@@ -145,7 +155,45 @@ fn a_creation_that_fails_at_any_call_leaves_no_file_or_a_whole_one() {
 }
 
 #[test]
+fn a_creator_that_is_killed_at_any_call_leaves_no_file_or_a_whole_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("arena");
+    let unnamed = File::options().write(true).custom_flags(libc::O_TMPFILE).open(&directory).is_ok();
+    let _alone = FORK.lock();
+    let mut killed = 0;
+    for calls in 0.. {
+        // SAFETY: the child calls the C library and the arena, which keep no lock of another thread's but the allocator's, and that one is free in a child.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            KILLS.set(true);
+            // SAFETY: the file is this test's, here and below.
+            let (outcome, _) = failing_after(calls, || unsafe { durable().create(&path) });
+            // SAFETY: ends the child without the parent's destructors.
+            unsafe { libc::_exit(i32::from(outcome.is_err())) }
+        }
+        let mut status = -1;
+        // SAFETY: `status` is a valid place.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        let found = fs::exists(&path).unwrap();
+        // Where files without names cannot be, a temporary one is left.
+        assert!(!unnamed || entries(directory.path()) == usize::from(found));
+        if found {
+            // SAFETY: as above.
+            drop(unsafe { MappedArena::open(&path) }.unwrap());
+            fs::remove_file(&path).unwrap();
+        }
+        if libc::WIFEXITED(status) {
+            assert_eq!((libc::WEXITSTATUS(status), found), (0, true));
+            break;
+        }
+        killed += 1;
+    }
+    assert!(killed >= 3, "mapping, sizing and syncing");
+}
+
+#[test]
 fn an_opening_that_fails_changes_nothing() {
+    let _alone = FORK.lock();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("arena");
     // SAFETY: the file is this test's, here and below.

@@ -1,7 +1,8 @@
 //! Kills writers at random moments and verifies the log.
 //!
 //! Writers are forked, open the log by its path, append as fast as they can, and count each commit in a second mapped arena, the ledger. Whatever
-//! the ledger says of a writer when it is killed must be in the log, and at most one record more: the one it was about to count.
+//! the ledger says of a writer when it is killed must be in the log, and at most one record more: the one it was about to count. The ledger also says how many
+//! bytes a writer has left at the ends of its chunks, which are lost to no crash.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -31,6 +32,9 @@ pub(crate) struct Options {
     /// Capacity of each log, in bytes; a full one is followed by another
     #[arg(long, default_value_t = 32 << 20)]
     capacity: usize,
+    /// Bytes that a writer claims at once; 0: each record by itself
+    #[arg(long, default_value_t = 0)]
+    chunk: usize,
     /// Commit to the disk, as for a power loss
     #[arg(long)]
     durable: bool,
@@ -86,6 +90,13 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// A writer's place in the ledger: the records that it has committed, and the bytes that it has left at the ends of chunks.
+#[derive(Clone, Copy)]
+struct Account {
+    records: Address,
+    tails: Address,
+}
+
 /// A running writer.
 struct Writer {
     process: libc::pid_t,
@@ -98,19 +109,21 @@ fn one_log(options: &Options, path: &Path, seed: &mut u64, totals: &mut Totals) 
     let ledger_path = path.with_extension("ledger");
     // SAFETY: the file is new, and only this program's writers know it.
     let ledger = unsafe { MappedArena::create(&ledger_path, 65_536) }?;
-    let counts = (0..options.writers).map(|_| ledger.allocate_address(8)).collect::<Result<Vec<_>, _>>()?;
+    let account = |_| ledger.allocate_addresses([8; 2]).map(|[records, tails]| Account { records, tails });
+    let accounts = (0..options.writers).map(account).collect::<Result<Vec<_>, _>>()?;
     let mut reader = Reader::open(path)?;
     let mut findings = Findings::default();
     let mut next_id = 0;
-    let mut spawn = |count: Address| -> Result<Writer, Box<dyn Error>> {
+    let mut spawn = |account: Account| -> Result<Writer, Box<dyn Error>> {
         // ORDERING: Relaxed: the writer that counts here starts after this.
-        ledger.atomic_u64_at(count)?.store(0, Relaxed);
+        ledger.atomic_u64_at(account.records)?.store(0, Relaxed);
+        ledger.atomic_u64_at(account.tails)?.store(0, Relaxed);
         let id = next_id;
         next_id += 1;
         // SAFETY: this process has one thread, so the child can do all that its parent can.
         match unsafe { libc::fork() } {
             0 => {
-                let outcome = write_until_killed(options, path, &ledger_path, count, id);
+                let outcome = write_until_killed(options, path, &ledger_path, account, id);
                 if let Err(error) = &outcome {
                     eprintln!("writer {id}: {error}");
                 }
@@ -121,43 +134,50 @@ fn one_log(options: &Options, path: &Path, seed: &mut u64, totals: &mut Totals) 
             process => Ok(Writer { process, id }),
         }
     };
-    let mut writers = counts.iter().map(|&count| spawn(count)).collect::<Result<Vec<_>, _>>()?;
+    let mut writers = accounts.iter().map(|&account| spawn(account)).collect::<Result<Vec<_>, _>>()?;
     // What the ledger said of each writer when it was dead.
     let mut committed = HashMap::new();
-    let mut kills = 0;
-    let mut bury = |writer: &Writer, count: Address| -> Result<(), Box<dyn Error>> {
+    let (mut kills, mut tails) = (0, 0);
+    let mut bury = |writer: &Writer, account: Account| -> Result<(), Box<dyn Error>> {
         kills += usize::from(end(writer)?);
         // ORDERING: Acquire pairs with the writer's Release: it committed what it counted.
-        committed.insert(writer.id, ledger.atomic_u64_at(count)?.load(Acquire));
+        committed.insert(writer.id, ledger.atomic_u64_at(account.records)?.load(Acquire));
+        // ORDERING: Relaxed: waiting for a process is an order.
+        tails += ledger.atomic_u64_at(account.tails)?.load(Relaxed) as usize;
         Ok(())
     };
     for round in 1_u64.. {
         thread::sleep(Duration::from_micros(random(seed) % (options.interval + 1)));
         let victim = random(seed) as usize % writers.len();
-        bury(&writers[victim], counts[victim])?;
-        writers[victim] = spawn(counts[victim])?;
+        bury(&writers[victim], accounts[victim])?;
+        writers[victim] = spawn(accounts[victim])?;
         let full = log.arena.used() > log.arena.capacity() / 4 * 3;
         let done = totals.kills + round + writers.len() as u64 >= options.kills;
         if full || done {
             break;
         }
         if round.is_multiple_of(10) {
-            wait_for_progress(&ledger, &counts)?;
+            wait_for_progress(&ledger, &accounts)?;
         }
     }
-    for (writer, &count) in writers.iter().zip(&counts) {
-        bury(writer, count)?;
+    for (writer, &account) in writers.iter().zip(&accounts) {
+        bury(writer, account)?;
     }
     findings.update(&mut reader)?;
+    let ended = committed.len();
     for (writer, counted) in committed {
         let found = findings.records.get(&writer).copied().unwrap_or(0);
         if found < counted || found > counted + 1 {
             return Err(format!("writer {writer} had committed {counted} records, and the log has {found}").into());
         }
     }
-    let unaccounted = findings.unaccounted(log.arena.used());
-    // A killed writer leaves the record that it had claimed and not committed.
-    let most = kills * findings.largest;
+    let unaccounted = findings.unaccounted(log.arena.used()).saturating_sub(tails);
+    let most = match options.chunk {
+        // A killed writer leaves the record that it had claimed and not committed.
+        0 => kills * findings.largest,
+        // Every writer leaves the rest of a chunk, and may be killed before it counts a tail, which is shorter than a record.
+        chunk => ended * (chunk + findings.largest),
+    };
     if unaccounted > most {
         return Err(
             format!("{unaccounted} bytes are unaccounted for after {kills} kills, {most} at most may be").into()
@@ -179,10 +199,10 @@ fn one_log(options: &Options, path: &Path, seed: &mut u64, totals: &mut Totals) 
 }
 
 /// Waits until some writer commits another record: those that are left wait for nobody who is dead.
-fn wait_for_progress(ledger: &MappedArena, counts: &[Address]) -> Result<(), Box<dyn Error>> {
+fn wait_for_progress(ledger: &MappedArena, accounts: &[Account]) -> Result<(), Box<dyn Error>> {
     let committed = || -> Result<Vec<u64>, AccessError> {
         // ORDERING: Relaxed: only the numbers are compared.
-        counts.iter().map(|&count| Ok(ledger.atomic_u64_at(count)?.load(Relaxed))).collect()
+        accounts.iter().map(|account| Ok(ledger.atomic_u64_at(account.records)?.load(Relaxed))).collect()
     };
     let (start, before) = (Instant::now(), committed()?);
     while committed()? == before {
@@ -214,13 +234,14 @@ fn write_until_killed(
     options: &Options,
     log: &Path,
     ledger: &Path,
-    count: Address,
+    account: Account,
     id: u64,
 ) -> Result<(), Box<dyn Error>> {
-    let mut log = Log::open(log, options.capacity, options.durable)?;
+    let mut log = Log::open(log, options.capacity, options.durable)?.chunked(options.chunk);
     // SAFETY: only this program's writers know the file, which is not truncated.
     let ledger = unsafe { MappedArena::open(ledger) }?;
-    let count = ledger.atomic_u64_at(count).map_err(MapError::from)?;
+    let count = ledger.atomic_u64_at(account.records).map_err(MapError::from)?;
+    let tails = ledger.atomic_u64_at(account.tails).map_err(MapError::from)?;
     let text: Vec<u8> = (0..512).map(|index| (index * 7 + id) as u8).collect();
     for number in 0.. {
         // The rest is for whoever comes after the crashes.
@@ -231,6 +252,8 @@ fn write_until_killed(
         log.append(id, number, &text[..len as usize])?;
         // ORDERING: Release: whoever reads the count sees the commit, see `one_log`.
         count.store(number + 1, Release);
+        // ORDERING: Relaxed: read when this process is gone.
+        tails.store(log.tails, Relaxed);
     }
     Ok(())
 }

@@ -34,8 +34,10 @@ pub(crate) struct Log {
     durable: bool,
     /// Bytes to claim at once, for many records; 0: each record by itself.
     chunk: usize,
-    /// What is left of the last chunk: zeros that nobody else knows.
+    /// What is left of the last chunk: bytes that nobody else knows.
     rest: Option<Address>,
+    /// Bytes at the ends of chunks that were too few for the next record.
+    pub(crate) tails: u64,
     buffer: Vec<u8>,
 }
 
@@ -70,7 +72,7 @@ impl Log {
         if table.size() as usize != TABLE_SIZE {
             return Err("the file is no log: its root names something else".into());
         }
-        Ok(Self { arena, table, durable, chunk: 0, rest: None, buffer: Vec::new() })
+        Ok(Self { arena, table, durable, chunk: 0, rest: None, tails: 0, buffer: Vec::new() })
     }
 
     /// Has the log claim `bytes` at a time, so that writers meet at the arena's cursor once for many records. A writer that is killed then
@@ -87,16 +89,21 @@ impl Log {
             return Ok(self.arena.allocate_copy(&self.buffer)?);
         }
         if self.rest.is_none_or(|rest| (rest.size() as usize) < step) {
-            self.rest = self.arena.allocate_address(self.chunk).ok();
+            self.tails += self.rest.map_or(0, |rest| rest.size().into());
+            // Not zeroed: records fill it. Zeroing a whole chunk at once has each of its cache lines fetched in a burst, and then again.
+            self.rest = self.arena.allocate_address_uninit(self.chunk).ok();
         }
         let Some(rest) = self.rest else {
             // Room for a record, but for no chunk.
             return Ok(self.arena.allocate_copy(&self.buffer)?);
         };
-        let record = Address::new(rest.offset(), self.buffer.len() as u32).unwrap_or(rest);
-        self.rest = Address::new(rest.offset() + step as u32, rest.size() - step as u32);
-        self.arena.write_from(record, &self.buffer).map_err(MapError::from)?;
-        Ok(record)
+        let part = |offset: usize, size| Address::new(rest.offset() + offset as u32, size as u32);
+        self.rest = part(step, rest.size() as usize - step);
+        // In whole words, which are stored without a look at what they held.
+        let len = self.buffer.len();
+        self.buffer.resize(step, 0);
+        self.arena.write_from(part(0, step).unwrap_or(rest), &self.buffer).map_err(MapError::from)?;
+        Ok(part(0, len).unwrap_or(rest))
     }
 
     /// Appends a record. It is committed when this returns; with durability, on the disk.

@@ -61,6 +61,23 @@ impl MappedArena {
     /// # Errors
     ///
     /// [`AccessError::Unused`] and [`AccessError::Size`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("read-into-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// let text = arena.allocate_copy(b"hello")?;
+    /// let mut start = [0; 4];
+    /// arena.read_into(text, &mut start)?;
+    /// assert_eq!(&start, b"hell");
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn read_into(&self, address: Address, into: &mut [u8]) -> Result<(), AccessError> {
         let source = self.at(checked(address, into.len(), self.used())?);
@@ -80,6 +97,22 @@ impl MappedArena {
     /// # Errors
     ///
     /// [`AccessError::Unused`] and [`AccessError::Size`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::{AccessError, MappedArena};
+    ///
+    /// let path = std::env::temp_dir().join(format!("write-from-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// let text = arena.allocate_address(5)?;
+    /// arena.write_from(text, b"hello")?;
+    /// assert!(matches!(arena.write_from(text, b"hello, world"), Err(AccessError::Size { .. })));
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn write_from(&self, address: Address, bytes: &[u8]) -> Result<(), AccessError> {
         let target = self.at(checked(address, bytes.len(), self.used())?);
@@ -93,6 +126,22 @@ impl MappedArena {
     /// # Errors
     ///
     /// [`AccessError::Unused`] and [`AccessError::Size`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("read-value-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// let point = arena.allocate_address(8)?;
+    /// arena.write_value(point, &[3_u32, 4])?;
+    /// assert_eq!(arena.read_value::<[u32; 2]>(point)?, [3, 4]);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn read_value<T: FromBytes + IntoBytes>(&self, address: Address) -> Result<T, AccessError> {
         let mut value = T::new_zeroed();
@@ -105,6 +154,22 @@ impl MappedArena {
     /// # Errors
     ///
     /// [`AccessError::Unused`] and [`AccessError::Size`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("write-value-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// let number = arena.allocate_address(8)?;
+    /// arena.write_value(number, &7_u64)?;
+    /// assert_eq!(arena.read_value::<u64>(number)?, 7);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn write_value<T: IntoBytes + Immutable>(&self, address: Address, value: &T) -> Result<(), AccessError> {
         self.write_from(address, value.as_bytes())
@@ -112,20 +177,23 @@ impl MappedArena {
 
     /// The first 8 bytes of an address as an atomic, for links, counters and flags.
     ///
+    /// # Examples
+    ///
     /// ```
     /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
     /// use std::sync::atomic::Ordering::{Acquire, Release};
-    /// # use marena_std::MappedArena;
-    /// # let directory = tempfile::tempdir()?;
-    /// # let path = directory.path().join("arena");
-    /// # // SAFETY: the file is new, and nobody else knows it.
-    /// # let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("atomic-u64-at-{}.arena", std::process::id()));
+    /// // SAFETY: the file is new, and nobody else knows it.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
     /// let link = arena.allocate_address(8)?;
     /// let record = arena.allocate_copy(b"record")?;
     /// arena.atomic_u64_at(link)?.store(record.to_raw(), Release);
     /// // Elsewhere:
     /// let raw = arena.atomic_u64_at(link)?.load(Acquire);
-    /// # assert_eq!(raw, record.to_raw());
+    /// assert_eq!(raw, record.to_raw());
+    /// # std::fs::remove_file(&path)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -149,6 +217,26 @@ impl MappedArena {
     ///
     /// While the result is used, whatever else this process does with the aligned 8 bytes around it either uses this method too or races with no write: atomic
     /// accesses of different sizes that overlap must not race, and all other methods use 8 bytes. [`atomic_u64_at`](Self::atomic_u64_at) needs no such promise.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use std::sync::atomic::Ordering::{Acquire, Release};
+    ///
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("atomic-u32-at-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// let flag = arena.allocate_address(4)?;
+    /// // SAFETY: this method alone is used for the block.
+    /// let flag = unsafe { arena.atomic_u32_at(flag) }?;
+    /// flag.store(1, Release);
+    /// assert_eq!(flag.load(Acquire), 1);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub unsafe fn atomic_u32_at(&self, address: Address) -> Result<&AtomicU32, AccessError> {
         let offset = checked_aligned(address, size_of::<u32>(), align_of::<u32>(), self.used())?;
@@ -169,6 +257,23 @@ impl MappedArena {
     ///
     /// - While the result is used, nobody writes the bytes, in any process: they were published and are never written again.
     /// - What was written before happens before this call: an [`Acquire`](std::sync::atomic::Ordering::Acquire) load of a link, or [`root`](Self::root), led to the address.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("view-address-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// arena.publish_root(0, arena.allocate_copy(b"hello")?)?;
+    /// let text = arena.root(0).unwrap();
+    /// // SAFETY: the root led here, and the text is never written again.
+    /// assert_eq!(unsafe { arena.view_address(text) }?, b"hello");
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub unsafe fn view_address(&self, address: Address) -> Result<&[u8], AccessError> {
         let len = address.size() as usize;
@@ -186,6 +291,25 @@ impl MappedArena {
     /// # Safety
     ///
     /// As for [`view_address`](Self::view_address).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("view-value-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// let numbers = arena.allocate_address(16)?;
+    /// arena.write_value(numbers, &[1_u64, 2])?;
+    /// arena.publish_root(0, numbers)?;
+    /// // SAFETY: the root leads here, and the numbers are never written again.
+    /// let numbers: &[u64; 2] = unsafe { arena.view_value(arena.root(0).unwrap()) }?;
+    /// assert_eq!(numbers, &[1, 2]);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub unsafe fn view_value<T: FromBytes + Immutable>(&self, address: Address) -> Result<&T, AccessError> {
         let offset = checked(address, size_of::<T>(), self.used())?;

@@ -1,19 +1,16 @@
 //! The arena that several processes share.
 
-use std::alloc::Layout;
 use std::fmt;
 use std::path::Path;
-use std::ptr::NonNull;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
-use marena_core::{ARENA_MAX_ALLOC_SIZE, ARENA_MIN_ADDRESS, Address, AllocError, Memory, Stats};
+use marena_core::Stats;
 
 use super::builder::{Durability, MappedBuilder};
 use super::error::MapError;
 use super::memory::MappedMemory;
 use super::view::MappedView;
-use super::words::{self, WORD};
 
 /// An arena in a file: the same for every process that has the file mapped, and still there after a restart.
 ///
@@ -38,8 +35,8 @@ use super::words::{self, WORD};
 /// ```
 /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
 /// use marena_std::MappedArena;
-/// # let directory = tempfile::tempdir()?;
-/// # let path = directory.path().join("arena");
+///
+/// let path = std::env::temp_dir().join(format!("mapped-arena-{}.arena", std::process::id()));
 ///
 /// // SAFETY: the file is new, and whoever opens it uses this type.
 /// let arena = unsafe { MappedArena::open_or_create(&path, 1 << 20) }?;
@@ -53,6 +50,7 @@ use super::words::{self, WORD};
 /// let mut text = [0; 5];
 /// again.read_into(found, &mut text)?;
 /// assert_eq!(&text, b"hello");
+/// # std::fs::remove_file(&path)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct MappedArena {
@@ -65,6 +63,21 @@ pub struct MappedArena {
 /// Making and opening. [`builder`](Self::builder) has more settings.
 impl MappedArena {
     /// An arena with more to say about than its capacity.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("builder-{}.arena", std::process::id()));
+    /// let builder = MappedArena::builder().capacity(1 << 20).page_alignment(4096);
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { builder.create(&path) }?;
+    /// assert_eq!(arena.capacity(), 1 << 20);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> MappedBuilder {
         MappedBuilder::default()
     }
@@ -85,6 +98,24 @@ impl MappedArena {
     ///   makes new files only under their own names.
     /// - The file's bytes are written only through this type, or in the same way: as marena's layout (`LAYOUT.md` of `marena-core`) describes.
     ///   A peer that breaks this may spoil what is in the arena, and how much of it is left; addresses stay in range all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::{MapError, MappedArena};
+    ///
+    /// let path = std::env::temp_dir().join(format!("create-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 100_000) }?;
+    /// assert_eq!(arena.capacity(), 131_072);
+    /// // What is there is left alone.
+    /// // SAFETY: as above.
+    /// let again = unsafe { MappedArena::create(&path, 100_000) };
+    /// assert!(matches!(again, Err(MapError::Exists { .. })));
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub unsafe fn create(path: impl AsRef<Path>, capacity: usize) -> Result<Self, MapError> {
         // SAFETY: the caller's promise.
         unsafe { Self::builder().capacity(capacity).create(path) }
@@ -99,6 +130,24 @@ impl MappedArena {
     /// # Safety
     ///
     /// As for [`create`](Self::create).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("open-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// arena.allocate_copy(b"there after a restart")?;
+    /// drop(arena);
+    /// // SAFETY: as above.
+    /// let again = unsafe { MappedArena::open(&path) }?;
+    /// assert_eq!(again.used(), 24);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub unsafe fn open(path: impl AsRef<Path>) -> Result<Self, MapError> {
         // SAFETY: the caller's promise.
         unsafe { Self::builder().open(path) }
@@ -113,6 +162,22 @@ impl MappedArena {
     /// # Safety
     ///
     /// As for [`create`](Self::create).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("open-or-create-{}.arena", std::process::id()));
+    /// // SAFETY: whoever opens the file uses this type, and nobody makes it shorter; here and below.
+    /// let one = unsafe { MappedArena::open_or_create(&path, 65_536) }?;
+    /// let two = unsafe { MappedArena::open_or_create(&path, 65_536) }?;
+    /// one.allocate_address(8)?;
+    /// assert_eq!(two.used(), 8);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub unsafe fn open_or_create(path: impl AsRef<Path>, capacity: usize) -> Result<Self, MapError> {
         // SAFETY: the caller's promise.
         unsafe { Self::builder().capacity(capacity).open_or_create(path) }
@@ -127,6 +192,22 @@ impl MappedArena {
     /// # Safety
     ///
     /// As for [`create`](Self::create).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("open-read-only-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file; here and below.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// let view = unsafe { MappedArena::open_read_only(&path) }?;
+    /// arena.allocate_address(8)?;
+    /// assert_eq!(view.used(), 8);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub unsafe fn open_read_only(path: impl AsRef<Path>) -> Result<MappedView, MapError> {
         // SAFETY: the caller's promise.
         unsafe { Self::builder().open_read_only(path) }
@@ -140,12 +221,41 @@ impl MappedArena {
 /// Figures, as [`marena_core::Arena`] has them.
 impl MappedArena {
     /// Bytes of the whole file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("capacity-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// assert_eq!(arena.capacity(), 65_536);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.core.capacity()
     }
 
     /// Bytes handed out, to all processes; a snapshot.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("used-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// arena.allocate_address(201)?;
+    /// assert_eq!(arena.used(), 208);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     #[inline]
     pub fn used(&self) -> usize {
@@ -153,118 +263,47 @@ impl MappedArena {
     }
 
     /// Bytes left; a snapshot.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("remaining-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// assert_eq!(arena.remaining(), 65_536 - 128);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn remaining(&self) -> usize {
         self.core.remaining()
     }
 
     /// All figures at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("stats-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// arena.allocate_address(6000)?;
+    /// let stats = arena.stats().to_string();
+    /// assert_eq!(stats, "6000 of 65408 bytes used (9.1 %), 59408 left; high water 6000, stranded 0");
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.core.stats()
     }
 }
-
-/// Allocating: addresses of blocks that are this caller's until it tells others.
-impl MappedArena {
-    /// `size` zeroed bytes at a multiple of 8.
-    ///
-    /// # Errors
-    ///
-    /// [`AllocError::TooLarge`] and [`AllocError::Full`].
-    #[inline]
-    pub fn allocate_address(&self, size: usize) -> Result<Address, AllocError> {
-        self.allocate_address_aligned(size, WORD)
-    }
-
-    /// As [`allocate_address`](Self::allocate_address), at a multiple of `align`: a power of two, at most 4,096, since other processes have the file at
-    /// other addresses.
-    ///
-    /// # Errors
-    ///
-    /// [`AllocError::TooLarge`], [`AllocError::Full`] and [`AllocError::Alignment`].
-    #[inline]
-    pub fn allocate_address_aligned(&self, size: usize, align: usize) -> Result<Address, AllocError> {
-        let start = self.claim(size, align)?;
-        // SAFETY: just claimed, in whole words, and nobody accesses the bytes otherwise than `atomic_u64_at` does: see `claim`.
-        unsafe { words::zero(start, size) };
-        Ok(self.address_of(start, size))
-    }
-
-    /// Several blocks of zeroed bytes, or none of them.
-    ///
-    /// # Errors
-    ///
-    /// [`AllocError::TooLarge`] and [`AllocError::Full`].
-    pub fn allocate_addresses<const N: usize>(&self, sizes: [usize; N]) -> Result<[Address; N], AllocError> {
-        let mut total = 0_usize;
-        for size in sizes {
-            if size > ARENA_MAX_ALLOC_SIZE {
-                return Err(AllocError::TooLarge { requested: size });
-            }
-            // Saturated, a sum is more than any arena has left.
-            total = total.saturating_add(size.next_multiple_of(WORD));
-        }
-        if total > self.remaining() {
-            return Err(AllocError::Full { requested: total, remaining: self.remaining() });
-        }
-        let whole = self.allocate_address(total)?;
-        let mut offset = whole.offset() as usize;
-        Ok(sizes.map(|size| {
-            let start = offset;
-            offset += size.next_multiple_of(WORD);
-            // The whole lies in the region, so each part does.
-            Address::new(start as u32, size as u32).unwrap_or(whole)
-        }))
-    }
-
-    /// A block with a copy of `bytes` in it: what [`allocate_address`](Self::allocate_address) and [`write_from`](Self::write_from) do, without writing zeros first.
-    ///
-    /// # Errors
-    ///
-    /// [`AllocError::TooLarge`] and [`AllocError::Full`].
-    #[inline]
-    pub fn allocate_copy(&self, bytes: &[u8]) -> Result<Address, AllocError> {
-        let start = self.claim(bytes.len(), WORD)?;
-        let whole_words = bytes.len() & !(WORD - 1);
-        // SAFETY: the claim has whole words, as many as the bytes take, rounded up.
-        let last = unsafe { start.add(whole_words) };
-        // SAFETY: as in `allocate_address_aligned`; nothing but zeros behind the last byte.
-        unsafe { words::zero(last, bytes.len() - whole_words) };
-        // SAFETY: as above.
-        unsafe { words::copy_in(start, bytes) };
-        Ok(self.address_of(start, bytes.len()))
-    }
-
-    /// Claims `size` bytes, rounded up to words. This process accesses them by 64-bit atomics of aligned words only, unless a caller of an unsafe method has
-    /// promised that its accesses race with none.
-    #[inline]
-    fn claim(&self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
-        if !align.is_power_of_two() {
-            let supported = MappedMemory::REMAP_ALIGN.unwrap_or(1);
-            return Err(AllocError::Alignment { requested: align, supported });
-        }
-        let layout = Layout::from_size_align(size, align.max(WORD));
-        let layout = layout.map_err(|_| AllocError::TooLarge { requested: size })?;
-        Ok(self.core.allocate_layout(layout)?.cast())
-    }
-
-    /// The address of a block just claimed; a block of no bytes lies anywhere.
-    #[inline]
-    fn address_of(&self, start: NonNull<u8>, size: usize) -> Address {
-        let base = self.core.memory().region().cast::<u8>().addr().get();
-        let offset = if size == 0 { ARENA_MIN_ADDRESS as usize } else { start.addr().get() - base };
-        let address = Address::new(offset as u32, size as u32);
-        debug_assert!(address.is_some(), "{size} bytes at {offset}");
-        address.unwrap_or(EMPTY)
-    }
-}
-
-/// The address of no bytes.
-const EMPTY: Address = match Address::new(ARENA_MIN_ADDRESS, 0) {
-    Some(address) => address,
-    None => unreachable!(),
-};
 
 /// The other door.
 impl MappedArena {
@@ -279,17 +318,20 @@ impl MappedArena {
     /// - Nobody, in this process or another, accesses the bytes of a block, value, handle or view by this type's copies and atomics, but to read
     ///   bytes that nobody writes any more.
     ///
+    /// # Examples
+    ///
     /// ```
     /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// # use marena_std::MappedArena;
-    /// # let directory = tempfile::tempdir()?;
-    /// # let path = directory.path().join("arena");
-    /// # // SAFETY: the file is new, and nobody else knows it.
-    /// # let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("plain-{}.arena", std::process::id()));
+    /// // SAFETY: the file is new, and nobody else knows it.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
     /// // SAFETY: this process is alone with the file, and the block's address goes nowhere before it is written.
     /// let mut block = unsafe { arena.plain() }.allocate(5)?;
     /// block.copy_from_slice(b"hello");
     /// arena.publish_root(0, block.publish().address())?;
+    /// # std::fs::remove_file(&path)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -304,6 +346,23 @@ impl MappedArena {
     ///
     /// - No other call on this file runs meanwhile, in any process.
     /// - Nobody uses addresses, references or handles from before afterwards. They are not detected.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("reset-shared-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// arena.publish_root(0, arena.allocate_copy(b"hello")?)?;
+    /// // SAFETY: nobody else has the file, and the address from before is not used.
+    /// unsafe { arena.reset_shared() };
+    /// assert_eq!((arena.used(), arena.root(0)), (0, None));
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub unsafe fn reset_shared(&self) {
         for slot in 0..super::ROOTS {
             if let Some(root) = self.slot(slot) {

@@ -111,12 +111,13 @@ pub enum MapError {
 /// ```
 /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
 /// use marena_std::{AccessError, Address, MappedArena};
-/// # let directory = tempfile::tempdir()?;
-/// # let path = directory.path().join("arena");
+///
+/// let path = std::env::temp_dir().join(format!("access-error-{}.arena", std::process::id()));
 /// // SAFETY: the file is new, and nobody else knows it.
 /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
 /// let nothing = Address::new(4096, 8).unwrap();
 /// assert!(matches!(arena.atomic_u64_at(nothing), Err(AccessError::Unused { used: 0, .. })));
+/// # std::fs::remove_file(&path)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

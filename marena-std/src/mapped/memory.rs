@@ -15,6 +15,26 @@ pub(super) const SMALLEST_PAGE: usize = 4096;
 /// A file that is mapped for reading and writing, and locked against being replaced: what a [`MappedArena`](super::MappedArena) lives in.
 ///
 /// Not [`ExclusiveMemory`](marena_core::ExclusiveMemory), since other processes may have the file mapped too.
+///
+/// # Examples
+///
+/// ```
+/// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+/// use marena_std::marena_core::{Arena, Memory};
+/// use marena_std::{MappedArena, MappedMemory};
+///
+/// let path = std::env::temp_dir().join(format!("mapped-memory-{}.arena", std::process::id()));
+/// // SAFETY: nobody else knows the file.
+/// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+/// // The core's arena over a file can be passed to code that is written for any memory.
+/// fn room<M: Memory>(arena: &Arena<M>) -> usize {
+///     arena.remaining()
+/// }
+/// // SAFETY: only a figure is asked for.
+/// assert_eq!(room::<MappedMemory>(unsafe { arena.plain() }), 65_408);
+/// # std::fs::remove_file(&path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct MappedMemory {
     /// INVARIANT: all of `mapping`; raw, so that no reference to bytes that others write is ever made.
     region: NonNull<[u8]>,

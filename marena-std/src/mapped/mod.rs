@@ -1,12 +1,16 @@
 //! Arenas in files, shared between processes and found again after a restart.
 
 mod access;
+mod allocate;
 mod arena;
 mod builder;
 mod error;
 mod file;
 mod memory;
+mod new_file;
 mod roots;
+#[cfg(target_os = "linux")]
+mod unnamed;
 mod view;
 mod words;
 

@@ -16,6 +16,23 @@ impl MappedArena {
     /// What a slot (0 to 3) names: what was last published there, by any process, before or after a restart. `None` if that is nothing, or damaged.
     ///
     /// Whatever was written before it was published is visible after this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("root-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// assert_eq!(arena.root(0), None);
+    /// let text = arena.allocate_copy(b"hello")?;
+    /// arena.publish_root(0, text)?;
+    /// assert_eq!(arena.root(0), Some(text));
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     #[inline]
     pub fn root(&self, slot: usize) -> Option<Address> {
@@ -33,6 +50,22 @@ impl MappedArena {
     ///
     /// [`MapError::Slot`] and [`MapError::Access`]; where data has to be flushed, [`MapError::Flush`] and [`MapError::Undurable`]. If the data could
     /// not be flushed, the slot is unchanged. If the slot itself could not be, it is changed for all processes, but perhaps not on the disk.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::{Durability, MappedArena};
+    ///
+    /// let path = std::env::temp_dir().join(format!("publish-root-{}.arena", std::process::id()));
+    /// let builder = MappedArena::builder().capacity(65_536).durability(Durability::FlushOnPublish);
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { builder.create(&path) }?;
+    /// let text = arena.allocate_copy(b"on the disk before its root is")?;
+    /// arena.publish_root(0, text)?;
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn publish_root(&self, slot: usize, address: Address) -> Result<(), MapError> {
         let root = self.slot(slot).ok_or(MapError::Slot { slot })?;
         self.before_publication(address)?;
@@ -49,17 +82,20 @@ impl MappedArena {
     ///
     /// As for [`publish_root`](Self::publish_root).
     ///
+    /// # Examples
+    ///
     /// ```
     /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// # use marena_std::MappedArena;
-    /// # let directory = tempfile::tempdir()?;
-    /// # let path = directory.path().join("arena");
-    /// # // SAFETY: the file is new, and nobody else knows it.
-    /// # let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("publish-root-if-{}.arena", std::process::id()));
+    /// // SAFETY: the file is new, and nobody else knows it.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
     /// let (mine, other) = (arena.allocate_address(8)?, arena.allocate_address(8)?);
     /// assert!(arena.publish_root_if(0, None, mine)?);
     /// assert!(!arena.publish_root_if(0, None, other)?);
     /// assert_eq!(arena.root(0), Some(mine));
+    /// # std::fs::remove_file(&path)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn publish_root_if(&self, slot: usize, current: Option<Address>, address: Address) -> Result<bool, MapError> {
@@ -77,6 +113,24 @@ impl MappedArena {
     /// # Errors
     ///
     /// [`MapError::Flush`] and [`MapError::Undurable`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use std::sync::atomic::Ordering::Relaxed;
+    ///
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("flush-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// let counter = arena.allocate_address(8)?;
+    /// arena.atomic_u64_at(counter)?.fetch_add(1, Relaxed);
+    /// arena.flush()?;
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flush(&self) -> Result<(), MapError> {
         self.flush_bytes(0, ARENA_MIN_ADDRESS as usize + self.used())
     }
@@ -87,6 +141,25 @@ impl MappedArena {
     /// # Errors
     ///
     /// [`MapError::Access`], [`MapError::Flush`] and [`MapError::Undurable`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("flush-range-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// let text = arena.allocate_address(5)?;
+    /// arena.publish_root(0, text)?;
+    /// arena.flush()?;
+    /// // From here on, the text is all that changes.
+    /// arena.write_from(text, b"hello")?;
+    /// arena.flush_range(text)?;
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flush_range(&self, address: Address) -> Result<(), MapError> {
         let offset = checked(address, 0, self.used())?;
         self.flush_bytes(offset, address.size() as usize)

@@ -8,8 +8,9 @@ use std::slice;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicU32, fence};
 
-use marena_core::{ARENA_MIN_ADDRESS, Address, AttachError, Header};
+use marena_core::{ARENA_MIN_ADDRESS, Address, AttachError, Header, Stats};
 use memmap2::MmapRaw;
+use static_assertions::const_assert;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::access::{aligned, checked, checked_aligned};
@@ -17,15 +18,21 @@ use super::error::AccessError;
 use super::memory::options;
 use super::words::{self, WORD};
 
-/// Where the header's fields lie that a view reads: see [`Header`].
-const ROOTS_OFFSET: usize = 24;
-const CURSOR_OFFSET: usize = 64;
+type FileHeader = Header<portable_atomic::AtomicU32>;
 
 const HEADER_SIZE: usize = ARENA_MIN_ADDRESS as usize;
 
 /// The bytes of a header, taken out of memory that the arena's own check could not read.
 #[repr(C, align(128))]
 struct HeaderCopy([u8; HEADER_SIZE]);
+
+// A copy is read as a header.
+const_assert!(size_of::<HeaderCopy>() == size_of::<FileHeader>());
+const_assert!(align_of::<HeaderCopy>() >= align_of::<FileHeader>());
+// Roots are loaded as words, the cursor as half of one.
+const_assert!(FileHeader::ROOTS_OFFSET.is_multiple_of(WORD));
+const_assert!(FileHeader::ROOTS_OFFSET + super::ROOTS * WORD <= HEADER_SIZE);
+const_assert!(FileHeader::CURSOR_OFFSET.is_multiple_of(4) && FileHeader::CURSOR_OFFSET < HEADER_SIZE);
 
 /// An arena whose file is mapped for reading: [`MappedArena::open_read_only`](super::MappedArena::open_read_only).
 ///
@@ -37,10 +44,10 @@ struct HeaderCopy([u8; HEADER_SIZE]);
 /// ```
 /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
 /// use marena_std::MappedArena;
-/// # let directory = tempfile::tempdir()?;
-/// # let path = directory.path().join("arena");
-/// # // SAFETY: the file is new, and whoever opens it uses this type.
-/// # let arena = unsafe { MappedArena::create(&path, 1 << 20) }?;
+///
+/// let path = std::env::temp_dir().join(format!("mapped-view-{}.arena", std::process::id()));
+/// // SAFETY: the file is new, and whoever opens it uses this type.
+/// let arena = unsafe { MappedArena::create(&path, 1 << 20) }?;
 /// // SAFETY: everyone who writes the file does so through `MappedArena`.
 /// let view = unsafe { MappedArena::open_read_only(&path) }?;
 /// assert_eq!(view.root(0), None);
@@ -49,6 +56,7 @@ struct HeaderCopy([u8; HEADER_SIZE]);
 /// let mut text = [0; 5];
 /// view.read_into(view.root(0).unwrap(), &mut text)?;
 /// assert_eq!(&text, b"hello");
+/// # std::fs::remove_file(&path)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct MappedView {
@@ -67,9 +75,14 @@ impl MappedView {
         Ok(Self { start, mapping, _file: file })
     }
 
-    /// Whether the file holds an arena. Asked before anything else, of a copy of the header: the arena's own check uses wider and stricter
-    /// loads.
+    /// Whether the file holds an arena. Asked before anything else.
     pub(super) fn validate(&self) -> Result<(), AttachError> {
+        self.with_header(|header| header.validate(self.mapping.len()))
+    }
+
+    /// Calls with a copy of the header: what asks the header itself uses wider and stricter loads than are allowed here. If the file has no room for
+    /// a header, the copy is zero.
+    fn with_header<R>(&self, ask: impl FnOnce(&FileHeader) -> R) -> R {
         let mut copy = HeaderCopy([0; HEADER_SIZE]);
         if self.mapping.len() >= HEADER_SIZE {
             // SAFETY: the mapping is at least as long as the header, so `load_word` takes every word of it.
@@ -78,40 +91,128 @@ impl MappedView {
         // ORDERING: with the relaxed loads before it, the fence pairs with the Release that ends the header's formatting.
         fence(Acquire);
         // SAFETY: as large and as aligned as a header, which any initialised bytes are; reached only through this pointer.
-        let header = unsafe { &*(&raw mut copy).cast::<Header<portable_atomic::AtomicU32>>() };
-        header.validate(self.mapping.len())
+        ask(unsafe { &*(&raw mut copy).cast::<FileHeader>() })
     }
 
     /// Bytes of the whole file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("view-capacity-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// // SAFETY: as above.
+    /// let view = unsafe { MappedArena::open_read_only(&path) }?;
+    /// assert_eq!(view.capacity(), 65_536);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.mapping.len() & !(WORD - 1)
     }
 
     /// Bytes handed out; a snapshot.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("view-used-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// // SAFETY: as above.
+    /// let view = unsafe { MappedArena::open_read_only(&path) }?;
+    /// arena.allocate_address(201)?;
+    /// assert_eq!(view.used(), 208);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     #[inline]
     pub fn used(&self) -> usize {
-        let cursor = self.load_u32(CURSOR_OFFSET) as usize;
+        let cursor = self.load_u32(FileHeader::CURSOR_OFFSET) as usize;
         cursor.min(self.capacity() - ARENA_MIN_ADDRESS as usize)
     }
 
     /// Bytes left; a snapshot.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("view-remaining-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// // SAFETY: as above.
+    /// let view = unsafe { MappedArena::open_read_only(&path) }?;
+    /// assert_eq!(view.remaining(), arena.remaining());
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn remaining(&self) -> usize {
         self.capacity() - ARENA_MIN_ADDRESS as usize - self.used()
     }
 
+    /// All figures at once, as [`MappedArena::stats`](super::MappedArena::stats).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("view-stats-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// // SAFETY: as above.
+    /// let view = unsafe { MappedArena::open_read_only(&path) }?;
+    /// arena.allocate_address(201)?;
+    /// assert_eq!(view.stats(), arena.stats());
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.with_header(|header| header.stats(self.mapping.len()))
+    }
+
     /// What a slot (0 to 3) names, as [`MappedArena::root`](super::MappedArena::root).
     ///
     /// On systems with 32-bit pointers a slot is read in halves; if it goes back and forth between blocks, it may be misread there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("view-root-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// // SAFETY: as above.
+    /// let view = unsafe { MappedArena::open_read_only(&path) }?;
+    /// arena.publish_root(3, arena.allocate_copy(b"hello")?)?;
+    /// assert_eq!(view.root(3), arena.root(3));
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     #[inline]
     pub fn root(&self, slot: usize) -> Option<Address> {
         if slot >= super::ROOTS {
             return None;
         }
-        let raw = self.load_word(self.at(ROOTS_OFFSET + slot * WORD).cast());
+        let raw = self.load_word(self.at(FileHeader::ROOTS_OFFSET + slot * WORD).cast());
         // ORDERING: with the relaxed load before it, the fence pairs with the Release of `MappedArena::publish_root`.
         fence(Acquire);
         let found = Address::from_raw(raw)?;
@@ -123,6 +224,25 @@ impl MappedView {
     /// # Errors
     ///
     /// [`AccessError::Unused`] and [`AccessError::Size`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("view-read-into-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// // SAFETY: as above.
+    /// let view = unsafe { MappedArena::open_read_only(&path) }?;
+    /// let text = arena.allocate_copy(b"hello")?;
+    /// let mut bytes = [0; 5];
+    /// view.read_into(text, &mut bytes)?;
+    /// assert_eq!(&bytes, b"hello");
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn read_into(&self, address: Address, into: &mut [u8]) -> Result<(), AccessError> {
         let source = self.at(checked(address, into.len(), self.used())?);
@@ -136,6 +256,24 @@ impl MappedView {
     /// # Errors
     ///
     /// [`AccessError::Unused`] and [`AccessError::Size`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("view-read-value-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// // SAFETY: as above.
+    /// let view = unsafe { MappedArena::open_read_only(&path) }?;
+    /// let point = arena.allocate_address(8)?;
+    /// arena.write_value(point, &[3_u32, 4])?;
+    /// assert_eq!(view.read_value::<[u32; 2]>(point)?, [3, 4]);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn read_value<T: FromBytes + IntoBytes>(&self, address: Address) -> Result<T, AccessError> {
         let mut value = T::new_zeroed();
@@ -151,6 +289,26 @@ impl MappedView {
     /// # Errors
     ///
     /// [`AccessError::Unused`], [`AccessError::Size`] and [`AccessError::Misaligned`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use std::sync::atomic::Ordering::Release;
+    ///
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("view-load-u64-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// // SAFETY: as above.
+    /// let view = unsafe { MappedArena::open_read_only(&path) }?;
+    /// let counter = arena.allocate_address(8)?;
+    /// arena.atomic_u64_at(counter)?.store(7, Release);
+    /// assert_eq!(view.load_u64(counter)?, 7);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn load_u64(&self, address: Address) -> Result<u64, AccessError> {
         let offset = checked_aligned(address, WORD, WORD, self.used())?;
@@ -169,6 +327,24 @@ impl MappedView {
     /// # Safety
     ///
     /// As for [`MappedArena::view_address`](super::MappedArena::view_address).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("view-view-address-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// // SAFETY: as above.
+    /// let view = unsafe { MappedArena::open_read_only(&path) }?;
+    /// arena.publish_root(0, arena.allocate_copy(b"hello")?)?;
+    /// // SAFETY: the root leads there, and the text is never written again.
+    /// assert_eq!(unsafe { view.view_address(view.root(0).unwrap()) }?, b"hello");
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub unsafe fn view_address(&self, address: Address) -> Result<&[u8], AccessError> {
         let len = address.size() as usize;
@@ -186,6 +362,26 @@ impl MappedView {
     /// # Safety
     ///
     /// As for [`MappedArena::view_address`](super::MappedArena::view_address).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("view-view-value-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// // SAFETY: as above.
+    /// let view = unsafe { MappedArena::open_read_only(&path) }?;
+    /// let number = arena.allocate_address(8)?;
+    /// arena.write_value(number, &7_u64)?;
+    /// arena.publish_root(0, number)?;
+    /// // SAFETY: the root leads there, and the number is never written again.
+    /// assert_eq!(unsafe { view.view_value::<u64>(view.root(0).unwrap()) }?, &7);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub unsafe fn view_value<T: FromBytes + Immutable>(&self, address: Address) -> Result<&T, AccessError> {
         let offset = checked(address, size_of::<T>(), self.used())?;

@@ -1,0 +1,215 @@
+//! Allocating in a mapped arena.
+
+use std::alloc::Layout;
+use std::ptr::NonNull;
+
+use marena_core::{ARENA_MAX_ALLOC_SIZE, ARENA_MIN_ADDRESS, Address, AllocError, Memory};
+
+use super::arena::MappedArena;
+use super::memory::MappedMemory;
+use super::words::{self, WORD};
+
+/// Allocating: addresses of blocks that are this caller's until it tells others.
+impl MappedArena {
+    /// `size` zeroed bytes at a multiple of 8.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError::TooLarge`] and [`AllocError::Full`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("allocate-address-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// let block = arena.allocate_address(5)?;
+    /// let mut bytes = [1; 5];
+    /// arena.read_into(block, &mut bytes)?;
+    /// assert_eq!(bytes, [0; 5]);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn allocate_address(&self, size: usize) -> Result<Address, AllocError> {
+        self.allocate_address_aligned(size, WORD)
+    }
+
+    /// As [`allocate_address`](Self::allocate_address), at a multiple of `align`: a power of two, at most 4,096, since other processes have the file at
+    /// other addresses.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError::TooLarge`], [`AllocError::Full`] and [`AllocError::Alignment`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("allocate-address-aligned-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// let page = arena.allocate_address_aligned(4096, 4096)?;
+    /// assert_eq!(page.offset() % 4096, 0);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn allocate_address_aligned(&self, size: usize, align: usize) -> Result<Address, AllocError> {
+        if !align.is_power_of_two() {
+            let supported = MappedMemory::REMAP_ALIGN.unwrap_or(1);
+            return Err(AllocError::Alignment { requested: align, supported });
+        }
+        if size == 0 {
+            return Ok(EMPTY);
+        }
+        let start = self.claim(size, align)?;
+        // SAFETY: just claimed, in whole words, and nobody accesses the bytes otherwise than `atomic_u64_at` does: see `claim`.
+        unsafe { words::zero(start, size) };
+        Ok(self.address_of(start, size))
+    }
+
+    /// `size` bytes at a multiple of 8, as they stand in the file: for blocks that are written anyway, and for large ones that are used bit by bit.
+    ///
+    /// The bytes may be those of blocks from before a reset or a power loss. A reader who must not see them has to be kept from the part of the block that
+    /// is not written yet.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError::TooLarge`] and [`AllocError::Full`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::{Address, MappedArena};
+    ///
+    /// let path = std::env::temp_dir().join(format!("allocate-address-uninit-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// // Room for many records, claimed at once and filled one by one.
+    /// let chunk = arena.allocate_address_uninit(4096)?;
+    /// let record = Address::new(chunk.offset(), 6).unwrap();
+    /// arena.write_from(record, b"record")?;
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn allocate_address_uninit(&self, size: usize) -> Result<Address, AllocError> {
+        if size == 0 {
+            return Ok(EMPTY);
+        }
+        let start = self.claim(size, WORD)?;
+        Ok(self.address_of(start, size))
+    }
+
+    /// Several blocks of zeroed bytes, or none of them.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError::TooLarge`] and [`AllocError::Full`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("allocate-addresses-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// let [node, value] = arena.allocate_addresses([24, 100])?;
+    /// assert_eq!(value.offset(), node.offset() + 24);
+    /// // None of them, if there is no room for all.
+    /// assert!(arena.allocate_addresses([8, 65_536]).is_err());
+    /// assert_eq!(arena.used(), 24 + 104);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn allocate_addresses<const N: usize>(&self, sizes: [usize; N]) -> Result<[Address; N], AllocError> {
+        let mut total = 0_usize;
+        for size in sizes {
+            if size > ARENA_MAX_ALLOC_SIZE {
+                return Err(AllocError::TooLarge { requested: size });
+            }
+            // Saturated, a sum is more than any arena has left.
+            total = total.saturating_add(size.next_multiple_of(WORD));
+        }
+        if total > self.remaining() {
+            return Err(AllocError::Full { requested: total, remaining: self.remaining() });
+        }
+        let whole = self.allocate_address(total)?;
+        let mut offset = whole.offset() as usize;
+        Ok(sizes.map(|size| {
+            let start = offset;
+            offset += size.next_multiple_of(WORD);
+            // The whole lies in the region, so each part does.
+            Address::new(start as u32, size as u32).unwrap_or(whole)
+        }))
+    }
+
+    /// A block with a copy of `bytes` in it: what [`allocate_address`](Self::allocate_address) and [`write_from`](Self::write_from) do, without writing zeros first.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError::TooLarge`] and [`AllocError::Full`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+    /// use marena_std::MappedArena;
+    ///
+    /// let path = std::env::temp_dir().join(format!("allocate-copy-{}.arena", std::process::id()));
+    /// // SAFETY: nobody else knows the file.
+    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+    /// let text = arena.allocate_copy(b"hello")?;
+    /// assert_eq!((text.size(), arena.used()), (5, 8));
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn allocate_copy(&self, bytes: &[u8]) -> Result<Address, AllocError> {
+        if bytes.is_empty() {
+            return Ok(EMPTY);
+        }
+        let start = self.claim(bytes.len(), WORD)?;
+        let whole_words = bytes.len() & !(WORD - 1);
+        // SAFETY: the claim has whole words, as many as the bytes take, rounded up.
+        let last = unsafe { start.add(whole_words) };
+        // SAFETY: as in `allocate_address_aligned`; nothing but zeros behind the last byte.
+        unsafe { words::zero(last, bytes.len() - whole_words) };
+        // SAFETY: as above.
+        unsafe { words::copy_in(start, bytes) };
+        Ok(self.address_of(start, bytes.len()))
+    }
+
+    /// Claims `size` bytes, more than 0, rounded up to words. This process accesses them by 64-bit atomics of aligned words only, unless a caller of an unsafe
+    /// method has promised that its accesses race with none.
+    #[inline]
+    fn claim(&self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
+        let layout = Layout::from_size_align(size, align.max(WORD));
+        let layout = layout.map_err(|_| AllocError::TooLarge { requested: size })?;
+        Ok(self.core.allocate_layout(layout)?.cast())
+    }
+
+    /// The address of a block just claimed.
+    #[inline]
+    fn address_of(&self, start: NonNull<u8>, size: usize) -> Address {
+        let base = self.core.memory().region().cast::<u8>().addr().get();
+        let address = Address::new((start.addr().get() - base) as u32, size as u32);
+        debug_assert!(address.is_some(), "{size} bytes at {start:?}");
+        address.unwrap_or(EMPTY)
+    }
+}
+
+/// The address of no bytes.
+const EMPTY: Address = match Address::new(ARENA_MIN_ADDRESS, 0) {
+    Some(address) => address,
+    None => unreachable!(),
+};
