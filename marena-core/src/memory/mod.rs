@@ -56,6 +56,10 @@ use crate::sync::Word;
 /// assert_eq!(arena.capacity(), 4096);
 /// # Ok::<(), marena_core::MemoryError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no memory for an arena",
+    note = "bytes of your own: `Arena::borrowed(&mut bytes)`; a static: `Arena::from_static(&MEMORY)`"
+)]
 pub unsafe trait Memory {
     /// The header's atomic word: portable-atomic's `AtomicU32` in everything that ships.
     type Word: Word;
@@ -104,6 +108,11 @@ pub unsafe trait Memory {
 /// # fn resettable<M: ExclusiveMemory>() {}
 /// resettable::<&'static StaticMemory<1024>>();
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "others can reach `{Self}`, so no safe call may end its arena's life",
+    label = "needs memory that this arena alone can reach",
+    note = "for a static: `StaticMemory::as_uninit_mut` and `Arena::borrowed`, or the unsafe `Arena::reset_shared`"
+)]
 pub unsafe trait ExclusiveMemory: Memory {}
 
 /// The largest alignment that bytes in such memory keep.
