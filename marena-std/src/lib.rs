@@ -116,5 +116,5 @@ pub use pool::Pool;
 
 /// The examples of the README are tests too.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("front_page.md")]
 struct Readme;
