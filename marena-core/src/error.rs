@@ -261,7 +261,7 @@ impl fmt::Display for AttachError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::NotAnArena => {
-                write!(f, "the region holds no arena; pass its start, header first, or format it (`Arena::new`)")
+                write!(f, "the region holds no arena; check that this is the start of one, or make one there first")
             }
             Self::Version { found } => {
                 write!(

@@ -134,5 +134,8 @@ fn attaching_to_what_is_no_arena() {
     let memory = BorrowedMemory::new(&mut bytes.0).unwrap();
     // SAFETY: the bytes are initialised, and nobody else uses them.
     let refused = unsafe { Arena::attach(memory) };
-    says(refused.unwrap_err(), "the region holds no arena; pass its start, header first, or format it (`Arena::new`)");
+    says(
+        refused.unwrap_err(),
+        "the region holds no arena; check that this is the start of one, or make one there first",
+    );
 }
