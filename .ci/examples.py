@@ -1,6 +1,6 @@
 """Every public item of a crate has an example: `examples.py CRATE.json`, of rustdoc's JSON.
 
-A method of a trait may have its trait's, and one that only names another of the same name (`As [`Arena::alloc`]...`) that one's.
+A method that only names another of the same name (`As [`Arena::alloc`]`) may have that one's.
 """
 
 import json
@@ -23,7 +23,7 @@ class Crate:
     def item(self, name):
         return self.index.get(str(name))
 
-    def visit(self, name, path=(), covered=False):
+    def visit(self, name, path=()):
         item = self.item(name)
         if item is None or item["id"] in self.seen:
             return
@@ -38,10 +38,10 @@ class Crate:
             self.visit(inner["id"], path[:-1])
         elif kind in KINDS:
             self.checked += 1
-            if not ("```" in docs or covered or re.match(r"As \[`\w+::" + re.escape(item["name"]) + r"`\]", docs)):
+            if not ("```" in docs or re.match(r"As \[`\w+::" + re.escape(item["name"]) + r"`\]", docs)):
                 self.missing.append(f"{kind} {'::'.join(path)}")
             for child in inner.get("items", []) if kind == "trait" else []:
-                self.visit(child, path, covered="```" in docs and bool(self.item(child) and self.item(child)["docs"]))
+                self.visit(child, path)
             for block in inner.get("impls", []) if kind in {"struct", "enum", "union"} else []:
                 implementation = self.item(block)
                 if implementation and implementation["inner"]["impl"]["trait"] is None:
