@@ -26,7 +26,7 @@ impl<const N: usize> Bytes<N> {
 }
 
 #[test]
-fn expecting_it_to_grow() {
+fn a_full_arena_says_that_it_does_not_grow() {
     let mut bytes = Bytes::<{ 128 + 16 }>::new();
     let arena = Arena::borrowed(&mut bytes.0).unwrap();
     arena.allocate(8).unwrap();
@@ -38,7 +38,7 @@ fn expecting_it_to_grow() {
 }
 
 #[test]
-fn asking_for_what_would_fit_if_it_were_not_aligned() {
+fn a_request_that_only_its_alignment_keeps_out_is_told_so() {
     let mut bytes = Bytes::<1024>::new();
     let arena = Arena::borrowed(&mut bytes.0).unwrap();
     arena.allocate(8).unwrap();
@@ -48,7 +48,7 @@ fn asking_for_what_would_fit_if_it_were_not_aligned() {
 }
 
 #[test]
-fn forgetting_that_values_are_not_dropped() {
+fn values_are_dropped_neither_by_a_reset_nor_with_the_arena() {
     let mut bytes = Bytes::<1024>::new();
     let counted = Rc::new(());
     {
@@ -62,7 +62,7 @@ fn forgetting_that_values_are_not_dropped() {
 }
 
 #[test]
-fn using_a_handle_after_a_reset_or_with_another_arena() {
+fn stale_and_foreign_handles_read_as_none() {
     let (mut bytes, mut more) = (Bytes::<1024>::new(), Bytes::<1024>::new());
     let mut arena = Arena::borrowed(&mut bytes.0).unwrap();
     let other = Arena::borrowed(&mut more.0).unwrap();
@@ -75,7 +75,7 @@ fn using_a_handle_after_a_reset_or_with_another_arena() {
 }
 
 #[test]
-fn a_region_that_is_too_small() {
+fn too_small_a_region_is_told_what_it_needs() {
     let mut bytes = Bytes::<64>::new();
     says(
         Arena::borrowed(&mut bytes.0).unwrap_err(),
@@ -84,7 +84,7 @@ fn a_region_that_is_too_small() {
 }
 
 #[test]
-fn a_region_that_is_misaligned() {
+fn a_misaligned_region_is_told_how_to_align() {
     // SAFETY: refused, so no byte of it is used.
     let refused = unsafe { RawMemory::from_raw_parts(NonNull::without_provenance(0x1008.try_into().unwrap()), 4096) };
     says(
@@ -95,7 +95,7 @@ fn a_region_that_is_misaligned() {
 }
 
 #[test]
-fn an_alignment_that_is_none() {
+fn an_alignment_must_be_a_power_of_two() {
     let mut bytes = Bytes::<1024>::new();
     let arena = Arena::borrowed(&mut bytes.0).unwrap();
     says(arena.allocate_aligned(8, 24).unwrap_err(), "24 is no alignment; use a power of two");
@@ -115,7 +115,7 @@ unsafe impl Memory for Mapping<'_> {
 }
 
 #[test]
-fn an_alignment_that_another_mapping_does_not_keep() {
+fn an_alignment_that_another_mapping_would_lose_is_refused_with_the_limit() {
     #[repr(align(4096))]
     struct Page([MaybeUninit<u8>; 4096]);
     let mut page = Page([MaybeUninit::uninit(); 4096]);
@@ -129,7 +129,7 @@ fn an_alignment_that_another_mapping_does_not_keep() {
 }
 
 #[test]
-fn attaching_to_what_is_no_arena() {
+fn attaching_to_what_is_no_arena_says_what_to_check() {
     let mut bytes = Bytes::<1024>::new();
     let memory = BorrowedMemory::new(&mut bytes.0).unwrap();
     // SAFETY: the bytes are initialised, and nobody else uses them.
