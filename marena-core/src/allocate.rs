@@ -55,7 +55,6 @@ use crate::sync::Word;
 /// let head = list(&arena, &[1, 2]).unwrap().unwrap();
 /// assert_eq!((head.value, head.next.unwrap().value), (1, 2));
 /// ```
-#[expect(missing_docs, reason = "documented on `Arena`; what is hidden is explained by comments")]
 pub unsafe trait Allocate<'a>: Copy {
     // The largest alignment that a claim can have.
     #[doc(hidden)]
@@ -128,6 +127,7 @@ pub unsafe trait Allocate<'a>: Copy {
         Address::of_block(HEADER_SIZE + (start.addr().get() - self.base(start).addr().get()), size)
     }
 
+    /// As [`Arena::allocate`].
     #[inline]
     fn allocate(self, size: usize) -> Result<Block<'a>, AllocError> {
         if size == 0 {
@@ -138,6 +138,7 @@ pub unsafe trait Allocate<'a>: Copy {
         Ok(unsafe { zeroed_block(self, start, size) })
     }
 
+    /// As [`Arena::allocate_aligned`].
     #[inline]
     fn allocate_aligned(self, size: usize, align: usize) -> Result<Block<'a>, AllocError> {
         require_power_of_two::<Self>(align)?;
@@ -149,6 +150,7 @@ pub unsafe trait Allocate<'a>: Copy {
         Ok(unsafe { zeroed_block(self, start, size) })
     }
 
+    /// As [`Arena::allocate_bounded`].
     #[inline]
     fn allocate_bounded(self, size: usize, retries: u32) -> Result<Block<'a>, AllocError> {
         if size == 0 {
@@ -159,6 +161,7 @@ pub unsafe trait Allocate<'a>: Copy {
         Ok(unsafe { zeroed_block(self, start, size) })
     }
 
+    /// As [`Arena::allocate_multiple`].
     #[inline]
     fn allocate_multiple<const N: usize>(self, sizes: [usize; N]) -> Result<[Block<'a>; N], AllocError> {
         let mut total = 0;
@@ -177,6 +180,7 @@ pub unsafe trait Allocate<'a>: Copy {
         }))
     }
 
+    /// As [`Arena::allocate_uninit`].
     #[inline]
     fn allocate_uninit(self, size: usize, align: usize) -> Result<&'a mut [MaybeUninit<u8>], AllocError> {
         require_power_of_two::<Self>(align)?;
@@ -185,6 +189,7 @@ pub unsafe trait Allocate<'a>: Copy {
         Ok(unsafe { slice::from_raw_parts_mut(start.cast().as_ptr(), size) })
     }
 
+    /// As [`Arena::allocate_layout`].
     #[inline]
     fn allocate_layout(self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
         let (size, align) = (layout.size(), layout.align());
@@ -192,11 +197,13 @@ pub unsafe trait Allocate<'a>: Copy {
         Ok(NonNull::slice_from_raw_parts(start, size))
     }
 
+    /// As [`Arena::allocate_address`].
     #[inline]
     fn allocate_address(self, size: usize) -> Result<Address, AllocError> {
         self.allocate(size).map(|block| block.address())
     }
 
+    /// As [`Arena::allocate_addresses`].
     fn allocate_addresses(self, sizes_in_addresses_out: &mut [u64]) -> Result<(), AllocError> {
         let mut total = 0;
         for &mut size in &mut *sizes_in_addresses_out {
@@ -216,23 +223,27 @@ pub unsafe trait Allocate<'a>: Copy {
         Ok(())
     }
 
+    /// As [`Arena::alloc`].
     #[inline]
     fn alloc<T>(self, value: T) -> Result<&'a mut T, AllocError> {
         Ok(self.alloc_uninit()?.write(value))
     }
 
+    /// As [`Arena::alloc_with`].
     #[inline]
     fn alloc_with<T>(self, init: impl FnOnce() -> T) -> Result<&'a mut T, AllocError> {
         let slot = Slot::claim(self, 1)?;
         Ok(slot.fill(init()))
     }
 
+    /// As [`Arena::try_alloc_with`].
     #[inline]
     fn try_alloc_with<T, E>(self, init: impl FnOnce() -> Result<T, E>) -> Result<&'a mut T, TryAllocError<E>> {
         let slot = Slot::claim(self, 1)?;
         Ok(slot.fill(init().map_err(TryAllocError::Init)?))
     }
 
+    /// As [`Arena::alloc_uninit`].
     #[inline]
     fn alloc_uninit<T>(self) -> Result<&'a mut MaybeUninit<T>, AllocError> {
         let place = claim_place::<T>(self)?;
@@ -240,11 +251,13 @@ pub unsafe trait Allocate<'a>: Copy {
         Ok(unsafe { &mut *place.as_ptr().cast() })
     }
 
+    /// As [`Arena::alloc_slice_uninit`].
     #[inline]
     fn alloc_slice_uninit<T>(self, len: usize) -> Result<&'a mut [MaybeUninit<T>], AllocError> {
         Ok(Slot::<_, T>::claim(self, len)?.into_uninit())
     }
 
+    /// As [`Arena::alloc_slice_copy`].
     #[inline]
     fn alloc_slice_copy<T: Copy>(self, src: &[T]) -> Result<&'a mut [T], AllocError> {
         let slot: &mut [MaybeUninit<T>] = self.alloc_slice_uninit(src.len())?;
@@ -255,16 +268,19 @@ pub unsafe trait Allocate<'a>: Copy {
         Ok(unsafe { slice::from_raw_parts_mut(start, src.len()) })
     }
 
+    /// As [`Arena::alloc_slice_clone`].
     #[inline]
     fn alloc_slice_clone<T: Clone>(self, src: &[T]) -> Result<&'a mut [T], AllocError> {
         self.alloc_slice_from_iter(src.iter().cloned())
     }
 
+    /// As [`Arena::alloc_slice_fill_with`].
     #[inline]
     fn alloc_slice_fill_with<T>(self, len: usize, init: impl FnMut(usize) -> T) -> Result<&'a mut [T], AllocError> {
         self.alloc_slice_from_iter((0..len).map(init))
     }
 
+    /// As [`Arena::alloc_slice_from_iter`].
     #[inline]
     fn alloc_slice_from_iter<T, I>(self, values: I) -> Result<&'a mut [T], AllocError>
     where
@@ -282,6 +298,7 @@ pub unsafe trait Allocate<'a>: Copy {
         Ok(slot.finish())
     }
 
+    /// As [`Arena::alloc_str`].
     #[inline]
     fn alloc_str(self, text: &str) -> Result<&'a mut str, AllocError> {
         let bytes = self.alloc_slice_copy(text.as_bytes())?;
@@ -289,6 +306,7 @@ pub unsafe trait Allocate<'a>: Copy {
         Ok(unsafe { core::str::from_utf8_unchecked_mut(bytes) })
     }
 
+    /// As [`Arena::alloc_fmt`].
     fn alloc_fmt(self, arguments: fmt::Arguments<'_>) -> Result<&'a mut str, AllocError> {
         if let Some(text) = arguments.as_str() {
             return self.alloc_str(text);
@@ -304,6 +322,7 @@ pub unsafe trait Allocate<'a>: Copy {
         Ok(unsafe { core::str::from_utf8_unchecked_mut(bytes) })
     }
 
+    /// As [`Arena::insert`].
     #[inline]
     fn insert<T>(self, value: T) -> Result<Handle<T>, AllocError> {
         let place = claim_place::<T>(self)?;

@@ -62,18 +62,27 @@ impl fmt::Display for AllocError {
         match *self {
             Self::TooLarge { requested } => write!(
                 f,
-                "{requested} bytes are more than one allocation can have ({}); split the request",
+                "{requested} bytes were requested and one allocation has at most {}; split the request",
                 crate::ARENA_MAX_ALLOC_SIZE
             ),
-            Self::Full { requested, remaining } => write!(
-                f,
-                "the arena has {remaining} bytes left and {requested} were requested; reset it or reserve a larger region"
-            ),
-            Self::Alignment { requested, supported } => {
-                write!(f, "the alignment {requested} is not supported; use a power of two of at most {supported}")
+            Self::Full { requested, remaining } => {
+                write!(f, "the arena has {remaining} bytes left and {requested} were requested")?;
+                // Alignment takes bytes too, and others may have given some back since.
+                if requested <= remaining {
+                    f.write_str(", which do not fit once they are aligned")?;
+                }
+                f.write_str("; it does not grow: reserve a larger region, or reset it between uses")
             }
+            Self::Alignment { requested, .. } if !requested.is_power_of_two() => {
+                write!(f, "{requested} is no alignment; use a power of two")
+            }
+            Self::Alignment { requested, supported } => write!(
+                f,
+                "an alignment of {requested} does not survive another mapping of this memory, which keeps at most {supported}; ask \
+                 for less, or map it with a larger one"
+            ),
             Self::Contended { retries } => {
-                write!(f, "other claims won {retries} retries in a row; try again later or allow more retries")
+                write!(f, "other claims won {retries} retries in a row; try again later, or allow more retries")
             }
         }
     }
@@ -169,13 +178,22 @@ impl fmt::Display for MemoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Misaligned { required, address } => {
-                write!(f, "the region starts at {address:#x}; align its start to {required} bytes")
+                write!(
+                    f,
+                    "the region starts at {address:#x}, which is no multiple of {required}; align it (`#[repr(align({required}))]`, the \
+                     linker script), or use `Arena::borrowed`, which skips to a multiple"
+                )
             }
-            Self::TooSmall { required, len } => {
-                write!(f, "the region has {len} bytes; an arena needs at least {required}")
-            }
+            Self::TooSmall { required, len } => write!(
+                f,
+                "the region has {len} bytes and needs at least {required}, its 128-byte header and the way to an aligned start \
+                 included; give it more"
+            ),
             Self::TooLarge { limit, len } => {
-                write!(f, "the region has {len} bytes; an arena takes at most {limit}, so split it over several")
+                write!(
+                    f,
+                    "the region has {len} bytes and an arena takes at most {limit}; split it over several (`Pool`, `Regions`)"
+                )
             }
         }
     }
@@ -242,11 +260,14 @@ impl From<MemoryError> for AttachError {
 impl fmt::Display for AttachError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::NotAnArena => write!(f, "the region holds no arena; format it first"),
+            Self::NotAnArena => {
+                write!(f, "the region holds no arena; check that this is the start of one, or make one there first")
+            }
             Self::Version { found } => {
                 write!(
                     f,
-                    "the arena has layout version {found}, which this version of marena does not read; rebuild it"
+                    "the arena has layout version {found}, which this version of marena does not read; use the version that made it, or \
+                     rebuild it"
                 )
             }
             Self::Endianness => write!(f, "the arena was made on a machine of the other byte order; rebuild it here"),

@@ -7,14 +7,36 @@
 //!
 //! # Concepts
 //!
-//! - A **region** is the memory an arena lives in: borrowed ([`BorrowedMemory`]), a static in `.bss` ([`StaticMemory`]), named by
-//!   address ([`RawMemory`]), or a type of your own ([`Memory`]). Its first 128 bytes are the [`Header`].
-//! - A [`Block`] is a run of zeroed bytes that its owner holds exclusively, until it publishes them.
+//! A **region** is the memory an arena lives in: borrowed ([`BorrowedMemory`]), a static in `.bss` ([`StaticMemory`]), named by
+//! address ([`RawMemory`]), or of a type of your own ([`Memory`]). Its first 128 bytes are the [`Header`]; the **cursor** in it says up to where the
+//! rest is handed out.
+//!
+#![doc = concat!("<div>", include_str!("../doc/region.svg"), "</div>")]
+//!
+//! - A [`Block`] is a run of zeroed bytes that its owner holds exclusively, until it publishes them. `allocate*` calls hand out
+//!   bytes, `alloc*` calls place values.
 //! - A [`Handle`] names a published block or value. Anyone may read through it; after a reset, and in another
 //!   arena, it reads as `None`.
-//! - An [`Address`] is a plain `u64`, `offset << 32 | size`, that means the same in every mapping of the region.
+//! - An [`Address`] is a plain `u64`, `offset << 32 | size`, that means the same in every mapping of the region. It fits a link of a
+//!   structure that lives in the arena: see [`guide::lock_free_structures`].
+//!
+//! A claim moves the cursor by one compare-and-swap, and zeroes what earlier lives have used:
+//!
+#![doc = concat!("<div>", include_str!("../doc/allocation.svg"), "</div>")]
+//!
+//! # Three speeds
+//!
+//! The [`Arena`] itself is for everyone at once. A [`Lease`] is one thread's run of it, a [`Scratch`] a scope whose bytes all go back; neither
+//! needs an atomic operation to allocate. All have the same methods.
+//!
+#![doc = concat!("<div>", include_str!("../doc/speeds.svg"), "</div>")]
+//!
+//! Around them: a [`Pool`] recycles whole arenas when their last reader lets go, [`Regions`] allocates from memory in pieces, and with the feature
+//! `allocator-api2` references to arenas, leases, scratches and regions are allocators for collections. A static arena can be the `#[global_allocator]`.
 //!
 //! # Examples
+//!
+//! Blocks, all or none, and what a reset leaves of a handle:
 //!
 //! ```
 //! use core::mem::MaybeUninit;
@@ -35,10 +57,49 @@
 //! # Ok::<(), marena_core::MemoryError>(())
 //! ```
 //!
-//! # Targets
+//! An arena in `.bss`, for main and its interrupt handlers:
+//!
+//! ```
+//! use marena_core::{Arena, StaticMemory};
+//!
+//! static MEMORY: StaticMemory<4096> = StaticMemory::new();
+//! static ARENA: Arena<&'static StaticMemory<4096>> = Arena::from_static(&MEMORY);
+//!
+//! // At most 8 retries, so a bounded number of instructions.
+//! let packet = ARENA.allocate_bounded(64, 8)?;
+//! assert_eq!(*packet, [0; 64]);
+//! # Ok::<(), marena_core::AllocError>(())
+//! ```
+//!
+//! A lease for what stays, a scratch in it for what does not:
+//!
+//! ```
+//! use core::mem::MaybeUninit;
+//! use marena_core::Arena;
+//!
+//! let mut bytes = [MaybeUninit::uninit(); 65_536];
+//! let arena = Arena::borrowed(&mut bytes)?;
+//! let mut lease = arena.lease(4096);
+//! for line in ["a b", "c"] {
+//!     let kept = lease.alloc_str(line).unwrap();
+//!     let scratch = lease.scratch();
+//!     let words = scratch.alloc_fmt(format_args!("{:?}", kept.split(' '))).unwrap();
+//!     assert!(words.len() > kept.len());
+//! }
+//! # Ok::<(), marena_core::MemoryError>(())
+//! ```
+//!
+//! # To read on
+//!
+//! [`guide::coming_from`] has the counterparts of other crates' calls, [`guide::mistakes`] the likeliest mistakes and what the compiler says of them,
+//! [`guide::soundness`] what is guaranteed and what each `unsafe` function asks.
+//!
+//! # Targets and features
 //!
 //! Every target with pointers of 32 or 64 bits. On those without compare-and-swap (Cortex-M0, RISC-V without the A extension)
 //! the final binary chooses portable-atomic's `critical-section` or `unsafe-assume-single-core` feature.
+//!
+//! `allocator-api2` implements that crate's `Allocator`; `defmt` has log formats of a few bytes for figures and errors. Both are off by default.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -56,6 +117,7 @@ mod defmt_format;
 mod epoch;
 mod error;
 mod forward;
+pub mod guide;
 mod handle;
 mod header;
 mod hidden;

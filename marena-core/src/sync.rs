@@ -26,9 +26,23 @@ pub(crate) use portable_atomic::AtomicU32;
 /// ```
 pub unsafe trait Word: Send + Sync {
     /// Atomic load.
+    ///
+    /// ```
+    /// use core::sync::atomic::Ordering::Relaxed;
+    /// use marena_core::Word;
+    /// assert_eq!(Word::load(&portable_atomic::AtomicU32::new(8), Relaxed), 8);
+    /// ```
     fn load(&self, order: Ordering) -> u32;
 
     /// Atomic store.
+    ///
+    /// ```
+    /// use core::sync::atomic::Ordering::Relaxed;
+    /// use marena_core::Word;
+    /// let word = portable_atomic::AtomicU32::new(8);
+    /// Word::store(&word, 16, Relaxed);
+    /// assert_eq!(word.into_inner(), 16);
+    /// ```
     fn store(&self, value: u32, order: Ordering);
 
     /// Atomic compare-and-swap; `Err` carries what was found.
@@ -36,6 +50,13 @@ pub unsafe trait Word: Send + Sync {
     /// # Errors
     ///
     /// The value found, where it is not `current`.
+    ///
+    /// ```
+    /// use core::sync::atomic::Ordering::Relaxed;
+    /// use marena_core::Word;
+    /// let word = portable_atomic::AtomicU32::new(8);
+    /// assert_eq!(Word::compare_exchange(&word, 0, 16, Relaxed, Relaxed), Err(8));
+    /// ```
     fn compare_exchange(&self, current: u32, new: u32, success: Ordering, failure: Ordering) -> Result<u32, u32>;
 
     /// Atomic compare-and-swap that may fail although it found `current`.
@@ -43,11 +64,24 @@ pub unsafe trait Word: Send + Sync {
     /// # Errors
     ///
     /// The value found.
+    ///
+    /// ```
+    /// use core::sync::atomic::Ordering::Relaxed;
+    /// use marena_core::Word;
+    /// let word = portable_atomic::AtomicU32::new(8);
+    /// while Word::compare_exchange_weak(&word, 8, 16, Relaxed, Relaxed).is_err() {}
+    /// assert_eq!(word.into_inner(), 16);
+    /// ```
     fn compare_exchange_weak(&self, current: u32, new: u32, success: Ordering, failure: Ordering) -> Result<u32, u32>;
 
     /// The value, read without atomics by an exclusive owner.
     ///
     /// A model checker overrides this, and [`write`](Self::write), to report a race with any other access.
+    ///
+    /// ```
+    /// use marena_core::Word;
+    /// assert_eq!(Word::read(&mut portable_atomic::AtomicU32::new(8)), 8);
+    /// ```
     #[inline]
     fn read(&mut self) -> u32 {
         // ORDERING: `&mut` is exclusive, so there is nobody to order against.
@@ -55,6 +89,13 @@ pub unsafe trait Word: Send + Sync {
     }
 
     /// Overwrites the value, without atomics, as its exclusive owner.
+    ///
+    /// ```
+    /// use marena_core::Word;
+    /// let mut word = portable_atomic::AtomicU32::new(8);
+    /// Word::write(&mut word, 16);
+    /// assert_eq!(word.into_inner(), 16);
+    /// ```
     #[inline]
     fn write(&mut self, value: u32) {
         // ORDERING: as in `read`.

@@ -1,8 +1,8 @@
 //! What the compiler must refuse: each file in `compile_fail/` holds functions with lines marked `//~ E0505`.
 //!
 //! The marked lines must be exactly the errors, and without them the same file must compile, so that no case fails for
-//! another reason than the one it is about. Only codes and lines are compared: messages change with every compiler,
-//! which is why recorded output is not used here. All cases are binaries of one package that is written beside the build output
+//! another reason than the one it is about. Codes and lines are compared, since messages change with every compiler, which is why recorded
+//! output is not used here; what follows a code (`//~ E0277 words`) must be part of the message, for the words that are this crate's own. All cases are binaries of one package that is written beside the build output
 //! and checked with one call of cargo.
 #![cfg(not(miri))]
 
@@ -18,6 +18,9 @@ use serde_json::Value;
 /// Line number and error code.
 type Errors = BTreeSet<(u64, String)>;
 
+/// An error as the compiler put it: where, which, in which words.
+type Found = (u64, String, String);
+
 const MARK: &str = "//~ ";
 
 struct Case {
@@ -27,8 +30,16 @@ struct Case {
 
 impl Case {
     fn expected(&self) -> Errors {
+        self.marks().map(|(line, code, _)| (line, code.to_owned())).collect()
+    }
+
+    /// Line, code, and words of the message.
+    fn marks(&self) -> impl Iterator<Item = (u64, &str, &str)> {
         let marked = self.source.lines().zip(1..).filter_map(|(line, number)| Some((number, line.split_once(MARK)?.1)));
-        marked.map(|(number, code)| (number, code.to_owned())).collect()
+        marked.map(|(number, mark)| {
+            let (code, words) = mark.split_once(' ').unwrap_or((mark, ""));
+            (number, code, words)
+        })
     }
 
     fn without_marked_lines(&self) -> String {
@@ -78,14 +89,14 @@ fn sound(name: &str) -> String {
 }
 
 /// The errors of each program that has some.
-fn check(folder: &Path) -> BTreeMap<String, Errors> {
+fn check(folder: &Path) -> BTreeMap<String, BTreeSet<Found>> {
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["check", "--offline", "--bins", "--keep-going", "--message-format=json"])
         .current_dir(folder)
         .env("CARGO_TARGET_DIR", folder.join("target"))
         .output()
         .unwrap();
-    let mut errors = BTreeMap::<String, Errors>::new();
+    let mut errors = BTreeMap::<String, BTreeSet<Found>>::new();
     let mut programs = 0;
     for line in String::from_utf8(output.stdout).unwrap().lines() {
         let message: Value = serde_json::from_str(line).unwrap();
@@ -98,7 +109,8 @@ fn check(folder: &Path) -> BTreeMap<String, Errors> {
         let spans = message["message"]["spans"].as_array().into_iter().flatten();
         for span in spans.filter(|span| span["is_primary"] == true) {
             let code = message["message"]["code"]["code"].as_str().unwrap_or("no code").to_owned();
-            errors.entry(name.clone()).or_default().insert((span["line_start"].as_u64().unwrap(), code));
+            let words = message["message"]["message"].as_str().unwrap_or_default().to_owned();
+            errors.entry(name.clone()).or_default().insert((span["line_start"].as_u64().unwrap(), code, words));
         }
     }
     assert!(programs > 0, "nothing was checked:\n{}", String::from_utf8_lossy(&output.stderr));
@@ -116,10 +128,17 @@ fn every_marked_line_is_refused_and_nothing_else_is() {
     for case in &cases {
         let expected = case.expected();
         assert!(!expected.is_empty(), "{} marks nothing", case.name);
-        let refused = found.remove(&case.name).unwrap_or_default();
+        let messages = found.remove(&case.name).unwrap_or_default();
+        let refused: Errors = messages.iter().map(|(line, code, _)| (*line, code.clone())).collect();
         for (line, code) in expected.symmetric_difference(&refused) {
             let what = if refused.contains(&(*line, code.clone())) { "unexpected" } else { "missing" };
             writeln!(wrong, "{}.rs:{line}: {what} {code}", case.name).unwrap();
+        }
+        for (line, code, words) in case.marks() {
+            let said = |found: &&Found| found.0 == line && found.1 == code;
+            if let Some((.., message)) = messages.iter().find(said).filter(|found| !found.2.contains(words)) {
+                writeln!(wrong, "{}.rs:{line}: `{words}` is not in `{message}`", case.name).unwrap();
+            }
         }
         if let Some(errors) = found.remove(&sound(&case.name)) {
             writeln!(wrong, "{}.rs without its marked lines: {errors:?}", case.name).unwrap();

@@ -32,7 +32,7 @@ pub enum Error {
     )]
     ZeroCapacity,
     /// The capacity is more than one arena can have.
-    #[error("{requested} bytes were requested and an arena has at most {limit}; use several arenas")]
+    #[error("{requested} bytes were requested and an arena has at most {limit}; use several arenas, as in a `Pool`")]
     CapacityTooLarge {
         /// Bytes asked for.
         requested: usize,

@@ -4,6 +4,17 @@
 //! threads, without locks. Nothing is freed one by one; [`Arena::reset`] takes everything back at once, in constant time.
 //! A full arena is an ordinary error that changes nothing. **Values placed in an arena are not dropped.**
 //!
+//! # Concepts
+//!
+//! - An [`Arena`] is a run of memory and a cursor. What is handed out borrows from it, so nothing of it is left when [`Arena::reset`], which takes
+//!   `&mut self`, starts the next life.
+//! - A [`Block`] is a run of zeroed bytes with one owner. `allocate*` calls hand out bytes, `alloc*` calls place values.
+//! - A [`Handle`] names what its owner has published. It borrows nothing, and reads as `None` in another life or arena.
+//! - An [`Address`] is the `u64` inside a handle: offset and size, the same in every mapping, for links of your own structures.
+//! - A [`Lease`] is one thread's chunk of an arena, bumped without atomics; a [`Scratch`] is a scope whose bytes all go back. Both have the arena's
+//!   methods.
+//! - A [`Pool`] recycles whole arenas when the last guard of one is dropped.
+//!
 //! # Examples
 //!
 //! ```
@@ -50,8 +61,40 @@
 //! | bytes that others read | [`Block::publish`], then [`view`] | a [`Handle`] |
 //! | links inside a structure of your own | [`allocate_address`], then [`view_ptr`] | an [`Address`], 8 bytes, or its 4-byte offset |
 //!
-//! They are the methods of [`marena_core::Arena`], to which [`Arena`] derefs and which firmware uses as it is. What is new here is
-//! the memory.
+//! They are the methods of [`marena_core::Arena`], to which [`Arena`] derefs and which firmware uses as it is; its crate has the pictures, and
+//! [a guide](marena_core::guide). What is new here is the memory.
+//!
+//! # Which speed
+//!
+//! | you allocate | by | a claim costs |
+//! | --- | --- | --- |
+//! | from several threads, now and then | the arena | one compare-and-swap |
+//! | many pieces on one thread, which stay | [`lease`](marena_core::Arena::lease) | no atomic operation; one for each chunk |
+//! | for one request, frame or pass | [`Arena::scratch`], [`Lease::scratch`] | no atomic operation |
+//!
+//! ```
+//! use marena_std::Arena;
+//!
+//! let arena = Arena::with_capacity(16 << 20)?;
+//! let words: Vec<&str> = std::thread::scope(|scope| {
+//!     let threads = ["a lease for", "each thread"].map(|line| {
+//!         let mut lease = arena.lease(4096);
+//!         scope.spawn(move || {
+//!             // What is kept outlives the lease; what is not goes back with the scratch.
+//!             let longest = {
+//!                 let scratch = lease.scratch();
+//!                 let upper = scratch.alloc_str(line)?;
+//!                 upper.make_ascii_uppercase();
+//!                 upper.split(' ').max_by_key(|word| word.len()).unwrap_or("").to_owned()
+//!             };
+//!             lease.alloc_str(&longest).map(|kept| &*kept)
+//!         })
+//!     });
+//!     threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Result<_, _>>()
+//! })?;
+//! assert_eq!(words, ["LEASE", "THREAD"]);
+//! # Ok::<(), marena_std::Error>(())
+//! ```
 //!
 //! # Memory
 //!
@@ -91,7 +134,8 @@
 //! # Files
 //!
 //! A `MappedArena` lies in a file: several processes share it, and it outlives them. It is there on Unix and Windows, on processors with native
-//! 64-bit atomics; elsewhere the compiler says that the name is configured out, and by which condition.
+//! 64-bit atomics; elsewhere the compiler says that the name is configured out, and by which condition. It hands out addresses rather than
+//! references, since other processes may write; root slots say where to start reading.
 //!
 //! [`alloc`]: marena_core::Arena::alloc
 //! [`alloc_slice_copy`]: marena_core::Arena::alloc_slice_copy
@@ -131,5 +175,5 @@ pub use pool::Pool;
 
 /// The examples of the README are tests too.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("front_page.md")]
 struct Readme;

@@ -56,6 +56,10 @@ use crate::sync::Word;
 /// assert_eq!(arena.capacity(), 4096);
 /// # Ok::<(), marena_core::MemoryError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no memory for an arena",
+    note = "bytes of your own: `Arena::borrowed(&mut bytes)`; a static: `Arena::from_static(&MEMORY)`"
+)]
 pub unsafe trait Memory {
     /// The header's atomic word: portable-atomic's `AtomicU32` in everything that ships.
     type Word: Word;
@@ -63,18 +67,45 @@ pub unsafe trait Memory {
     /// `None`: the bytes stay at one address, and any power of two is an alignment they can have. `Some(n)`, a power of two (else a
     /// build error): other mappings of the same bytes may lie elsewhere, all aligned to `n` and none to more, so larger
     /// alignments are refused.
+    ///
+    /// ```
+    /// use marena_core::{BorrowedMemory, Memory};
+    /// assert_eq!(<BorrowedMemory<'_> as Memory>::REMAP_ALIGN, None);
+    /// ```
     const REMAP_ALIGN: Option<usize> = None;
 
     /// The bytes, header first. The base is aligned to 128.
+    ///
+    /// ```
+    /// use marena_core::{Memory, StaticMemory};
+    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// assert_eq!((&MEMORY).region().len(), 1024);
+    /// ```
     fn region(&self) -> NonNull<[u8]>;
 
     /// The arena's control block: the region's first 128 bytes, unless the word does not fit there.
+    ///
+    /// ```
+    /// use marena_core::{Memory, StaticMemory};
+    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// assert_eq!((&MEMORY).header().cast(), (&MEMORY).region().cast::<u8>());
+    /// ```
     #[inline]
     fn header(&self) -> NonNull<Header<Self::Word>> {
         self.region().cast()
     }
 
     /// Whether bytes that were never handed out are known to be zero; they are then not zeroed again.
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    /// use marena_core::{BorrowedMemory, Memory, StaticMemory};
+    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// assert!((&MEMORY).is_zeroed());
+    /// let mut bytes = [MaybeUninit::uninit(); 1024];
+    /// assert!(!BorrowedMemory::new(&mut bytes)?.is_zeroed());
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
     #[inline]
     fn is_zeroed(&self) -> bool {
         false
@@ -104,6 +135,11 @@ pub unsafe trait Memory {
 /// # fn resettable<M: ExclusiveMemory>() {}
 /// resettable::<&'static StaticMemory<1024>>();
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "others can reach `{Self}`, so no safe call may end its arena's life",
+    label = "needs memory that this arena alone can reach",
+    note = "for a static: `StaticMemory::as_uninit_mut` and `Arena::borrowed`, or the unsafe `Arena::reset_shared`"
+)]
 pub unsafe trait ExclusiveMemory: Memory {}
 
 /// The largest alignment that bytes in such memory keep.

@@ -8,6 +8,7 @@ mod errors;
 mod handles;
 mod lives;
 mod memory_kinds;
+mod mistakes;
 mod model;
 mod owned;
 mod statics;

@@ -44,7 +44,7 @@ pub enum MapError {
         path: PathBuf,
     },
     /// The path names a directory, a pipe or a device.
-    #[error("{} is no regular file, and an arena is nothing else", path.display())]
+    #[error("{} is no regular file, which an arena lies in; name one", path.display())]
     NotAFile {
         /// The path.
         path: PathBuf,
