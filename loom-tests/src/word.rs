@@ -48,12 +48,15 @@ unsafe impl<F: Fault> Word for LoomWord<F> {
         F::compare_exchange_weak(&self.value, current, new, success, failure, attempt)
     }
 
-    // `with_mut` reports a race with any access that does not happen before it.
+    // `with_mut` reports a race with any access that does not happen before it. Loom does not switch threads at it, and would take it
+    // for a part of the step before it; hence the load.
     fn read(&mut self) -> u32 {
+        self.value.load(Ordering::Relaxed);
         self.value.with_mut(|value| *value)
     }
 
     fn write(&mut self, new: u32) {
+        self.value.load(Ordering::Relaxed);
         self.value.with_mut(|value| *value = new);
     }
 }

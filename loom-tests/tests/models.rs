@@ -43,6 +43,7 @@ models! {
     give_back::two_give_backs_take_only_their_own::<Faithful> >= 420 as two_give_backs_take_only_their_own;
     give_back::a_cursor_that_comes_back_harms_no_claim::<Faithful> >= 1900 as a_cursor_that_comes_back_harms_no_claim;
     give_back::a_claim_sees_every_give_back_before_it::<Faithful> >= 3100 as a_claim_sees_every_give_back_before_it;
+    give_back::a_bounded_claim_sees_every_give_back_before_it::<Faithful> >= 1 as a_bounded_claim_sees_every_give_back_before_it;
     give_back::a_short_iterator_keeps_its_values_against_a_claim::<Faithful> >= 110 as a_short_iterator_keeps_its_values_against_a_claim;
     give_back::an_uninitialised_claim_owns_bytes_that_came_back::<Faithful> >= 81 as an_uninitialised_claim_owns_bytes_that_came_back;
 

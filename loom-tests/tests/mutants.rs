@@ -33,6 +33,7 @@ fn mutants() -> Vec<(&'static str, Model)> {
         RelaxedClaim => give_back::bytes_of_garbage_memory_given_back_are_zero_too,
         RelaxedClaim => give_back::dirty_bytes_given_back_are_zero_for_the_next_claim,
         RelaxedClaim => give_back::a_panicking_initialiser_gives_back_against_a_claim,
+        RelaxedClaim => give_back::a_bounded_claim_sees_every_give_back_before_it,
         RelaxedClaim => lives::a_claim_after_a_shared_reset_sees_the_previous_life_ended,
         ClaimByLoadAndStore => claims::two_threads_claim_disjoint_blocks,
         ClaimByLoadAndStore => claims::the_last_bytes_go_to_one_of_two,

@@ -185,9 +185,10 @@ impl<M: Memory> Arena<M> {
     ///
     /// #[repr(align(128))]
     /// struct Ram([u8; 1024]);
-    /// let ram = NonNull::from(Box::leak(Box::new(Ram([0; 1024])))).cast();
-    /// // SAFETY: leaked above; the first arena is gone when the second attaches.
-    /// let memory = || unsafe { RawMemory::from_raw_parts(ram, 1024) };
+    /// let mut ram = Ram([0; 1024]);
+    /// let start = NonNull::from(&mut ram).cast();
+    /// // SAFETY: `ram` outlives both arenas and is not used otherwise; the first is gone when the second attaches.
+    /// let memory = || unsafe { RawMemory::from_raw_parts(start, 1024) };
     /// let address = Arena::new(memory()?)?.allocate_address(100).unwrap();
     ///
     /// // SAFETY: as above.

@@ -8,8 +8,8 @@ use marena_core::{Arena, StaticMemory};
 
 #[test]
 fn no_zeroed_bytes_are_served_by_an_arena_over_zeroed_memory_and_by_its_leases() {
-    let memory: &'static StaticMemory<1024> = Box::leak(Box::new(StaticMemory::new()));
-    let mut arena = Arena::from_static(memory);
+    static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    let mut arena = Arena::from_static(&MEMORY);
     for align in [1, 64, 4096] {
         let layout = Layout::from_size_align(0, align).unwrap();
         let lease = arena.lease(64);

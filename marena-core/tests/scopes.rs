@@ -98,7 +98,8 @@ fn what_a_full_lease_reports_includes_what_lies_next_to_its_chunk() {
 
 #[test]
 fn a_cursor_that_a_peer_moved_back_leads_no_scope_out_of_the_region() {
-    let memory: &'static StaticMemory<8192> = Box::leak(Box::new(StaticMemory::new()));
+    static MEMORY: StaticMemory<8192> = StaticMemory::new();
+    let memory = &MEMORY;
     let arena = Arena::from_static(memory);
     arena.allocate(4096).unwrap();
     let mut lease = arena.lease(256);

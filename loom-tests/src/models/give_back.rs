@@ -200,6 +200,19 @@ pub fn a_short_iterator_keeps_its_values_against_a_claim<F: Fault>() -> Model {
     })
 }
 
+/// A bounded claim comes after the use of the bytes that it gets, as any claim does.
+pub fn a_bounded_claim_sees_every_give_back_before_it<F: Fault>() -> Model {
+    Model::unbounded("give-back against bounded claim", || {
+        let scene = scene::<F>(64, Start::Zeroed);
+        let other = spawn(&scene, |scene| claim_and_give_back(scene, 16));
+        let block = scene.own(scene.allocate_bounded(16, 2).unwrap(), 1);
+        other.join().unwrap();
+        scene.keeps(&block, 1);
+        let rest = scene.remaining();
+        assert_eq!(scene.claims(&[rest], 2), 1);
+    })
+}
+
 /// Uninitialised claims take bytes that come back as they are; their owner still has them alone.
 pub fn an_uninitialised_claim_owns_bytes_that_came_back<F: Fault>() -> Model {
     Model::unbounded("give-back against uninitialised claim", || {

@@ -16,9 +16,9 @@ use crate::sync::AtomicU32;
 ///
 /// #[repr(align(128))]
 /// struct Ram([u8; 2048]);
-/// // As a linker script's symbol would be: valid for the program's life, used by nobody else.
-/// let ram: &'static mut Ram = Box::leak(Box::new(Ram([0; 2048])));
-/// // SAFETY: leaked above, and not used again but through the arena.
+/// // On a bare machine: a linker script's symbol.
+/// let mut ram = Ram([0; 2048]);
+/// // SAFETY: `ram` outlives the arena, and is used by nobody else meanwhile.
 /// let memory = unsafe { RawMemory::from_raw_parts(NonNull::from(&mut ram.0).cast(), 2048) }?;
 /// let arena = Arena::new(memory)?;
 /// assert_eq!(arena.remaining(), 2048 - 128);

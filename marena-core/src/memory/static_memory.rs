@@ -61,8 +61,10 @@ impl<const N: usize> StaticMemory<N> {
     ///
     /// ```
     /// use marena_core::{Arena, StaticMemory};
-    /// // On a microcontroller: a `static` of type `StaticCell<StaticMemory<1024>>`, and its `init`.
-    /// let memory: &'static mut StaticMemory<1024> = Box::leak(Box::new(StaticMemory::new()));
+    /// static mut MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// // A `StaticCell`'s `init` does this without `unsafe`.
+    /// // SAFETY: runs once, and nothing else names `MEMORY`.
+    /// let memory: &'static mut StaticMemory<1024> = unsafe { &mut *(&raw mut MEMORY) };
     /// let mut arena = Arena::borrowed(memory.as_uninit_mut())?;
     /// arena.allocate(100).unwrap();
     /// arena.reset();

@@ -118,6 +118,26 @@ fn bytes_that_a_block_grows_by_are_zero_where_zero_was_asked_for() {
     }
 }
 
+#[test]
+fn a_leases_large_block_that_grows_over_soiled_bytes_is_zero_where_zero_was_asked_for() {
+    let arena = zeroed_arena(8192);
+    let lease = arena.lease(256);
+    lease.allocate(8).unwrap();
+    // Behind the chunk, so a large block is claimed apart from it, at the cursor.
+    arena.allocate(8).unwrap();
+    let start = written(&lease, 300);
+    // Soils what lies behind that block.
+    // SAFETY: just allocated with this layout, and not used afterwards.
+    unsafe { (&arena).deallocate(written(&arena, 500), layout(500)) };
+    // SAFETY: allocated with this layout.
+    let grown = unsafe { (&lease).grow_zeroed(start, layout(300), layout(600)) }.unwrap().cast();
+    assert_eq!(grown, start, "nobody claimed behind it");
+    // SAFETY: written at first, and zeroed behind.
+    let found = unsafe { bytes(grown, 600) };
+    assert!(found[..300].iter().all(|&byte| byte == 0xEE));
+    assert!(found[300..].iter().all(|&byte| byte == 0), "{found:?}");
+}
+
 /// Shrinks a written block of `from` bytes to `to`, grows it to `new` with zeros, and looks at them.
 fn check_regrown(allocator: impl Allocator + Copy, from: usize, to: usize, new: usize, last: bool) {
     let start = written(allocator, from);

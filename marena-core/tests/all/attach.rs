@@ -201,8 +201,14 @@ fn a_peer_that_writes_any_cursor_while_the_arena_lives_makes_it_full_or_leaves_i
             }
             word(64).store(cursor, Relaxed);
             let scratch = arena.scratch();
-            if let Ok(block) = scratch.allocate(16) {
-                assert!(block.as_ptr().addr() < region.addr().get() + LEN);
+            match scratch.allocate(16) {
+                Ok(block) => {
+                    let offset = block.as_ptr().addr() - region.addr().get();
+                    assert!(offset == 128 + cursor as usize && offset + 16 <= LEN, "cursor {cursor}: {offset}");
+                }
+                Err(error) => {
+                    assert!(limit.saturating_sub(cursor) < 16 || !cursor.is_multiple_of(8), "cursor {cursor}: {error}");
+                }
             }
         }
     }

@@ -86,6 +86,20 @@ fn a_request_that_fits_the_arena_fits_through_a_lease_whatever_its_chunk() {
 }
 
 #[test]
+fn many_leases_that_overtake_each_other_leave_little_of_a_small_arena_unused() {
+    let arena = zeroed_arena(65_536);
+    let room = arena.remaining();
+    // With fixed chunks of this size, the last two of eight would get nothing at all.
+    let leases: Vec<_> = (0..8).map(|_| arena.lease(8192)).collect();
+    let mut served = 0;
+    while leases.iter().filter(|lease| lease.allocate(40).is_ok()).map(|_| served += 40).count() > 0 {}
+    drop(leases);
+    let stats = arena.stats();
+    assert_eq!(stats.used, served + stats.stranded, "what is neither a block's nor free is counted");
+    assert!(served >= room * 9 / 10, "{served} of {room}, {} stranded", stats.stranded);
+}
+
+#[test]
 fn leases_and_the_arena_hand_out_disjoint_blocks_in_any_order() {
     let arena = zeroed_arena(65_536);
     let leases = [arena.lease(64), arena.lease(256), arena.lease(4096)];

@@ -1,9 +1,14 @@
 //! Random sequences of every operation against a sequential model of the arena.
+//!
+//! 400 cases of up to 120 operations by default, the same in every run; `MARENA_CASES=100000` for as many, of up to 1,000 operations, as
+//! before a release.
 
+use std::alloc::{GlobalAlloc, Layout};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::NonNull;
 
-use marena_core::{Address, AllocError, Arena, Handle};
+use marena_core::{Address, AllocError, Arena, Handle, Memory};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -24,9 +29,22 @@ enum Op {
     Text(String),
     FailingInit(usize),
     PanickingInit(usize),
-    ShortIterator { says: usize, has: usize },
-    Lease { chunk: usize, sizes: Vec<usize>, overtaken: bool },
+    ShortIterator {
+        says: usize,
+        has: usize,
+    },
+    Lease {
+        chunk: usize,
+        sizes: Vec<usize>,
+        overtaken: bool,
+    },
     Scratch(Vec<usize>),
+    /// A collection's buffer: its first size and the next ones, whether others allocate in between, and whether it stays.
+    Buffer {
+        sizes: Vec<usize>,
+        overtaken: bool,
+        kept: bool,
+    },
     ViewForged(u64),
     Reset,
     Wipe,
@@ -53,7 +71,9 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (0..600_usize, prop::collection::vec(0..200_usize, 0..12), any::<bool>())
             .prop_map(|(chunk, sizes, overtaken)| Op::Lease { chunk, sizes, overtaken }),
         2 => prop::collection::vec(0..400_usize, 0..12).prop_map(Op::Scratch),
-        4 => prop_oneof![any::<u64>(), (0..5000_u64, 0..5000_u64).prop_map(|(offset, size)| offset << 32 | size)]
+        4 => (prop::collection::vec(1..500_usize, 1..8), any::<bool>(), any::<bool>())
+            .prop_map(|(sizes, overtaken, kept)| Op::Buffer { sizes, overtaken, kept }),
+        4 => prop_oneof![any::<u64>(), (0..5000_u64, 0..400_u64).prop_map(|(offset, size)| offset << 32 | size)]
             .prop_map(Op::ViewForged),
         1 => Just(Op::Reset),
         1 => Just(Op::Wipe),
@@ -112,6 +132,9 @@ struct Reached {
     reused: u64,
     stranded: u64,
     scratches: u64,
+    grown: u64,
+    shrunk: u64,
+    moved: u64,
     views: u64,
 }
 
@@ -175,6 +198,66 @@ impl Checked<'_> {
         match outcome {
             Ok(handle) => self.note(Content::Bytes(handle, mark)),
             Err(error) => self.refused(error, size, used),
+        }
+    }
+
+    /// A buffer that is resized as collections do it: in place where it is the last, else moved when it grows.
+    fn buffer(&mut self, sizes: &[usize], overtaken: bool, kept: bool) {
+        const FILL: u8 = b'b';
+        let layout = |size| Layout::from_size_align(size, 8).unwrap();
+        let steps = |size: usize| size.next_multiple_of(8);
+        let mut size = sizes[0];
+        let used = self.arena.used();
+        // SAFETY: the layout has a size.
+        let Some(mut start) = NonNull::new(unsafe { GlobalAlloc::alloc(&self.arena, layout(size)) }) else {
+            assert_eq!(self.arena.used(), used);
+            self.reached.full += 1;
+            return;
+        };
+        // SAFETY: just allocated.
+        unsafe { start.write_bytes(FILL, size) };
+        let mut last = true;
+        for &new_size in &sizes[1..] {
+            last = last && !(overtaken && self.arena.allocate(8).is_ok());
+            let used = self.arena.used();
+            // SAFETY: allocated with this layout, and used again only where the answer is null.
+            let resized = NonNull::new(unsafe { self.arena.realloc(start.as_ptr(), layout(size), new_size) });
+            let kept_bytes = if resized.is_some() { size.min(new_size) } else { size };
+            let now = resized.unwrap_or(start);
+            // SAFETY: the buffer's, initialised up to the smaller of both sizes.
+            let bytes = unsafe { std::slice::from_raw_parts(now.as_ptr(), kept_bytes) };
+            assert!(bytes.iter().all(|&byte| byte == FILL), "{size} to {new_size}: {bytes:?}");
+            if resized.is_none() {
+                assert!(new_size > size && self.arena.used() == used, "{size} to {new_size} was refused");
+                self.reached.full += 1;
+                continue;
+            }
+            let in_place = last || new_size <= steps(size);
+            assert_eq!(now == start, in_place, "{size} to {new_size}, last: {last}");
+            let expected = match (last, in_place) {
+                (true, _) => used - steps(size) + steps(new_size),
+                (false, true) => used,
+                (false, false) => used + steps(new_size),
+            };
+            assert_eq!(self.arena.used(), expected, "{size} to {new_size}, last: {last}");
+            self.reached.grown += u64::from(new_size > size && in_place);
+            self.reached.shrunk += u64::from(new_size < size);
+            self.reached.moved += u64::from(!in_place);
+            last |= !in_place;
+            (start, size) = (now, new_size);
+            // SAFETY: the buffer's.
+            unsafe { start.write_bytes(FILL, size) };
+        }
+        let used = self.arena.used();
+        if kept {
+            let offset = start.addr().get() - self.arena.memory().region().addr().get();
+            let address = Address::new(offset as u32, size as u32).unwrap();
+            self.note(Content::Text(address, char::from(FILL).to_string().repeat(size)));
+        } else {
+            // SAFETY: allocated with this layout, and not used again.
+            unsafe { self.arena.dealloc(start.as_ptr(), layout(size)) };
+            assert_eq!(self.arena.used(), if last { used - steps(size) } else { used });
+            self.reached.gave_back += u64::from(last);
         }
     }
 
@@ -331,6 +414,7 @@ impl Checked<'_> {
                 assert_eq!(self.arena.used(), used);
                 self.reached.scratches += 1;
             }
+            Op::Buffer { sizes, overtaken, kept } => self.buffer(&sizes, overtaken, kept),
             Op::ViewForged(raw) => {
                 if let Some(address) = Address::from_raw(raw) {
                     let inside = address.offset() as usize + address.size() as usize <= 128 + used;
@@ -368,7 +452,11 @@ impl Checked<'_> {
 #[test]
 fn every_sequence_of_operations_does_what_the_sequential_model_does() {
     let mut reached = Reached::default();
-    let (cases, length) = if cfg!(miri) { (4, 40) } else { (400, 120) };
+    let (cases, length) = match std::env::var("MARENA_CASES") {
+        _ if cfg!(miri) => (16, 60),
+        Ok(cases) => (cases.parse().expect("a number of cases"), 1_000),
+        Err(_) => (400, 120),
+    };
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     // The same cases in every run: what is asserted to have been reached below must not be a matter of luck.
     let rng = proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
@@ -391,8 +479,23 @@ fn every_sequence_of_operations_does_what_the_sequential_model_does() {
         })
     };
     outcome.unwrap();
-    let Reached { served, full, too_large, gave_back, resets, reused, stranded, scratches, views } = reached;
-    for count in [served, full, too_large, gave_back, resets, reused, stranded, scratches, views] {
+    println!("{cases} cases of up to {length} operations: {reached:?}");
+    let Reached {
+        served,
+        full,
+        too_large,
+        gave_back,
+        resets,
+        reused,
+        stranded,
+        scratches,
+        grown,
+        shrunk,
+        moved,
+        views,
+    } = reached;
+    for count in [served, full, too_large, gave_back, resets, reused, stranded, scratches, grown, shrunk, moved, views]
+    {
         assert!(count > if cfg!(miri) { 0 } else { 100 }, "{reached:?}");
     }
 }

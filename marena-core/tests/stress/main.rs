@@ -108,9 +108,9 @@ fn an_arena_over_dirty_memory_keeps_every_promise() {
 #[test]
 fn an_arena_over_a_static_that_another_arena_shares_keeps_every_promise() {
     let rng = &mut Rng::seeded(3);
-    let memory: &'static StaticMemory<24_000> = Box::leak(Box::new(StaticMemory::new()));
-    let peer = Arena::from_static(memory);
-    let reached = lives(rng, Arena::from_static(memory), Some(&peer), |arena, _| {
+    static MEMORY: StaticMemory<24_000> = StaticMemory::new();
+    let peer = Arena::from_static(&MEMORY);
+    let reached = lives(rng, Arena::from_static(&MEMORY), Some(&peer), |arena, _| {
         // SAFETY: `lives` has dropped or forgotten all that borrowed the arena, and forgets its handles after this.
         unsafe { arena.reset_shared() };
         arena
