@@ -14,7 +14,7 @@ use super::view::MappedView;
 
 /// An arena in a file: the same for every process that has the file mapped, and still there after a restart.
 ///
-/// What it hands out are [`Address`]es, which mean the same in every process. Bytes behind them are read and written by copies
+/// What it hands out are [`Address`](crate::Address)es, which mean the same in every process. Bytes behind them are read and written by copies
 /// ([`read_into`](Self::read_into), [`write_from`](Self::write_from)) and atomics ([`atomic_u64_at`](Self::atomic_u64_at)): all that is safe here is checked
 /// and atomic, so that a peer which writes at the same time, or wrongly, can spoil bytes but cause no undefined behaviour.
 /// References, as the other arenas give them, are there for those who can promise that nobody writes: see [`plain`](Self::plain).
