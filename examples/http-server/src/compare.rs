@@ -21,7 +21,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     load: Load,
     /// Rounds; both servers take their turn in each, and medians are shown
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 }
 
