@@ -21,7 +21,7 @@ pub(crate) struct Load {
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) connections: u32,
     /// Requests, over all connections
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) requests: u32,
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     load: Load,
     /// Rounds; both servers take their turn in each, and medians are shown
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 }
 
@@ -31,7 +31,8 @@ struct Side {
     rounds: Vec<Outcome>,
     allocations: usize,
     handler_allocations: usize,
-    /// Of each round: nanoseconds for a request in the handler alone, without sockets.
+    /// Nanoseconds for a request in the handler alone, without sockets: of many short measurements, so that what else the machine
+    /// does disturbs few.
     handler: Vec<f64>,
 }
 
@@ -116,12 +117,11 @@ impl Side {
         catalogue: &[Product],
     ) -> Result<(), Box<dyn Error>> {
         self.rounds.push(client::run(self.address, load, cases)?);
-        let repeats = (load.requests as usize).div_ceil(cases.len());
-        let started = Instant::now();
-        for _ in 0..repeats {
+        for _ in 0..(load.requests as usize).div_ceil(cases.len()) {
+            let started = Instant::now();
             handle_all(memory, cases, catalogue);
+            self.handler.push(started.elapsed().as_nanos() as f64 / cases.len() as f64);
         }
-        self.handler.push(started.elapsed().as_secs_f64() * 1e9 / (repeats * cases.len()) as f64);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use allocator_api2::alloc::Allocator;
 use allocator_api2::vec::Vec;
 use hyper::Method;
 use hyper::http::request::Parts;
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use crate::catalogue::Product;
 use crate::refusal::Refusal;
@@ -38,11 +38,15 @@ pub(crate) fn search<A: Allocator + Copy>(
     }
     let request = Request::parse(head, alloc)?;
     let words = words(request.field("q"), alloc)?;
+    let mut finders = Vec::new_in(alloc);
+    for word in &words {
+        push(&mut finders, Finder::new(word.as_bytes()))?;
+    }
     let currency = request.cookie("currency").filter(|&name| name == "USD").map_or("€", |_| "$");
 
     let mut found = Vec::new_in(alloc);
     for product in catalogue {
-        if words.iter().all(|word| memmem::find(product.key.as_bytes(), word.as_bytes()).is_some()) {
+        if finders.iter().all(|finder| finder.find(product.key.as_bytes()).is_some()) {
             push(&mut found, product)?;
         }
     }
@@ -53,7 +57,7 @@ pub(crate) fn search<A: Allocator + Copy>(
     let limit = str::from_utf8(request.field("limit")).ok().and_then(|limit| limit.parse().ok());
     let mut shown = Vec::new_in(alloc);
     for &product in found.iter().take(limit.unwrap_or(DEFAULT_LIMIT)) {
-        let marked_name = marked(product, words.first().map_or(&[], Text::as_bytes), alloc)?;
+        let marked_name = marked(product, finders.first(), alloc)?;
         let mut price = Text::new_in(alloc);
         write!(price, "{currency}{}.{:02}", product.cents / 100, product.cents % 100)?;
         push(&mut shown, Match { product, marked_name, price })?;
@@ -75,11 +79,11 @@ fn words<A: Allocator + Copy>(query: &[u8], alloc: A) -> Result<Vec<Text<A>, A>,
 }
 
 /// The product's name as HTML, with the word marked where it first stands.
-fn marked<A: Allocator>(product: &Product, word: &[u8], alloc: A) -> Result<Text<A>, Refusal> {
-    let start = memmem::find(product.key.as_bytes(), word).unwrap_or(0);
-    let parts = product.name.split_at_checked(start).and_then(|(before, rest)| {
-        let (word, after) = rest.split_at_checked(word.len())?;
-        Some([before, word, after])
+fn marked<A: Allocator>(product: &Product, word: Option<&Finder<'_>>, alloc: A) -> Result<Text<A>, Refusal> {
+    let parts = word.and_then(|word| {
+        let (before, rest) = product.name.split_at_checked(word.find(product.key.as_bytes())?)?;
+        let (marked, after) = rest.split_at_checked(word.needle().len())?;
+        Some([before, marked, after])
     });
     // A query of bytes may name part of a character; nothing is marked then.
     let [before, word, after] = parts.unwrap_or([&product.name, "", ""]);

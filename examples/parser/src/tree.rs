@@ -19,6 +19,9 @@ pub(crate) enum Node<'a> {
     Block(&'a [Node<'a>]),
 }
 
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Node<'_>>() == 24);
+
 impl<'a> Node<'a> {
     pub(crate) fn evaluate(&self) -> Result<i64, Error> {
         self.evaluate_in(&mut Vec::new())
