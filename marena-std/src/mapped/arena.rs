@@ -240,8 +240,8 @@ impl MappedArena {
     /// promised that its accesses race with none.
     #[inline]
     fn claim(&self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
-        if !align.is_power_of_two() {
-            let supported = MappedMemory::REMAP_ALIGN.unwrap_or(1);
+        let supported = MappedMemory::REMAP_ALIGN.unwrap_or(1);
+        if !align.is_power_of_two() || align > supported {
             return Err(AllocError::Alignment { requested: align, supported });
         }
         let layout = Layout::from_size_align(size, align.max(WORD));

@@ -23,10 +23,8 @@ pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error
 /// Opens a file and takes the shared lock; its length besides.
 pub(super) fn open(path: &Path, write: bool) -> Result<(File, usize), MapError> {
     loop {
-        let file = OpenOptions::new().read(true).write(write).open(path).map_err(failed("open", path))?;
-        if !file.metadata().map_err(failed("open", path))?.is_file() {
-            return Err(MapError::NotAFile { path: path.into() });
-        }
+        let file = options().write(write).open(path).map_err(failed("open", path))?;
+        require_file(&file, path)?;
         lock(FileExt::try_lock_shared(&file), path)?;
         // Between opening and locking, the file may have been replaced by another.
         if names(path, &file)? {
@@ -39,16 +37,33 @@ pub(super) fn open(path: &Path, write: bool) -> Result<(File, usize), MapError> 
 
 /// The file at `path`, if there is one, locked so that nobody else can open it.
 pub(super) fn open_alone(path: &Path) -> Result<Option<File>, MapError> {
-    let file = match OpenOptions::new().read(true).write(true).open(path) {
+    let file = match options().write(true).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed("open", path)(error)),
     };
+    require_file(&file, path)?;
     lock(FileExt::try_lock(&file), path)?;
     if !names(path, &file)? {
         return Err(MapError::InUse { path: path.into() });
     }
     Ok(Some(file))
+}
+
+/// For reading, and whatever the path names, without waiting: to open a pipe can mean to wait for who writes to it.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    options
+}
+
+fn require_file(file: &File, path: &Path) -> Result<(), MapError> {
+    if file.metadata().map_err(failed("open", path))?.is_file() {
+        return Ok(());
+    }
+    Err(MapError::NotAFile { path: path.into() })
 }
 
 fn lock(outcome: Result<(), TryLockError>, path: &Path) -> Result<(), MapError> {
