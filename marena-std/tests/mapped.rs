@@ -2,8 +2,10 @@
 #![cfg(all(unix, not(miri)))]
 #![expect(clippy::multiple_unsafe_ops_per_block, reason = "one promise covers all that a test does with its own file")]
 
+use std::ffi::CString;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Barrier};
@@ -190,7 +192,7 @@ fn alignments_hold_in_every_mapping_and_larger_ones_are_refused() {
         let address = arena.allocate_address_aligned(8, align).unwrap();
         assert!((address.offset() as usize).is_multiple_of(align.max(8)), "{address:?}");
     }
-    for align in [0, 3, 8192, 1 << 20] {
+    for align in [0, 3, 8192, 1 << 20, 1 << (usize::BITS - 1)] {
         let refused = AllocError::Alignment { requested: align, supported: 4096 };
         assert_eq!(arena.allocate_address_aligned(8, align), Err(refused));
     }
@@ -294,16 +296,40 @@ fn capacities_and_paths_that_cannot_be_are_errors() {
 }
 
 #[test]
-fn a_pipe_is_refused_and_not_waited_for() {
-    let (_directory, path) = place();
-    let name = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
-    // SAFETY: the name ends with a zero.
+fn what_is_no_regular_file_is_refused_at_once_and_left_alone() {
+    let (directory, path) = place();
+    let name = CString::new(path.as_os_str().as_bytes()).unwrap();
+    // SAFETY: the name ends in a null.
     assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
-    // SAFETY: nothing is mapped.
+    let builder = MappedArena::builder().capacity(CAPACITY);
+    // SAFETY: as in `create`.
     unsafe {
-        assert!(matches!(MappedArena::open_read_only(&path), Err(MapError::NotAFile { .. })));
-        assert!(matches!(MappedArena::open(&path), Err(MapError::NotAFile { .. })));
+        assert!(matches!(builder.open(&path), Err(MapError::NotAFile { .. })));
+        // A pipe that nobody writes to has its readers wait.
+        assert!(matches!(builder.open_read_only(&path), Err(MapError::NotAFile { .. })));
+        assert!(matches!(builder.open_or_create(&path), Err(MapError::NotAFile { .. })));
+        assert!(matches!(builder.replace(&path), Err(MapError::NotAFile { .. })));
+        assert!(matches!(builder.create(&path), Err(MapError::Exists { .. })));
     }
+    assert!(fs::metadata(&path).unwrap().file_type().is_fifo());
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+}
+
+#[test]
+fn a_link_to_an_arena_leads_there_and_a_link_to_nothing_is_an_error() {
+    let (directory, path) = place();
+    let link = directory.path().join("link");
+    symlink(&path, &link).unwrap();
+    let builder = MappedArena::builder().capacity(CAPACITY);
+    // SAFETY: as in `create`.
+    unsafe {
+        assert!(matches!(builder.open_or_create(&link), Err(MapError::Exists { .. })));
+        assert!(matches!(builder.open(&link), Err(MapError::Io { action: "open", .. })));
+    }
+    let text = create(&path).allocate_copy(b"there").unwrap();
+    // SAFETY: as in `create`.
+    let found = unsafe { builder.open_or_create(&link) }.unwrap();
+    assert_eq!(copy(&found, text), b"there");
 }
 
 #[test]

@@ -61,8 +61,8 @@ impl MappedArena {
     /// ```
     #[inline]
     pub fn allocate_address_aligned(&self, size: usize, align: usize) -> Result<Address, AllocError> {
-        if !align.is_power_of_two() {
-            let supported = MappedMemory::REMAP_ALIGN.unwrap_or(1);
+        let supported = MappedMemory::REMAP_ALIGN.unwrap_or(1);
+        if !align.is_power_of_two() || align > supported {
             return Err(AllocError::Alignment { requested: align, supported });
         }
         if size == 0 {

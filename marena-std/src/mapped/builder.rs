@@ -267,7 +267,7 @@ impl MappedBuilder {
     ///
     /// # Errors
     ///
-    /// As for [`open`](Self::open) and [`create`](Self::create), but [`MapError::Exists`].
+    /// As for [`open`](Self::open) and [`create`](Self::create). [`MapError::Exists`] is a symbolic link that leads nowhere.
     ///
     /// # Safety
     ///
@@ -298,7 +298,7 @@ impl MappedBuilder {
             }
             // SAFETY: the caller's promise.
             match unsafe { self.create(path) } {
-                Err(MapError::Exists { .. }) => {}
+                Err(MapError::Exists { .. }) if !leads_nowhere(path) => {}
                 outcome => return outcome,
             }
         }
@@ -310,7 +310,7 @@ impl MappedBuilder {
     ///
     /// # Errors
     ///
-    /// As for [`create`](Self::create), and [`MapError::InUse`].
+    /// As for [`create`](Self::create), [`MapError::InUse`] and [`MapError::NotAFile`].
     ///
     /// # Safety
     ///
@@ -407,6 +407,11 @@ impl MappedBuilder {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether the path is a link without a target: it can neither be opened nor made.
+fn leads_nowhere(path: &Path) -> bool {
+    path.is_symlink() && !path.exists()
 }
 
 fn unusable(path: &Path) -> impl FnOnce(AttachError) -> MapError {

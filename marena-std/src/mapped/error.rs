@@ -21,7 +21,8 @@ use marena_core::{Address, AttachError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MapError {
-    /// The system refused something. No arena was made or changed.
+    /// The system refused something. No arena was made or changed; only if what could not be synced is the directory, the new file is there,
+    /// complete, and may be gone after a power loss.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
         /// What was to be done: `open`, `create`, `size`, `lock`, `map`, `sync` or `link`.

@@ -33,9 +33,7 @@ fn options() -> OpenOptions {
 pub(super) fn open(path: &Path, write: bool) -> Result<(File, usize), MapError> {
     loop {
         let file = options().write(write).open(path).map_err(failed("open", path))?;
-        if !file.metadata().map_err(failed("open", path))?.is_file() {
-            return Err(MapError::NotAFile { path: path.into() });
-        }
+        require_file(&file, path)?;
         lock(FileExt::try_lock_shared(&file), path)?;
         // Between opening and locking, the file may have been replaced by another.
         if names(path, &file)? {
@@ -53,11 +51,19 @@ pub(super) fn open_alone(path: &Path) -> Result<Option<File>, MapError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed("open", path)(error)),
     };
+    require_file(&file, path)?;
     lock(FileExt::try_lock(&file), path)?;
     if !names(path, &file)? {
         return Err(MapError::InUse { path: path.into() });
     }
     Ok(Some(file))
+}
+
+fn require_file(file: &File, path: &Path) -> Result<(), MapError> {
+    if file.metadata().map_err(failed("open", path))?.is_file() {
+        return Ok(());
+    }
+    Err(MapError::NotAFile { path: path.into() })
 }
 
 pub(super) fn lock(outcome: Result<(), TryLockError>, path: &Path) -> Result<(), MapError> {
