@@ -62,7 +62,7 @@ impl MappedArena {
     #[inline]
     pub fn allocate_address_aligned(&self, size: usize, align: usize) -> Result<Address, AllocError> {
         let supported = MappedMemory::REMAP_ALIGN.unwrap_or(1);
-        if !align.is_power_of_two() || align > supported {
+        if !align.is_power_of_two() || size > 0 && align > supported {
             return Err(AllocError::Alignment { requested: align, supported });
         }
         if size == 0 {
