@@ -144,6 +144,9 @@ mod api2 {
             /// Collections whose memory is the arena's: growing and shrinking the last block happens in place, and freeing it gives
             /// it back. Other blocks stay until the reset (the end, for a scratch).
             ///
+            /// A full arena is an error here too, but most methods of collections, `push` for one, abort the program at it, as they do
+            /// at a full heap, which is fuller later: `try_reserve` first where the content comes from outside.
+            ///
             #[doc = $example]
             // SAFETY: blocks are claimed with their layout and are nobody else's. They stay for the reference's lifetime, which
             // the collection cannot outlive: a reset or the end of a scope needs its owner mutably. Copies of the reference are
