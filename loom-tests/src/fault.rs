@@ -21,7 +21,9 @@
 //! | ticket's count | weak exchange, `AcqRel` |
 //! | ticket's half | strong exchange, `AcqRel` |
 
+use std::cell::Cell;
 use std::marker::PhantomData;
+use std::ptr;
 use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release};
 
 use loom::sync::atomic::AtomicU32;
@@ -290,6 +292,56 @@ exchange_fault! {
 exchange_fault! {
     /// A half that is added to, so that two draws which find it due count it twice.
     TicketHalfByAddition, AcqRel, |word, current, new| Ok(word.fetch_add(new.wrapping_sub(current), AcqRel))
+}
+
+loom::thread_local! {
+    /// The raise that this thread owes, under [`PeakRaisedLate`]: the word, and how far.
+    static OWED: Cell<Option<(*const AtomicU32, u32)>> = Cell::new(None);
+}
+
+/// A raise of the peak that comes behind the give-back it belongs before.
+#[derive(Debug)]
+pub struct PeakRaisedLate;
+
+impl Fault for PeakRaisedLate {
+    fn compare_exchange(
+        word: &AtomicU32,
+        current: u32,
+        new: u32,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u32, u32> {
+        let outcome = word.compare_exchange(current, new, success, failure);
+        if success == Release
+            && let Some((peak, position)) = OWED.with(Cell::take)
+        {
+            // SAFETY: a word of the header that `word` lies in too, so it lives as long.
+            let peak = unsafe { &*peak };
+            let mut seen = peak.load(Relaxed);
+            while seen < position {
+                match peak.compare_exchange(seen, position, Relaxed, Relaxed) {
+                    Ok(_) => break,
+                    Err(found) => seen = found,
+                }
+            }
+        }
+        outcome
+    }
+
+    fn compare_exchange_weak(
+        word: &AtomicU32,
+        current: u32,
+        new: u32,
+        success: Ordering,
+        failure: Ordering,
+        _attempt: u32,
+    ) -> Result<u32, u32> {
+        if success == Relaxed {
+            OWED.with(|owed| owed.set(Some((ptr::from_ref(word), new))));
+            return Ok(current);
+        }
+        word.compare_exchange(current, new, success, failure)
+    }
 }
 
 /// A shared reset that releases nothing.

@@ -6,7 +6,7 @@
 #![cfg(not(miri))]
 
 use loom_tests::fault::{Faithful, Spurious};
-use loom_tests::models::{claims, give_back, leases, lives, pool, publish, tickets};
+use loom_tests::models::{claims, give_back, leases, lives, pool, publish, regions, tickets};
 
 /// One test for each model, word and floor.
 macro_rules! models {
@@ -43,7 +43,7 @@ models! {
     give_back::two_give_backs_take_only_their_own::<Faithful> >= 420 as two_give_backs_take_only_their_own;
     give_back::a_cursor_that_comes_back_harms_no_claim::<Faithful> >= 1900 as a_cursor_that_comes_back_harms_no_claim;
     give_back::a_claim_sees_every_give_back_before_it::<Faithful> >= 3100 as a_claim_sees_every_give_back_before_it;
-    give_back::a_bounded_claim_sees_every_give_back_before_it::<Faithful> >= 1 as a_bounded_claim_sees_every_give_back_before_it;
+    give_back::a_bounded_claim_sees_every_give_back_before_it::<Faithful> >= 27 as a_bounded_claim_sees_every_give_back_before_it;
     give_back::a_short_iterator_keeps_its_values_against_a_claim::<Faithful> >= 110 as a_short_iterator_keeps_its_values_against_a_claim;
     give_back::an_uninitialised_claim_owns_bytes_that_came_back::<Faithful> >= 81 as an_uninitialised_claim_owns_bytes_that_came_back;
 
@@ -76,6 +76,9 @@ models! {
     pool::one_of_two_guards_is_the_last::<Faithful> >= 41 as one_of_two_guards_is_the_last;
     pool::a_new_life_begins_after_all_guards_of_the_old_one::<Faithful> >= 100 as a_new_life_begins_after_all_guards_of_the_old_one;
     pool::a_clone_keeps_the_arena_against_a_drop::<Faithful> >= 23_300 as a_clone_keeps_the_arena_against_a_drop;
+
+    regions::two_threads_claim_disjoint_blocks_of_two_regions::<Faithful> >= 73 as two_threads_claim_disjoint_blocks_of_two_regions;
+    regions::bytes_go_back_to_their_own_region_against_a_claim::<Faithful> >= 206 as bytes_go_back_to_their_own_region_against_a_claim;
 
     tickets::two_threads_draw_over_the_first_half_wrap::<Faithful> >= 2700 as two_threads_draw_over_the_first_half_wrap;
     tickets::two_threads_draw_over_the_second_half_wrap::<Faithful> >= 2700 as two_threads_draw_over_the_second_half_wrap;

@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode, exit};
 
 use loom_tests::Model;
 use loom_tests::fault::*;
-use loom_tests::models::{claims, give_back, leases, lives, pool, tickets};
+use loom_tests::models::{claims, give_back, leases, lives, pool, regions, tickets};
 
 /// What a process that found its fault ends with; any other code is no answer.
 const CAUGHT: i32 = 42;
@@ -47,6 +47,8 @@ fn mutants() -> Vec<(&'static str, Model)> {
         ClaimIgnoringFailure => lives::claims_through_two_attached_arenas_are_disjoint,
         PeakNotRaised => give_back::dirty_bytes_given_back_are_zero_for_the_next_claim,
         PeakNotRaised => give_back::a_panicking_initialiser_gives_back_against_a_claim,
+        PeakRaisedLate => give_back::dirty_bytes_given_back_are_zero_for_the_next_claim,
+        PeakRaisedLate => leases::a_leases_soiled_tail_is_zero_for_the_next_claim,
         ResetForgetsPeak => lives::a_shared_reset_after_a_join_starts_over,
         PeakRaisedByLoadAndStore => give_back::two_give_backs_take_only_their_own,
         PeakOverwritten => give_back::two_give_backs_take_only_their_own,
@@ -88,6 +90,9 @@ fn mutants() -> Vec<(&'static str, Model)> {
         ClaimByLoadAndStore => pool::a_clone_keeps_the_arena_against_a_drop,
         PeakRaisedByLoadAndStore => pool::a_clone_keeps_the_arena_against_a_drop,
         RelaxedReset => pool::two_threads_never_have_one_arena_at_once,
+        ClaimByLoadAndStore => regions::two_threads_claim_disjoint_blocks_of_two_regions,
+        RelaxedGiveBack => regions::bytes_go_back_to_their_own_region_against_a_claim,
+        PeakNotRaised => regions::bytes_go_back_to_their_own_region_against_a_claim,
         TicketCountedByLoadAndStore => tickets::two_threads_draw_over_the_first_half_wrap,
         TicketCountedRelaxed => tickets::a_draw_that_sleeps_over_two_half_wraps_is_not_misled,
         TicketCountNotReleased => tickets::a_draw_that_sleeps_over_two_half_wraps_is_not_misled,

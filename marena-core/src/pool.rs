@@ -285,6 +285,7 @@ mod tests {
         drop(last);
         assert_eq!(guard.get(handle), Some(&7));
         drop(guard);
+        assert_eq!(pool.slots[0].guards().load(Relaxed), PINNED, "no guard that goes is counted any more");
         assert_eq!(pool.available(), 0);
         assert!(pool.acquire().is_none());
     }

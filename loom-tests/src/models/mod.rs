@@ -6,4 +6,5 @@ pub mod leases;
 pub mod lives;
 pub mod pool;
 pub mod publish;
+pub mod regions;
 pub mod tickets;

@@ -15,7 +15,7 @@ use std::mem;
 use std::sync::Barrier;
 use std::thread;
 
-use marena_core::{Arena, BorrowedMemory, ExclusiveMemory, Handle, Memory, StaticMemory};
+use marena_core::{Arena, BorrowedMemory, ExclusiveMemory, Handle, Memory, Regions, StaticMemory};
 
 use crate::memories::{ZeroedHeap, dirty};
 use crate::tracked::{Reached, Rng, assert_apart};
@@ -116,6 +116,27 @@ fn an_arena_over_a_static_that_another_arena_shares_keeps_every_promise() {
         arena
     });
     reached.assert_everything();
+}
+
+#[test]
+fn regions_that_allocate_as_one_keep_every_promise() {
+    let rng = &mut Rng::seeded(5);
+    let mut regions: Regions<_, 3> = Regions::new();
+    for len in [2_000, 24_000, 600] {
+        regions.push(Arena::new(ZeroedHeap::new(len)).unwrap()).unwrap();
+    }
+    let mut reached = Reached::default();
+    let mut left = steps();
+    while left > 0 {
+        let now = some_steps(rng).min(left);
+        left -= now;
+        reached.add(&world::in_regions(&regions, rng, now));
+        if rng.below(2) == 0 { regions.reset() } else { regions.wipe() }
+    }
+    let Reached { blocks, refused, failed_initialisers, grown, grown_in_place, shrunk, freed, .. } = reached;
+    for count in [blocks, refused, failed_initialisers, grown, grown_in_place, shrunk, freed] {
+        assert!(count > 0, "{reached:?}");
+    }
 }
 
 #[test]

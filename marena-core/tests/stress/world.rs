@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use allocator_api2::alloc::Allocator;
-use marena_core::{Address, Allocate, Arena, Block, Handle, Lease, Memory, Scratch};
+use marena_core::{Address, Allocate, Arena, Block, Handle, Lease, Memory, Regions, Scratch};
 
 use crate::tracked::{Buffer, Kept, Reached, Rng, assert_apart, range_of};
 
@@ -29,6 +29,12 @@ impl<'a, M: Memory> Source<'a> for &Lease<'a, M> {
 
 impl<'s, M: Memory> Source<'s> for &'s Scratch<'_, M> {
     fn look(self, handle: Handle) -> Option<&'s [u8]> {
+        self.view(handle)
+    }
+}
+
+impl<'a, M: Memory, const N: usize> Source<'a> for &'a Regions<M, N> {
+    fn look(self, handle: Handle) -> Option<&'a [u8]> {
         self.view(handle)
     }
 }
@@ -300,6 +306,24 @@ impl<'a, 'r, M: Memory> World<'a, 'r, M> {
         self.check();
         self.direct.reached
     }
+}
+
+/// Steps with several regions as one.
+pub(crate) fn in_regions<M: Memory, const N: usize>(regions: &Regions<M, N>, rng: &mut Rng, steps: u64) -> Reached {
+    let mut holdings = Holdings::new();
+    for _ in 0..steps {
+        holdings.step(regions, rng);
+    }
+    holdings.check();
+    assert_apart(holdings.ranges());
+    for range in holdings.ranges().filter(|range| !range.is_empty()) {
+        let holds = |arena: &Arena<M>| {
+            let base = arena.memory().region().addr().get();
+            range.start >= base + 128 && range.end <= base + arena.capacity()
+        };
+        assert!(regions.arenas().iter().any(holds), "{range:x?} is in no region");
+    }
+    holdings.reached
 }
 
 /// Steps in a scope and in scopes within it; if it is one on a lease, the lease's owner takes steps in between.
