@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -314,6 +315,30 @@ fn a_link_to_an_arena_leads_there_and_a_link_to_nothing_is_an_error() {
     // SAFETY: as in `create`.
     let found = unsafe { builder.open_or_create(&link) }.unwrap();
     assert_eq!(copy(&found, text), b"there");
+}
+
+#[test]
+fn an_arena_can_be_opened_at_any_moment_of_its_peers_publications() {
+    let (_directory, path) = place();
+    // SAFETY: as in `create`.
+    let arena = unsafe { MappedArena::create(&path, 8 << 20) }.unwrap();
+    let (start, done) = (Barrier::new(2), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            start.wait();
+            // Each root names the arena's last bytes, so an older look at the cursor does not cover them.
+            while let Ok(address) = arena.allocate_address(8) {
+                arena.publish_root(3, address).unwrap();
+            }
+            done.store(true, Release);
+        });
+        start.wait();
+        while !done.load(Acquire) {
+            open(&path).unwrap();
+            // SAFETY: as in `create`.
+            unsafe { MappedArena::open_read_only(&path) }.unwrap();
+        }
+    });
 }
 
 #[test]
