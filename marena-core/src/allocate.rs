@@ -120,13 +120,6 @@ pub unsafe trait Allocate<'a>: Copy {
         }
     }
 
-    // The address of `size` bytes at `start` in this region.
-    #[doc(hidden)]
-    #[inline]
-    fn address_of(self, start: NonNull<u8>, size: usize) -> Address {
-        Address::of_block(HEADER_SIZE + (start.addr().get() - self.base(start).addr().get()), size)
-    }
-
     /// As [`Arena::allocate`].
     #[inline]
     fn allocate(self, size: usize) -> Result<Block<'a>, AllocError> {
@@ -174,7 +167,7 @@ pub unsafe trait Allocate<'a>: Copy {
             // SAFETY: the sizes, each rounded up to a step, sum to `total`: the block lies in the claim or is empty at its end.
             let at = unsafe { start.add(position) };
             position += round_up(size);
-            let address = if total == 0 { Address::EMPTY } else { self.address_of(at, size) };
+            let address = if total == 0 { Address::EMPTY } else { address_of(self, at, size) };
             // SAFETY: `size` bytes of the claim, which `claim_sum` zeroed; no other block gets them.
             unsafe { Block::from_raw_parts(at, address, self.epoch(at)) }
         }))
@@ -217,7 +210,7 @@ pub unsafe trait Allocate<'a>: Copy {
             // SAFETY: the sizes, each rounded up to a step, sum to `total`: the block lies in the claim or is empty at its end.
             let at = unsafe { start.add(position) };
             position += round_up(size);
-            let address = if total == 0 { Address::EMPTY } else { self.address_of(at, size) };
+            let address = if total == 0 { Address::EMPTY } else { address_of(self, at, size) };
             *slot = address.to_raw();
         }
         Ok(())
@@ -328,7 +321,7 @@ pub unsafe trait Allocate<'a>: Copy {
         let place = claim_place::<T>(self)?;
         // SAFETY: just claimed with this size and alignment, or no bytes at all.
         unsafe { place.write(value) };
-        let address = if size_of::<T>() == 0 { Address::EMPTY } else { self.address_of(place.cast(), size_of::<T>()) };
+        let address = if size_of::<T>() == 0 { Address::EMPTY } else { address_of(self, place.cast(), size_of::<T>()) };
         // The pointer ends here, so nobody writes the value any more.
         Ok(Handle::new(address, self.epoch(place.cast())))
     }
@@ -387,6 +380,13 @@ fn claim_sum<'a>(arena: impl Allocate<'a>, total: usize) -> Result<NonNull<u8>, 
     Ok(start)
 }
 
+/// The address of `size` bytes at `start`, claimed from `arena`. No method of the trait: whoever could call it with any pointer
+/// could make addresses that no region has.
+#[inline]
+fn address_of<'a>(arena: impl Allocate<'a>, start: NonNull<u8>, size: usize) -> Address {
+    Address::of_block(HEADER_SIZE + (start.addr().get() - arena.base(start).addr().get()), size)
+}
+
 /// A block of `size` bytes at `start`, made zero.
 ///
 /// # Safety
@@ -396,7 +396,7 @@ fn claim_sum<'a>(arena: impl Allocate<'a>, total: usize) -> Result<NonNull<u8>, 
 unsafe fn zeroed_block<'a>(arena: impl Allocate<'a>, start: NonNull<u8>, size: usize) -> Block<'a> {
     // SAFETY: the caller's promise.
     unsafe { arena.zero(start, size) };
-    let address = arena.address_of(start, size);
+    let address = address_of(arena, start, size);
     // SAFETY: claimed for `'a`, initialised just now; the address and epoch are those of the claim.
     unsafe { Block::from_raw_parts(start, address, arena.epoch(start)) }
 }

@@ -81,7 +81,8 @@ macro_rules! forward {
 
         /// As [`allocate`](Self::allocate), with at most `retries` attempts after the first to claim from the arena. For interrupt
         /// handlers and real-time code: on an arena itself it is wait-free, because each attempt is one compare-and-swap and their
-        /// number is bounded. A lease and a scratch keep counts besides, in loops that are lock-free.
+        /// number is bounded. A lease, and a scratch of one, try once more before, to extend their chunk; and scratches and leases keep counts
+        /// besides, in loops that are lock-free.
         ///
         /// An attempt is lost when another thread or handler claims in between, and on some machines (load-linked and store-conditional)
         /// now and then without a reason: allow a few.

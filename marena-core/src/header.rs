@@ -1,5 +1,6 @@
 //! The first 128 bytes of a region: the arena's control block.
 
+use core::array;
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::offset_of;
@@ -184,14 +185,15 @@ impl<W: Word> Header<W> {
         }
         // The capacity is that of a region, so the difference is at least one step and below 2^31.
         let limit = (capacity - HEADER_SIZE) as u32;
+        // Before the cursor: peers may allocate and publish meanwhile, and a cursor from before does not cover what a root names by now.
+        let roots: [u64; ROOTS] = array::from_fn(|slot| self.root(slot));
         let cursor = self.cursor.load(Relaxed);
         for position in [cursor, self.peak.load(Relaxed)] {
             if position > limit || !(position as usize).is_multiple_of(STEP) {
                 return Err(AttachError::Cursor { found: position });
             }
         }
-        for slot in 0..ROOTS {
-            let found = self.root(slot);
+        for (slot, found) in roots.into_iter().enumerate() {
             let names_used_bytes = |address: Address| {
                 let end = u64::from(address.offset()) + u64::from(address.size());
                 end <= HEADER_SIZE as u64 + u64::from(cursor)
@@ -255,8 +257,8 @@ impl<W: Word> Header<W> {
     fn root(&self, slot: usize) -> u64 {
         #[cfg(target_has_atomic = "64")]
         {
-            // ORDERING: Relaxed: only the number is looked at, not what it names.
-            self.root_slot(slot).map_or(0, |root| root.load(Relaxed))
+            // ORDERING: Acquire pairs with the Release of whoever stored the number: the claim of what it names happens before.
+            self.root_slot(slot).map_or(0, |root| root.load(Acquire))
         }
         #[cfg(not(target_has_atomic = "64"))]
         {

@@ -51,8 +51,8 @@ pub struct Stats {
     pub used: usize,
     /// `capacity - 128 - used`.
     pub remaining: usize,
-    /// Up to here bytes were ever handed out, in all lives of the arena. Memory that starts zeroed keeps the figure when another
-    /// arena is made in it.
+    /// Nothing past this many bytes was ever handed out, in all lives of the arena; a bound, since scratches count some way ahead. Memory
+    /// that starts zeroed keeps the figure when another arena is made in it.
     pub high_water: usize,
     /// Claimed by leases that ended, and usable by nobody until the next reset: a lower bound.
     pub stranded: usize,

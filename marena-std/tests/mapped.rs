@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -344,6 +345,30 @@ fn a_view_has_the_figures_of_the_arena() {
     let view = unsafe { MappedArena::open_read_only(&path) }.unwrap();
     assert_eq!(view.stats(), arena.stats());
     assert_eq!((view.stats().used, view.stats().high_water), (104, 1000));
+}
+
+#[test]
+fn an_arena_can_be_opened_at_any_moment_of_its_peers_publications() {
+    let (_directory, path) = place();
+    // SAFETY: as in `create`.
+    let arena = unsafe { MappedArena::create(&path, 8 << 20) }.unwrap();
+    let (start, done) = (Barrier::new(2), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            start.wait();
+            // Each root names the arena's last bytes, so an older look at the cursor does not cover them.
+            while let Ok(address) = arena.allocate_address(8) {
+                arena.publish_root(3, address).unwrap();
+            }
+            done.store(true, Release);
+        });
+        start.wait();
+        while !done.load(Acquire) {
+            open(&path).unwrap();
+            // SAFETY: as in `create`.
+            unsafe { MappedArena::open_read_only(&path) }.unwrap();
+        }
+    });
 }
 
 #[test]

@@ -32,4 +32,8 @@ fn given_back(memory: impl Allocate<'static>, block: Block<'static>) {
     memory.give_back(NonNull::from(&block[0]), 8); //~ E0133
 }
 
+fn forged(memory: impl Allocate<'static>) {
+    memory.address_of(NonNull::dangling(), usize::MAX); //~ E0599
+}
+
 fn main() {}

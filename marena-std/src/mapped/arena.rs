@@ -315,6 +315,7 @@ impl MappedArena {
     ///
     /// - Every process that has the file mapped keeps to the protocol. One that moves the cursor back makes blocks overlap, and the references
     ///   that blocks are make that undefined behaviour.
+    /// - After a fork, what this process held of it (blocks, leases, values) is used and dropped by the parent or by the child, not by both.
     /// - Nobody, in this process or another, accesses the bytes of a block, value, handle or view by this type's copies and atomics, but to read
     ///   bytes that nobody writes any more.
     ///
