@@ -85,14 +85,14 @@ impl MappedView {
     fn with_header<R>(&self, ask: impl FnOnce(&FileHeader) -> R) -> R {
         let mut copy = HeaderCopy([0; HEADER_SIZE]);
         if self.mapping.len() >= HEADER_SIZE {
-            let (roots, counters) = copy.0.split_at_mut(CURSOR_OFFSET);
+            let (roots, counters) = copy.0.split_at_mut(FileHeader::CURSOR_OFFSET);
             // SAFETY: the mapping is at least as long as the header, so `load_word` takes every word of it.
             unsafe { words::copy_out(self.start, roots, |word| self.load_word(word)) };
             // ORDERING: with the relaxed loads before it, the fence pairs with the Release that ends the header's formatting, and with those of
             // `MappedArena::publish_root`: the cursor read next covers what the roots name.
             fence(Acquire);
             // SAFETY: as above.
-            unsafe { words::copy_out(self.at(CURSOR_OFFSET), counters, |word| self.load_word(word)) };
+            unsafe { words::copy_out(self.at(FileHeader::CURSOR_OFFSET), counters, |word| self.load_word(word)) };
         }
         // SAFETY: as large and as aligned as a header, which any initialised bytes are; reached only through this pointer.
         ask(unsafe { &*(&raw mut copy).cast::<FileHeader>() })
