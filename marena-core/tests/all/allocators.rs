@@ -139,17 +139,25 @@ fn a_leases_large_block_that_grows_over_soiled_bytes_is_zero_where_zero_was_aske
 }
 
 #[test]
-fn a_block_that_shrinks_to_a_larger_alignment_moves_with_the_bytes_it_keeps_and_no_more() {
-    let arena = zeroed_arena(4096);
-    let start = written(&arena, 200);
-    let aligned = Layout::from_size_align(16, 256).unwrap();
-    // SAFETY: allocated with this layout.
-    let moved = unsafe { (&arena).shrink(start, layout(200), aligned) }.unwrap().cast::<u8>();
-    assert!(moved != start && moved.addr().get().is_multiple_of(256));
-    // SAFETY: written before it moved.
-    assert_eq!(unsafe { bytes(moved, 16) }, [0xEE; 16]);
-    let behind = arena.allocate(200).unwrap();
-    assert!(behind.iter().all(|&byte| byte == 0), "{behind:?}");
+fn a_block_that_gets_a_larger_alignment_moves_with_the_bytes_it_keeps_and_no_more() {
+    for size in [16, 200, 300] {
+        let arena = zeroed_arena(4096);
+        let start = written(&arena, 200);
+        let aligned = Layout::from_size_align(size, 256).unwrap();
+        let moved = if size < 200 {
+            // SAFETY: allocated with this layout.
+            unsafe { (&arena).shrink(start, layout(200), aligned) }
+        } else {
+            // SAFETY: as above.
+            unsafe { (&arena).grow(start, layout(200), aligned) }
+        };
+        let moved = moved.unwrap().cast::<u8>();
+        assert!(moved != start && moved.addr().get().is_multiple_of(256), "{size} bytes");
+        // SAFETY: written before it moved.
+        assert!(unsafe { bytes(moved, size.min(200)) }.iter().all(|&byte| byte == 0xEE), "{size} bytes");
+        let behind = arena.allocate(200).unwrap();
+        assert!(behind.iter().all(|&byte| byte == 0), "{size} bytes: {behind:?}");
+    }
 }
 
 /// Shrinks a written block of `from` bytes to `to`, grows it to `new` with zeros, and looks at them.
