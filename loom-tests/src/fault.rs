@@ -290,6 +290,13 @@ exchange_fault! {
     TicketHalfNotCounted, AcqRel, |word, _current, _new| Err(word.load(Relaxed))
 }
 exchange_fault! {
+    /// A half that is stored, whatever it is by now.
+    TicketHalfByStore, AcqRel, |word, current, new| {
+        word.store(new, Release);
+        Ok(current)
+    }
+}
+exchange_fault! {
     /// A half that is added to, so that two draws which find it due count it twice.
     TicketHalfByAddition, AcqRel, |word, current, new| Ok(word.fetch_add(new.wrapping_sub(current), AcqRel))
 }

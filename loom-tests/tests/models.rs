@@ -83,6 +83,7 @@ models! {
     tickets::two_threads_draw_over_the_first_half_wrap::<Faithful> >= 2700 as two_threads_draw_over_the_first_half_wrap;
     tickets::two_threads_draw_over_the_second_half_wrap::<Faithful> >= 2700 as two_threads_draw_over_the_second_half_wrap;
     tickets::a_draw_that_sleeps_over_two_half_wraps_is_not_misled::<Faithful> >= 1000 as a_draw_that_sleeps_over_two_half_wraps_is_not_misled;
+    tickets::a_draw_that_sleeps_over_three_half_wraps_sets_no_half_back::<Faithful> >= 4400 as a_draw_that_sleeps_over_three_half_wraps_sets_no_half_back;
     tickets::three_threads_draw_over_a_half_wrap::<Faithful> >= 11_900 as three_threads_draw_over_a_half_wrap;
 
     claims::two_threads_claim_disjoint_blocks::<Spurious> >= 4400 as claims_that_fail_spuriously_are_disjoint;

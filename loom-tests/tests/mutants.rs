@@ -98,6 +98,7 @@ fn mutants() -> Vec<(&'static str, Model)> {
         TicketCountNotReleased => tickets::a_draw_that_sleeps_over_two_half_wraps_is_not_misled,
         TicketCountNotAcquired => tickets::a_draw_that_sleeps_over_two_half_wraps_is_not_misled,
         TicketHalfNotCounted => tickets::a_draw_that_sleeps_over_two_half_wraps_is_not_misled,
+        TicketHalfByStore => tickets::a_draw_that_sleeps_over_three_half_wraps_sets_no_half_back,
         TicketHalfByAddition => tickets::three_threads_draw_over_a_half_wrap,
     }
 }

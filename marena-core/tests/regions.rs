@@ -70,8 +70,8 @@ fn all_blocks_of_one_request_lie_in_one_arena_and_are_zero() {
 
 #[test]
 fn a_refusal_names_the_most_that_one_arena_has_left_and_changes_nothing() {
-    let (mut first, mut second) = (bytes(256), bytes(1024));
-    let regions = regions([&mut first, &mut second]);
+    let (mut first, mut second, mut third) = (bytes(256), bytes(1024), bytes(512));
+    let regions = regions([&mut first, &mut second, &mut third]);
     let most = regions.arenas()[1].remaining();
     assert_eq!(regions.allocate(2048).unwrap_err(), AllocError::Full { requested: 2048, remaining: most });
     assert_eq!(regions.allocate_bounded(2048, 3).unwrap_err(), AllocError::Full { requested: 2048, remaining: most });
@@ -132,5 +132,5 @@ fn threads_that_allocate_at_once_get_disjoint_bytes() {
             });
         }
     });
-    assert_eq!(regions.stats().used, threads * each * size_of::<usize>());
+    assert_eq!(regions.stats().used, threads * each * size_of::<usize>().next_multiple_of(8));
 }

@@ -1,8 +1,8 @@
 //! A system that refuses, and power that fails: the calls to it are recorded, and fail when a test says so.
 //!
 //! The functions below take the place of the C library's for the whole program, since a program's own symbols come first. So nothing in
-//! the arena is made for these tests.
-#![cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
+//! the arena is made for these tests. Not on s390x, where the kernel takes the arguments of `mmap` by a pointer.
+#![cfg(all(target_os = "linux", target_pointer_width = "64", not(any(miri, target_arch = "s390x"))))]
 #![expect(clippy::multiple_unsafe_ops_per_block, reason = "one promise covers all that a test does with its own file")]
 
 use std::cell::{Cell, RefCell};

@@ -65,6 +65,19 @@ pub fn a_draw_that_sleeps_over_two_half_wraps_is_not_misled<F: Fault>() -> Model
     })
 }
 
+/// A draw that finds a half due and sleeps while others draw over the next three finds the parity that it expects again, and must not set
+/// the half back.
+pub fn a_draw_that_sleeps_over_three_half_wraps_sets_no_half_back<F: Fault>() -> Model {
+    Model::bounded("ticket against three half-wraps", 2, || {
+        let tickets = tickets::<Leaping<F>>(0, 0);
+        let other = spawn(&tickets, |tickets| draws(tickets, 11));
+        let mut all = draws(&tickets, 6);
+        all.extend(other.join().unwrap());
+        all.sort_unstable();
+        assert!(all.is_sorted_by(|one, next| one < next), "a number twice: {all:?}");
+    })
+}
+
 /// Three threads at a wrap.
 pub fn three_threads_draw_over_a_half_wrap<F: Fault>() -> Model {
     Model::bounded("tickets over a half-wrap, 3 threads", 3, || {

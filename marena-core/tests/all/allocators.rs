@@ -138,6 +138,28 @@ fn a_leases_large_block_that_grows_over_soiled_bytes_is_zero_where_zero_was_aske
     assert!(found[300..].iter().all(|&byte| byte == 0), "{found:?}");
 }
 
+#[test]
+fn a_block_that_gets_a_larger_alignment_moves_with_the_bytes_it_keeps_and_no_more() {
+    for size in [16, 200, 300] {
+        let arena = zeroed_arena(4096);
+        let start = written(&arena, 200);
+        let aligned = Layout::from_size_align(size, 256).unwrap();
+        let moved = if size < 200 {
+            // SAFETY: allocated with this layout.
+            unsafe { (&arena).shrink(start, layout(200), aligned) }
+        } else {
+            // SAFETY: as above.
+            unsafe { (&arena).grow(start, layout(200), aligned) }
+        };
+        let moved = moved.unwrap().cast::<u8>();
+        assert!(moved != start && moved.addr().get().is_multiple_of(256), "{size} bytes");
+        // SAFETY: written before it moved.
+        assert!(unsafe { bytes(moved, size.min(200)) }.iter().all(|&byte| byte == 0xEE), "{size} bytes");
+        let behind = arena.allocate(200).unwrap();
+        assert!(behind.iter().all(|&byte| byte == 0), "{size} bytes: {behind:?}");
+    }
+}
+
 /// Shrinks a written block of `from` bytes to `to`, grows it to `new` with zeros, and looks at them.
 fn check_regrown(allocator: impl Allocator + Copy, from: usize, to: usize, new: usize, last: bool) {
     let start = written(allocator, from);
@@ -237,6 +259,10 @@ fn a_static_arena_serves_as_a_global_allocator_does() {
     // SAFETY: of this layout, not used afterwards.
     unsafe { GlobalAlloc::dealloc(&ARENA, grown, grown_layout) };
     assert!(ARENA.used() < 128);
+    // SAFETY: the layout is not empty.
+    let again = unsafe { GlobalAlloc::alloc_zeroed(&ARENA, layout) };
+    // SAFETY: just allocated, zeroed.
+    assert_eq!(unsafe { bytes(NonNull::new(again).unwrap(), 100) }, [0; 100], "in soiled bytes too");
     // SAFETY: the layout is not empty.
     assert!(unsafe { GlobalAlloc::alloc(&ARENA, Layout::from_size_align(10_000, 1).unwrap()) }.is_null());
 }
