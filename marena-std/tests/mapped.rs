@@ -360,7 +360,9 @@ fn a_view_sees_no_root_that_was_never_published() {
     thread::scope(|scope| {
         scope.spawn(|| {
             while let Ok(addresses) = arena.allocate_addresses(sizes) {
-                addresses.map(|address| arena.publish_root(1, address).unwrap());
+                for address in addresses {
+                    arena.publish_root(1, address).unwrap();
+                }
             }
             done.store(true, Release);
         });
