@@ -133,6 +133,13 @@ impl<W: Word> Header<W> {
         self.peak.store(dirty_end, Relaxed);
         self.stranded.store(0, Relaxed);
         self.guards.store(0, Relaxed);
+        // Elsewhere nobody can have written them.
+        #[cfg(target_has_atomic = "64")]
+        for slot in 0..ROOTS {
+            if let Some(root) = self.root_slot(slot) {
+                root.store(0, Relaxed);
+            }
+        }
         self.version.store(LAYOUT_VERSION, Relaxed);
         self.flags.store(0, Relaxed);
         let capacity = halves(capacity as u64);
@@ -234,7 +241,7 @@ impl<W: Word> Header<W> {
     /// A root slot, or `None` where there is none of this number: memory that outlives the process names its contents in these.
     ///
     /// Here where 64-bit atomics are native, as the only way to reach a slot. What stands in it is an address that nobody has
-    /// checked, or 0.
+    /// checked, or 0. Formatting clears the slots; a reset leaves them, and what they name then counts as damage when the arena is attached to.
     ///
     /// ```
     /// use core::sync::atomic::Ordering::Relaxed;

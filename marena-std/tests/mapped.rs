@@ -13,7 +13,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use marena_std::marena_core::AttachError;
-use marena_std::{AccessError, Address, AllocError, Durability, MapError, MappedArena};
+use marena_std::{ARENA_MAX_ALLOC_SIZE, AccessError, Address, AllocError, Durability, MapError, MappedArena};
 use tempfile::TempDir;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -180,7 +180,8 @@ fn values_of_any_bytes_are_read_as_copies_and_when_published_in_place() {
         assert_eq!(arena.view_value::<Record>(arena.root(0).unwrap()), Ok(&record));
         assert_eq!(arena.view_address(address), Ok(record.as_bytes()));
         let odd = Address::new(address.offset() + 1, 8).unwrap();
-        assert!(matches!(arena.view_value::<u64>(odd), Err(AccessError::Misaligned { required: 8, .. })));
+        let misaligned = AccessError::Misaligned { address: odd, required: align_of::<u64>() };
+        assert_eq!(arena.view_value::<u64>(odd), Err(misaligned));
         assert!(matches!(arena.view_value::<[Record; 2]>(address), Err(AccessError::Size { .. })));
     }
 }
@@ -197,11 +198,16 @@ fn alignments_hold_in_every_mapping_and_larger_ones_are_refused() {
         let refused = AllocError::Alignment { requested: align, supported: 4096 };
         assert_eq!(arena.allocate_address_aligned(8, align), Err(refused));
     }
-    for size in [usize::MAX, usize::MAX / 2, 1 << 31] {
+    for size in [usize::MAX, usize::MAX / 2 + 1, 1 << 31] {
         assert_eq!(arena.allocate_address(size), Err(AllocError::TooLarge { requested: size }));
         assert_eq!(arena.allocate_addresses([8, size]), Err(AllocError::TooLarge { requested: size }));
     }
-    let refused = arena.allocate_addresses([(1 << 31) - 1; 4]).unwrap_err();
+    let remaining = arena.remaining();
+    for align in [1, 4096] {
+        let refused = AllocError::Full { requested: ARENA_MAX_ALLOC_SIZE, remaining };
+        assert_eq!(arena.allocate_address_aligned(ARENA_MAX_ALLOC_SIZE, align), Err(refused));
+    }
+    let refused = arena.allocate_addresses([ARENA_MAX_ALLOC_SIZE; 4]).unwrap_err();
     assert!(matches!(refused, AllocError::Full { .. }), "{refused}");
     assert!(arena.allocate_address(arena.remaining()).is_ok());
 }
@@ -367,6 +373,33 @@ fn an_arena_can_be_opened_at_any_moment_of_its_peers_publications() {
             open(&path).unwrap();
             // SAFETY: as in `create`.
             unsafe { MappedArena::open_read_only(&path) }.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_view_sees_no_root_that_was_never_published() {
+    let (_directory, path) = place();
+    // SAFETY: as in `create`.
+    let arena = unsafe { MappedArena::create(&path, 8 << 20) }.unwrap();
+    // SAFETY: as in `create`.
+    let view = unsafe { MappedArena::open_read_only(&path) }.unwrap();
+    // The offset tells the size, so an address that is put together from two of them is found out.
+    let sizes = [8, 16];
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while let Ok(addresses) = arena.allocate_addresses(sizes) {
+                for address in addresses {
+                    arena.publish_root(1, address).unwrap();
+                }
+            }
+            done.store(true, Release);
+        });
+        while !done.load(Acquire) {
+            let Some(found) = view.root(1) else { continue };
+            let size = if (found.offset() - 128).is_multiple_of(24) { 8 } else { 16 };
+            assert_eq!(found.size(), size, "{found:?}");
         }
     });
 }

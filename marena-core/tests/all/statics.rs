@@ -1,6 +1,8 @@
 //! Arenas in statics: built at compile time, shared by everyone, in `.bss`.
 
 use std::ptr::NonNull;
+#[cfg(target_has_atomic = "64")]
+use std::sync::atomic::Ordering::Relaxed;
 
 use marena_core::{Arena, AttachError, Memory, StaticMemory};
 
@@ -106,6 +108,22 @@ fn a_formatted_static_can_be_attached_to_and_has_zero_blocks_after_a_shared_rese
     // SAFETY: all blocks are gone, and no other call runs.
     unsafe { formatted.reset_shared() };
     assert_eq!(*attached.allocate(500).unwrap(), [0; 500]);
+}
+
+#[cfg(target_has_atomic = "64")]
+#[test]
+fn a_formatted_arena_has_no_roots_from_before() {
+    static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    let first = Arena::from_static(&MEMORY);
+    let address = first.allocate_address(8).unwrap();
+    // SAFETY: the header of a static, and nobody resets it meanwhile.
+    let root = unsafe { first.memory().header().as_ref() }.root_slot(2).unwrap();
+    root.store(address.to_raw(), Relaxed);
+    // SAFETY: the address is not used any more.
+    unsafe { Arena::format(&MEMORY) }.unwrap();
+    assert_eq!(root.load(Relaxed), 0);
+    // SAFETY: formatted above.
+    assert!(unsafe { Arena::attach(&MEMORY) }.is_ok());
 }
 
 /// Where a static ended up in this very program.

@@ -194,7 +194,11 @@ impl MappedArena {
     #[inline]
     fn claim(&self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
         let layout = Layout::from_size_align(size, align.max(WORD));
-        let layout = layout.map_err(|_| AllocError::TooLarge { requested: size })?;
+        let layout = layout.map_err(|_| match size {
+            // On 32-bit targets no layout has the largest size that there is.
+            0..=ARENA_MAX_ALLOC_SIZE => AllocError::Full { requested: size, remaining: self.remaining() },
+            _ => AllocError::TooLarge { requested: size },
+        })?;
         Ok(self.core.allocate_layout(layout)?.cast())
     }
 

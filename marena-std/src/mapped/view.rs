@@ -192,7 +192,7 @@ impl MappedView {
 
     /// What a slot (0 to 3) names, as [`MappedArena::root`](super::MappedArena::root).
     ///
-    /// On systems with 32-bit pointers a slot is read in halves; if it goes back and forth between blocks, it may be misread there.
+    /// On systems with 32-bit pointers a slot is read in halves; if it goes back to a block that it named before, it may be misread there.
     ///
     /// # Examples
     ///
@@ -288,7 +288,7 @@ impl MappedView {
     /// The number in the first 8 bytes of an address, as an [`Acquire`] load of [`MappedArena::atomic_u64_at`](super::MappedArena::atomic_u64_at) gives it:
     /// what its writer wrote before a [`Release`](std::sync::atomic::Ordering::Release) of it is visible afterwards.
     ///
-    /// On systems with 32-bit pointers, as [`root`](Self::root).
+    /// On systems with 32-bit pointers the number is read in halves, and may be misread while its upper half goes back to what it was.
     ///
     /// # Errors
     ///
@@ -416,17 +416,18 @@ impl MappedView {
         #[cfg(not(target_pointer_width = "64"))]
         {
             let offset = word.addr().get() - self.start.addr().get();
-            // Between two equal looks at the one half, the other half belonged to it, unless the word went back to an old value.
+            let (upper, lower) =
+                if cfg!(target_endian = "little") { (offset + 4, offset) } else { (offset, offset + 4) };
+            // Between two equal looks at the upper half, which is where a block lies, the lower half belonged to it: no two blocks begin
+            // at one place.
             loop {
-                let first = self.load_u32(offset);
+                let first = self.load_u32(upper);
                 // ORDERING: the fences keep the three loads in this order.
                 fence(Acquire);
-                let second = self.load_u32(offset + 4);
+                let second = self.load_u32(lower);
                 fence(Acquire);
-                if self.load_u32(offset) == first {
-                    let [a, b, c, d] = first.to_ne_bytes();
-                    let [e, f, g, h] = second.to_ne_bytes();
-                    return u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
+                if self.load_u32(upper) == first {
+                    return (u64::from(first) << 32) | u64::from(second);
                 }
             }
         }
