@@ -5,7 +5,7 @@
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+use std::os::unix::fs::{FileTypeExt, symlink};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
@@ -535,6 +535,8 @@ fn a_file_that_is_no_arena_is_refused_by_name() {
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn two_gibibytes_are_made_and_opened_without_touching_more_than_the_first_page() {
+    use std::os::unix::fs::MetadataExt;
+
     let (_directory, path) = place();
     // SAFETY: as in `create`.
     let made = unsafe { MappedArena::builder().capacity(1 << 31).reserve(false).create(&path) };
