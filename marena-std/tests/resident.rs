@@ -101,13 +101,12 @@ fn dropping_an_arena_unmaps_it() {
 #[test]
 fn huge_pages_are_asked_for_where_the_kernel_has_them() {
     let _alone = alone();
-    let asked = |arena: &Arena| {
-        let smaps = fs::read_to_string("/proc/self/smaps").unwrap();
-        let (_, mapping) = smaps.split_once(&format!("{:x}-", addresses(arena).start)).unwrap();
-        let (_, flags) = mapping.split_once("VmFlags:").unwrap();
-        flags.lines().next().unwrap().split_whitespace().any(|flag| flag == "hg")
-    };
-    let kernel_has_them = fs::exists("/sys/kernel/mm/transparent_hugepage").unwrap();
     let arena = Arena::builder().capacity(16 * MIB).huge_pages(true).build().unwrap();
-    assert_eq!(asked(&arena), kernel_has_them);
+    let smaps = fs::read_to_string("/proc/self/smaps").unwrap();
+    let (_, mapping) = smaps.split_once(&format!("{:x}-", addresses(&arena).start)).unwrap();
+    // An emulator of another processor shows this file without them.
+    let Some((_, flags)) = mapping.split_once("VmFlags:") else { return };
+    let asked = flags.lines().next().unwrap().split_whitespace().any(|flag| flag == "hg");
+    let kernel_has_them = fs::exists("/sys/kernel/mm/transparent_hugepage").unwrap();
+    assert_eq!(asked, kernel_has_them);
 }
