@@ -1,5 +1,5 @@
 //! Arenas in files: what is published is found again, by another mapping, another process and a child.
-#![cfg(all(unix, not(miri)))]
+#![cfg(all(unix, target_has_atomic = "64", not(miri)))]
 #![expect(clippy::multiple_unsafe_ops_per_block, reason = "one promise covers all that a test does with its own file")]
 
 use std::ffi::CString;

@@ -1,5 +1,5 @@
 //! A child inherits the mapping. A program of its own: the child would hold the locks of other tests' files for a while.
-#![cfg(all(unix, not(miri)))]
+#![cfg(all(unix, target_has_atomic = "64", not(miri)))]
 
 use std::sync::atomic::Ordering::Relaxed;
 

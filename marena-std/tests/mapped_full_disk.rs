@@ -1,5 +1,5 @@
 //! Disks without room. A program of its own: the processes it starts hold the locks of other tests' files for a moment.
-#![cfg(all(target_os = "linux", not(miri)))]
+#![cfg(all(target_os = "linux", target_has_atomic = "64", not(miri)))]
 
 use std::fs;
 use std::os::unix::process::CommandExt;

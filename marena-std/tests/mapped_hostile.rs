@@ -1,5 +1,5 @@
 //! Files that are damaged, and a peer that damages one while it is used: a typed error or service in range, never a panic or a signal.
-#![cfg(all(unix, not(miri)))]
+#![cfg(all(unix, target_has_atomic = "64", not(miri)))]
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;

@@ -105,7 +105,7 @@ fn huge_pages_are_asked_for_where_the_kernel_has_them() {
     let smaps = fs::read_to_string("/proc/self/smaps").unwrap();
     // An emulator of another processor shows a file of its own, in which mappings are merged and have no such flags.
     let Some((_, mapping)) = smaps.split_once(&format!("{:x}-", addresses(&arena).start)) else {
-        assert!(!cfg!(target_arch = "x86_64"), "the arena's mapping is not among this program's");
+        assert_ne!(std::env::consts::ARCH, "x86_64", "the arena's mapping is not among this program's");
         return;
     };
     let (_, flags) = mapping.split_once("VmFlags:").unwrap();
