@@ -61,7 +61,7 @@ models! {
 
     leases::a_lease_is_disjoint_from_claims::<Faithful> >= 320 as a_lease_is_disjoint_from_claims;
     leases::two_leases_are_disjoint::<Faithful> >= 66 as two_leases_are_disjoint;
-    leases::three_leases_are_disjoint::<Faithful> >= 106 as three_leases_are_disjoint;
+    leases::three_leases_are_disjoint::<Faithful> >= 4000 as three_leases_are_disjoint;
     leases::a_lease_of_dirtied_bytes_hands_out_zeros::<Faithful> >= 850 as a_lease_of_dirtied_bytes_hands_out_zeros;
     leases::a_leases_soiled_tail_is_zero_for_the_next_claim::<Faithful> >= 470 as a_leases_soiled_tail_is_zero_for_the_next_claim;
     leases::stranded_bytes_of_two_leases_are_all_counted::<Faithful> >= 2600 as stranded_bytes_of_two_leases_are_all_counted;

@@ -64,7 +64,7 @@ pub fn two_leases_are_disjoint<F: Fault>() -> Model {
 
 /// Three leases.
 pub fn three_leases_are_disjoint<F: Fault>() -> Model {
-    Model::bounded("lease against lease, 3 threads", 2, || {
+    Model::bounded("lease against lease, 3 threads", 6, || {
         let scene = scene::<F>(512);
         let others = [1, 2].map(|mark| spawn(&scene, move |scene| lease_and_claim(scene, &[8, 24], mark)));
         lease_and_claim(&scene, &[16], 3);

@@ -4,6 +4,7 @@ use super::{Node, scaling_entry_name, threads};
 use crate::contender::{Contender, SharedContender, chain};
 use crate::contenders::{Herd, Leased, Shared};
 use crate::machine;
+use crate::target::Target;
 use crate::work::{Effort, Entry, Work};
 
 /// Nodes for each thread in a batch: 96 MB.
@@ -19,6 +20,7 @@ pub(super) fn work() -> Work {
             entry::<Shared>(Shared::NAME, threads),
         ]);
     }
+    let two_threads = Target::at_least("marena lease of 64 KiB, 2 threads", "marena lease of 64 KiB, 1 thread", 1.9);
     Work {
         id: "streaming",
         title: "24 B, several threads, from beyond the caches",
@@ -26,7 +28,8 @@ pub(super) fn work() -> Work {
         how: "4,000,000 blocks for each thread, 96 MB, each on a core of its own, the first word written; pages warm, caches not. Time as above.",
         entries,
         absent: vec![],
-        targets: vec![],
+        // Asked of threads that write what they allocate, too: see the README for what it comes to.
+        targets: if machine::cores() == 2 { vec![two_threads] } else { vec![] },
         effort: Effort::LARGE,
     }
 }
