@@ -3,34 +3,46 @@
 use std::io;
 use std::path::PathBuf;
 
+use common::Shown;
+
 /// Why a command ended early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("cannot read {name}: {source}")]
-    Read { name: String, source: io::Error },
-
-    #[error("cannot write {name}: {source}")]
-    Write { name: String, source: io::Error },
-
-    /// Nobody reads any more: `memtable ingest … | head`.
-    #[error("{name} was closed before everything was written")]
-    BrokenPipe { name: String },
-
-    #[error("cannot keep sorted runs in {}: {source} (choose another folder with --temp-dir, or a larger --arena-size)", dir.display())]
-    Spill { dir: PathBuf, source: io::Error },
+    #[error("cannot read {name}: {error}")]
+    Read { name: String, error: io::Error },
 
     #[error(
-        "{name}: the line that starts at byte {offset} needs {needed} bytes or more, and an arena of this size has room for {room}; use a \
-         larger --arena-size"
+        "cannot keep sorted runs in {}: {error} (choose another folder with --temp-dir, or a larger --arena-size)",
+        Shown(dir)
     )]
-    RecordTooLarge { name: String, offset: u64, needed: usize, room: usize },
+    Spill { dir: PathBuf, error: io::Error },
+
+    #[error("{name}: the line that starts at byte {offset} fits no arena of this size: {}", advice(*len))]
+    LineTooLong { name: String, offset: u64, len: u64 },
 
     #[error("{name}: the input is longer than 2^48 bytes; split it and merge the outputs")]
     InputTooLong { name: String },
+
+    #[error(transparent)]
+    Thread(io::Error),
 
     #[error("cannot make an arena: {0}")]
     Arena(#[from] marena_std::Error),
 
     #[error("cannot make a table in an arena: {0}")]
     Table(#[from] marena_std::AllocError),
+}
+
+/// Bytes of the largest arena.
+pub(crate) const LARGEST_ARENA: u64 = 1 << 31;
+
+/// What an arena holds besides a record's own bytes, and more: its header, the empty table, the highest node.
+const OVERHEAD: u64 = 4096;
+
+/// The size that an arena must have for a line of `len` bytes.
+fn advice(len: u64) -> String {
+    match (len + OVERHEAD).next_multiple_of(64 << 10) {
+        needed @ ..=LARGEST_ARENA => format!("use --arena-size {}K", needed >> 10),
+        _ => "it is too long for the largest arena, which has 2G".into(),
+    }
 }

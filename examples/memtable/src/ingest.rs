@@ -81,15 +81,17 @@ pub(crate) fn ingest<'p>(
     let engine = Engine::new(settings, pool)?;
     let (sender, receiver) = bounded(settings.threads * CHUNKS_WAITING);
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..settings.threads)
-            .map(|_| {
-                let (engine, receiver) = (&engine, receiver.clone());
-                scope.spawn(move || engine.work(&receiver))
-            })
-            .collect();
+        let start = || {
+            let (engine, receiver) = (&engine, receiver.clone());
+            common::spawn(scope, move || engine.work(&receiver)).map_err(Error::Thread)
+        };
+        let (mut workers, mut started) = (Vec::new(), Ok(()));
+        while started.is_ok() && workers.len() < settings.threads {
+            started = start().map(|worker| workers.push(worker));
+        }
         // Only workers receive: when they have all failed, sending fails too.
         drop(receiver);
-        let read = read_all(sources, &engine, &sender, progress);
+        let read = started.and_then(|()| read_all(sources, &engine, &sender, progress));
         // The workers' loops end here.
         drop(sender);
         for worker in workers {
@@ -198,8 +200,8 @@ impl<'s, 'p> Engine<'s, 'p> {
                         group.drain(..inserted);
                     }
                     Err(AllocError::Full { requested, .. }) if requested <= self.room => break active.generation,
-                    Err(AllocError::Full { requested, .. } | AllocError::TooLarge { requested }) => {
-                        return Err(chunk.too_large(first, requested, self.room));
+                    Err(AllocError::Full { .. } | AllocError::TooLarge { .. }) => {
+                        return Err(chunk.too_long(first));
                     }
                     Err(error) => return Err(error.into()),
                 }
@@ -244,7 +246,7 @@ impl Flushed {
             };
             runs.write_run(newest(table.iter()))
         };
-        write().map_err(|source| Error::Spill { dir: temp_dir.to_path_buf(), source })
+        write().map_err(|error| Error::Spill { dir: temp_dir.to_path_buf(), error })
     }
 }
 

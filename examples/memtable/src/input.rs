@@ -1,13 +1,14 @@
 //! Input: files or standard input, cut into chunks of whole lines.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use common::Shown;
 use memchr::{memchr_iter, memrchr};
 
-use crate::error::Error;
+use crate::error::{Error, LARGEST_ARENA};
 use crate::record::{Record, Sequence};
 
 /// What a chunk aims at: enough lines to make handing it over cheap, few enough to give every thread some of a small file.
@@ -35,7 +36,7 @@ impl Source {
     fn name(&self) -> String {
         match self {
             Self::Stdin => "standard input".into(),
-            Self::File(path) => path.display().to_string(),
+            Self::File(path) => Shown(path).to_string(),
             Self::Bytes(name, _) => (*name).into(),
         }
     }
@@ -45,7 +46,7 @@ impl Source {
         match self {
             Self::Stdin => Ok(None),
             Self::File(path) => {
-                let metadata = fs::metadata(path).map_err(|source| self.unreadable(source))?;
+                let metadata = fs::metadata(path).map_err(|error| self.unreadable(error))?;
                 Ok(metadata.is_file().then_some(metadata.len()))
             }
             Self::Bytes(_, bytes) => Ok(Some(bytes.len() as u64)),
@@ -54,14 +55,14 @@ impl Source {
 
     fn open(&self) -> Result<Box<dyn Read>, Error> {
         Ok(match self {
-            Self::Stdin => Box::new(io::stdin().lock()),
-            Self::File(path) => Box::new(File::open(path).map_err(|source| self.unreadable(source))?),
+            Self::Stdin => Box::new(common::stdin().map_err(|error| self.unreadable(error))?.lock()),
+            Self::File(path) => Box::new(File::open(path).map_err(|error| self.unreadable(error))?),
             Self::Bytes(_, bytes) => Box::new(*bytes),
         })
     }
 
-    fn unreadable(&self, source: io::Error) -> Error {
-        Error::Read { name: self.name(), source }
+    fn unreadable(&self, error: io::Error) -> Error {
+        Error::Read { name: self.name(), error }
     }
 }
 
@@ -93,9 +94,10 @@ impl Chunk {
     }
 
     /// The error for a record of this chunk that no empty arena holds.
-    pub(crate) fn too_large(&self, record: Record<'_>, needed: usize, room: usize) -> Error {
+    pub(crate) fn too_long(&self, record: Record<'_>) -> Error {
         let offset = self.offset + (record.sequence.get() - self.position.get());
-        Error::RecordTooLarge { name: self.name.to_string(), offset, needed, room }
+        let len = (record.key.len() + record.tail.len()) as u64;
+        Error::LineTooLong { name: self.name.to_string(), offset, len }
     }
 }
 
@@ -135,12 +137,10 @@ impl Reader {
             }
             let cut = memrchr(b'\n', &bytes).map_or(0, |last| last + 1);
             if bytes.len() - cut > self.longest_line {
-                return Err(Error::RecordTooLarge {
-                    name: name.to_string(),
-                    offset: offset + cut as u64,
-                    needed: bytes.len() - cut,
-                    room: self.longest_line,
-                });
+                // Only counted, so that the message can say how large an arena must be.
+                let unread = BufReader::with_capacity(CHUNK_BYTES, input.take(LARGEST_ARENA)).skip_until(b'\n');
+                let len = (bytes.len() - cut + unread.map_err(|error| source.unreadable(error))?) as u64;
+                return Err(Error::LineTooLong { name: name.to_string(), offset: offset + cut as u64, len });
             }
             rest.extend_from_slice(&bytes[cut..]);
             bytes.truncate(cut);
@@ -206,10 +206,11 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_fits_no_arena_is_refused_before_it_is_read_to_its_end() {
+    fn a_line_that_fits_no_arena_is_an_error_with_its_place_and_its_length() {
         let text = Box::leak(vec![b'z'; 8 * CHUNK_BYTES].into_boxed_slice());
         text[4] = b'\n';
-        let refused = Reader::new(1000).read(&Source::Bytes("text", text), |_| true);
-        assert!(matches!(refused, Err(Error::RecordTooLarge { offset: 5, .. })), "{refused:?}");
+        let failed = Reader::new(1000).read(&Source::Bytes("text", text), |_| true);
+        let len = text.len() as u64 - 5;
+        assert!(matches!(failed, Err(Error::LineTooLong { offset: 5, len: l, .. }) if l == len), "{failed:?}");
     }
 }

@@ -8,91 +8,77 @@ mod ingest;
 mod input;
 mod merge;
 mod newest;
-mod output;
 mod record;
 mod report;
 mod skiplist;
 mod sorted;
 mod spill;
 
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use common::{AnyError, FileOutput, Negative, Output};
 
-use cli::{Cli, Command, GetArgs, IngestArgs};
-use error::Error;
+use cli::{Cli, Command, GetArgs, IngestArgs, TableArgs};
+use ingest::Figures;
 use input::Source;
-use output::Output;
-use record::{Record, Sequence};
-
-/// `get` found no record.
-const NOT_FOUND: u8 = 1;
-/// As clap has it for wrong command lines, and sort and grep for everything.
-const TROUBLE: u8 = 2;
-/// 128 + SIGPIPE: what a shell reports for a program that the signal ended.
-const BROKEN_PIPE: u8 = 141;
+use sorted::{MergeFigures, Sorted};
 
 #[global_allocator]
-static ALLOCATOR: bench::CountingAllocator = bench::CountingAllocator;
+static ALLOCATOR: common::CountingAllocator = common::CountingAllocator;
 
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
-    let quiet = match &command {
-        Some(Command::Ingest(IngestArgs { table, .. }) | Command::Get(GetArgs { table, .. })) => table.quiet,
-        Some(Command::Bench(_)) | None => false,
-    };
-    let result = match command {
+    common::main(|Cli { command }, output| match command {
         Some(Command::Ingest(args)) => ingest(&args),
-        Some(Command::Get(args)) => get(&args),
-        Some(Command::Bench(args)) => bench::run(args),
-        None => demo::run(),
-    };
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            let broken_pipe = matches!(error, Error::BrokenPipe { .. });
-            if !(broken_pipe && quiet) {
-                eprintln!("memtable: {error}");
-            }
-            ExitCode::from(if broken_pipe { BROKEN_PIPE } else { TROUBLE })
-        }
-    }
+        Some(Command::Get(args)) => get(&args, output),
+        Some(Command::Bench(args)) => bench::run(args, output),
+        None => demo::run(output),
+    })
 }
 
-fn ingest(args: &IngestArgs) -> Result<ExitCode, Error> {
-    let sources = Source::from_paths(&args.files);
-    let mut output = Output::open(args.output.as_deref())?;
-    let progress = report::progress(&sources, args.table.quiet)?;
-    let settings = args.table.settings();
-    let pool = settings.pool()?;
-    let sorted = ingest::ingest(&sources, &settings, &pool, &progress)?;
-    let figures = sorted.figures();
-    progress.set_message("merging");
-    let merged = sorted.for_each(|record| output.write(record))?;
-    output.finish()?;
-    progress.finish_and_clear();
-    if args.table.stats {
-        eprint!("{}", report::Stats { ingest: figures, merge: Some(merged) });
-    }
-    Ok(ExitCode::SUCCESS)
+fn ingest(args: &IngestArgs) -> Result<(), AnyError> {
+    let mut output = FileOutput::create(args.output.as_deref().unwrap_or(Path::new("-")))?;
+    with_sorted(&args.files, &args.table, |sorted| {
+        let merged = sorted.for_each(|record| {
+            output.write_all(record.key)?;
+            output.write_all(record.tail)?;
+            output.write_all(b"\n")
+        })?;
+        output.finish()?;
+        Ok(Some(merged))
+    })
 }
 
-fn get(args: &GetArgs) -> Result<ExitCode, Error> {
-    let sources = Source::from_paths(&args.files);
-    let progress = report::progress(&sources, args.table.quiet)?;
-    let settings = args.table.settings();
-    let pool = settings.pool()?;
-    let sorted = ingest::ingest(&sources, &settings, &pool, &progress)?;
-    let figures = sorted.figures();
+fn get(args: &GetArgs, output: &mut Output) -> Result<(), AnyError> {
     let key = args.key.as_encoded_bytes();
-    let found = sorted.get(key)?;
+    let mut found = None;
+    with_sorted(&args.files, &args.table, |sorted| {
+        found = sorted.get(key)?;
+        Ok(None)
+    })?;
+    let Some(tail) = found else { return Err(Negative("no line has this key".into()).into()) };
+    Ok(output.write_all(&[key, &tail, b"\n"].concat())?)
+}
+
+/// Ingests files, has `use_it` do something with the result, and shows progress and statistics meanwhile.
+fn with_sorted(
+    files: &[std::path::PathBuf],
+    args: &TableArgs,
+    use_it: impl FnOnce(Sorted<'_>) -> Result<Option<MergeFigures>, AnyError>,
+) -> Result<(), AnyError> {
+    let sources = Source::from_paths(files);
+    let progress = report::progress(&sources, args.quiet)?;
+    let settings = args.settings();
+    let pool = settings.pool()?;
+    let sorted = ingest::ingest(&sources, &settings, &pool, &progress)?;
+    let ingest: Figures = sorted.figures();
+    progress.set_message("merging");
+    let merge = use_it(sorted)?;
     progress.finish_and_clear();
-    if args.table.stats {
-        eprint!("{}", report::Stats { ingest: figures, merge: None });
+    if args.stats {
+        // Without them the work is done all the same.
+        let _ = write!(io::stderr(), "{}", report::Stats { ingest, merge });
     }
-    let Some(tail) = found else { return Ok(ExitCode::from(NOT_FOUND)) };
-    let mut output = Output::open(None)?;
-    output.write(Record { key, tail: &tail, sequence: Sequence::FIRST })?;
-    output.finish()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! What a person watches: progress and figures.
+//! What a person watches: progress and statistics.
 
 use std::fmt;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub(crate) fn progress(sources: &[Source], quiet: bool) -> Result<ProgressBar, E
     Ok(progress)
 }
 
-/// The figures of `--stats`, a line each.
+/// The statistics of `--stats`, a line each.
 #[derive(Debug)]
 pub(crate) struct Stats {
     pub(crate) ingest: Figures,

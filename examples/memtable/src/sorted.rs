@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use common::AnyError;
+
 use crate::error::Error;
 use crate::ingest::{Figures, Table};
 use crate::merge::{Merge, reduce};
@@ -46,8 +48,8 @@ impl<'p> Sorted<'p> {
     /// Shows the newest record of each key, in order of the keys.
     pub(crate) fn for_each(
         self,
-        mut visit: impl FnMut(Record<'_>) -> Result<(), Error>,
-    ) -> Result<MergeFigures, Error> {
+        mut visit: impl FnMut(Record<'_>) -> io::Result<()>,
+    ) -> Result<MergeFigures, AnyError> {
         let mut figures = MergeFigures::default();
         let mut visit = |record: Record<'_>| {
             figures.keys += 1;
@@ -59,7 +61,7 @@ impl<'p> Sorted<'p> {
             }
             return Ok(figures);
         };
-        let failed = |source| Error::Spill { dir: self.temp_dir.clone(), source };
+        let failed = |error| Error::Spill { dir: self.temp_dir.clone(), error };
         runs.write_run(newest(self.table.iter())).map_err(failed)?;
         let spill = runs.finish().map_err(failed)?;
         (figures.runs, figures.run_bytes) = (spill.runs().len(), spill.len());
@@ -76,7 +78,7 @@ impl<'p> Sorted<'p> {
     pub(crate) fn get(self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let mut newest = self.table.get(key).map(|record| (record.sequence, record.tail.to_vec()));
         if let Some(runs) = self.runs {
-            search_runs(runs, key, &mut newest).map_err(|source| Error::Spill { dir: self.temp_dir, source })?;
+            search_runs(runs, key, &mut newest).map_err(|error| Error::Spill { dir: self.temp_dir, error })?;
         }
         Ok(newest.map(|(_, tail)| tail))
     }

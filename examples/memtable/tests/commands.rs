@@ -20,20 +20,29 @@ fn an_unreadable_input_is_named() {
 }
 
 #[test]
-fn a_record_larger_than_an_arena_is_named_by_its_place() {
+fn a_line_longer_than_an_arena_is_named_with_the_arena_size_that_holds_it() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file").into_os_string().into_string().unwrap();
-    // One that a worker finds to be too large, and one that is given up before its end.
-    for len in [65_400, 1_000_000] {
+    // Those that a worker finds to be too long, and those that the reader gives up before their end.
+    for len in [65_400, 65_536, 127_000, 131_072, 1_000_000, 5_000_000] {
         fs::write(&file, ["short", "\t", &"x".repeat(100), "\n", &"y".repeat(len), "\n"].concat()).unwrap();
         for threads in ["1", "4"] {
             let failed = run(&["ingest", &file, "--arena-size", "64K", "--threads", threads]);
             assert_eq!((failed.status.code(), failed.stdout.len()), (Some(2), 0));
             let message = stderr(&failed);
             assert!(message.starts_with(&format!("memtable: {file}: the line that starts at byte 107 ")), "{message}");
-            assert!(message.contains("--arena-size"), "{message}");
+            let (_, size) = message.trim_end().rsplit_once("--arena-size ").unwrap();
+            stdout(&run(&["ingest", &file, "--arena-size", size, "--threads", threads]));
         }
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_line_that_no_arena_holds_ends_the_run() {
+    let failed = run(&["ingest", "/dev/zero", "--arena-size", "64K"]);
+    assert_eq!(failed.status.code(), Some(2));
+    assert!(stderr(&failed).contains("too long for the largest arena"), "{}", stderr(&failed));
 }
 
 #[test]
@@ -49,7 +58,7 @@ fn a_folder_for_runs_that_cannot_be_used_is_named() {
 }
 
 #[test]
-fn wrong_command_lines_and_sizes_are_refused() {
+fn wrong_command_lines_and_sizes_are_errors() {
     for args in [
         &["ingest", "--arena-size", "0"][..],
         &["ingest", "--arena-size", "much"],

@@ -1,35 +1,31 @@
 //! `memtable bench`: the skip list against its peers, one workload, one run, as ratios.
 
 mod contenders;
-mod heap;
 mod workload;
 
-use std::io::{self, Write};
-use std::process::ExitCode;
+use std::io::Write;
 use std::time::Duration;
 
+use common::{AnyError, Heap, Output, median};
 use indicatif::ProgressBar;
 
 use crate::cli::BenchArgs;
 use crate::error::Error;
-use crate::output::failure;
 use crate::skiplist::ABREAST;
 use contenders::{Contender, Crossbeam, Grouped, Locked, Memtable};
-pub(crate) use heap::CountingAllocator;
 use workload::{Times, Workload};
 
 /// One contender's times of all rounds.
 type Rounds = Vec<Times>;
 
 /// Measures, and writes a table.
-pub(crate) fn run(args: BenchArgs) -> Result<ExitCode, Error> {
-    let entries = args.entries.get() as usize;
-    let rounds = args.rounds.get();
-    let mut thread_counts = vec![1, args.threads.get()];
+pub(crate) fn run(args: BenchArgs, output: &mut Output) -> Result<(), AnyError> {
+    let (entries, rounds) = (args.entries as usize, args.rounds as usize);
+    let mut thread_counts = vec![1, args.threads];
     thread_counts.dedup();
 
     let workload = Workload::new(entries);
-    let mut report = Report::new(io::stdout());
+    let mut report = Report { output };
     report.line(format_args!(
         "{entries} entries: keys of 16 random bytes, values of 32. The same keys in the same order for all; every value read is checked.\n\
          Peers hold Box<[u8]> keys and values. Medians of {rounds} rounds in which the contenders take turns; each ratio is the median\n\
@@ -66,22 +62,19 @@ pub(crate) fn run(args: BenchArgs) -> Result<ExitCode, Error> {
         }
     }
     progress.finish_and_clear();
-    report.memory(&workload, entries)?;
-    Ok(ExitCode::SUCCESS)
+    report.memory(&workload, entries)
 }
 
 /// Writes lines.
-struct Report {
-    stdout: io::Stdout,
+struct Report<'o> {
+    output: &'o mut Output,
 }
 
-impl Report {
-    fn new(stdout: io::Stdout) -> Self {
-        Self { stdout }
-    }
-
-    fn line(&mut self, text: std::fmt::Arguments<'_>) -> Result<(), Error> {
-        writeln!(self.stdout, "{text}").map_err(|source| failure("standard output", source))
+impl Report<'_> {
+    /// Shown at once: the next one may take a while.
+    fn line(&mut self, text: std::fmt::Arguments<'_>) -> Result<(), AnyError> {
+        writeln!(self.output, "{text}")?;
+        Ok(self.output.flush()?)
     }
 
     fn times(
@@ -91,19 +84,19 @@ impl Report {
         peers: &[Rounds],
         time: fn(&Times) -> Duration,
         entries: usize,
-    ) -> Result<(), Error> {
+    ) -> Result<(), AnyError> {
         let nanoseconds = |times: &Times| time(times).as_nanos() as f64 / entries as f64;
-        let middle = |rounds: &Rounds| median(rounds.iter().map(nanoseconds).collect());
+        let middle = |rounds: &Rounds| median(rounds.iter().map(nanoseconds));
         let mut line = format!("{name:26}{:>9.0} ns", middle(own));
         for peer in peers {
-            let ratios = own.iter().zip(peer).map(|(own, peer)| nanoseconds(own) / nanoseconds(peer)).collect();
+            let ratios = own.iter().zip(peer).map(|(own, peer)| nanoseconds(own) / nanoseconds(peer));
             line += &format!("{:>17.0} ns {:>6.2} x", middle(peer), median(ratios));
         }
         self.line(format_args!("{line}"))
     }
 
     /// Bytes per entry: our arena's, and what the peers leave on the heap.
-    fn memory(&mut self, workload: &Workload, entries: usize) -> Result<(), Error> {
+    fn memory(&mut self, workload: &Workload, entries: usize) -> Result<(), AnyError> {
         let per_entry = |bytes: usize| bytes as f64 / entries as f64;
         let own = Memtable::empty(entries)?;
         workload.fill(&own, 1)?;
@@ -124,19 +117,12 @@ impl Report {
     }
 }
 
-fn heap_bytes<C: Contender>(workload: &Workload, entries: usize) -> Result<heap::HeapBytes, Error> {
-    let (filled, bytes) = heap::count(|| {
+fn heap_bytes<C: Contender>(workload: &Workload, entries: usize) -> Result<Heap, Error> {
+    let (filled, bytes) = common::count(|| {
         let contender = C::empty(entries)?;
         workload.fill(&contender, 1)?;
         Ok::<_, Error>(contender)
     });
     filled?;
     Ok(bytes)
-}
-
-/// Of a list that is not empty.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
-    f64::midpoint(low, high)
 }

@@ -1,5 +1,6 @@
 //! The entries, and what is done with them.
 
+use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -67,14 +68,13 @@ impl Workload {
         let started = Instant::now();
         let sum = thread::scope(|scope| {
             let parts = self.reads.chunks(self.reads.len().div_ceil(threads));
-            let readers: Vec<_> = parts
-                .map(|part| {
-                    let contender = &contender;
-                    scope.spawn(move || part.iter().fold(0, |sum: u64, key| sum.wrapping_add(contender.read(key))))
-                })
-                .collect();
-            readers.into_iter().fold(0, |sum: u64, reader| sum.wrapping_add(reader.join().unwrap_or(0)))
-        });
+            let readers = parts.map(|part| {
+                let contender = &contender;
+                common::spawn(scope, move || part.iter().fold(0, |sum: u64, key| sum.wrapping_add(contender.read(key))))
+            });
+            let readers = readers.collect::<io::Result<Vec<_>>>().map_err(Error::Thread)?;
+            Ok::<_, Error>(readers.into_iter().fold(0, |sum: u64, reader| sum.wrapping_add(reader.join().unwrap_or(0))))
+        })?;
         let read = started.elapsed();
         assert_eq!(sum, self.expected, "{} returned other values than were inserted", C::NAME);
 
@@ -93,12 +93,9 @@ impl Workload {
             return part(0, &self.entries);
         }
         thread::scope(|scope| {
-            let fillers: Vec<_> = self
-                .entries
-                .chunks(part_len)
-                .enumerate()
-                .map(|(number, entries)| scope.spawn(move || part(number, entries)))
-                .collect();
+            let parts = self.entries.chunks(part_len).enumerate();
+            let fillers = parts.map(|(number, entries)| common::spawn(scope, move || part(number, entries)));
+            let fillers = fillers.collect::<io::Result<Vec<_>>>().map_err(Error::Thread)?;
             fillers
                 .into_iter()
                 .try_for_each(|filler| filler.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

@@ -1,4 +1,4 @@
-//! What the peers' entries take on the heap, counted by the allocator they come from.
+//! Counts what a program takes from the system's allocator.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::Ordering::Relaxed;
@@ -6,30 +6,38 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 /// The system's allocator, which counts while [`count`] runs and otherwise costs one load.
 #[derive(Debug)]
-pub(crate) struct CountingAllocator;
+pub struct CountingAllocator;
+
+/// What the whole process took from the heap during [`count`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heap {
+    /// Blocks that were allocated, moved or grown.
+    pub calls: usize,
+    /// Bytes that were asked for and not freed.
+    pub requested: usize,
+    /// Bytes that the allocator took for them, as far as is known on this system.
+    pub taken: usize,
+}
 
 static COUNTING: AtomicBool = AtomicBool::new(false);
+static CALLS: AtomicUsize = AtomicUsize::new(0);
 static REQUESTED: AtomicUsize = AtomicUsize::new(0);
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
-/// Bytes on the heap.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct HeapBytes {
-    /// What was asked for.
-    pub(super) requested: usize,
-    /// What the allocator took for it.
-    pub(super) taken: usize,
-}
-
-/// What `fill` leaves on the heap. Nothing else allocates meanwhile, and nothing from before is freed.
-pub(super) fn count<T>(fill: impl FnOnce() -> T) -> (T, HeapBytes) {
-    // ORDERING: Relaxed, here and below: one thread counts, and reads what it counted.
-    REQUESTED.store(0, Relaxed);
-    TAKEN.store(0, Relaxed);
+/// Runs `work` and returns what it took from the heap. Blocks from before must not be freed in it.
+///
+/// Not for two threads at the same time.
+pub fn count<T>(work: impl FnOnce() -> T) -> (T, Heap) {
+    // ORDERING: Relaxed, in this file: counts that order nothing. What other threads do for `work` is done when
+    // it returns.
+    for counter in [&CALLS, &REQUESTED, &TAKEN] {
+        counter.store(0, Relaxed);
+    }
     COUNTING.store(true, Relaxed);
-    let filled = fill();
+    let done = work();
     COUNTING.store(false, Relaxed);
-    (filled, HeapBytes { requested: REQUESTED.load(Relaxed), taken: TAKEN.load(Relaxed) })
+    let [calls, requested, taken] = [&CALLS, &REQUESTED, &TAKEN].map(|counter| counter.load(Relaxed));
+    (done, Heap { calls, requested, taken })
 }
 
 /// Bytes that a block takes: those that can be used, and the word before them in which glibc holds their number.
@@ -46,13 +54,14 @@ fn taken(_: *mut u8, layout: Layout) -> usize {
     layout.size()
 }
 
-// SAFETY: every call goes to the system's allocator as it is; counting touches no block.
+// SAFETY: every call goes to the system's allocator as it is; counting touches no block. The methods that are not
+// here call these.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promise.
         let block = unsafe { System.alloc(layout) };
-        // ORDERING: Relaxed: see `count`.
         if COUNTING.load(Relaxed) {
+            CALLS.fetch_add(1, Relaxed);
             REQUESTED.fetch_add(layout.size(), Relaxed);
             TAKEN.fetch_add(taken(block, layout), Relaxed);
         }
@@ -60,7 +69,6 @@ unsafe impl GlobalAlloc for CountingAllocator {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // ORDERING: as above.
         if COUNTING.load(Relaxed) {
             REQUESTED.fetch_sub(layout.size(), Relaxed);
             TAKEN.fetch_sub(taken(block, layout), Relaxed);

@@ -1,0 +1,17 @@
+//! What the example programs share, so that each of them shows its own idea and nothing else.
+
+mod counting;
+mod program;
+mod random;
+mod replace;
+mod sizes;
+mod spawn;
+mod stdio;
+
+pub use counting::{CountingAllocator, Heap, count};
+pub use program::{AnyError, EXIT_CODES, Negative, Shown, main, warn};
+pub use random::{Random, median};
+pub use replace::FileOutput;
+pub use sizes::{bytes, size, threads};
+pub use spawn::spawn;
+pub use stdio::{Output, stdin};
