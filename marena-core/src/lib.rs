@@ -146,9 +146,7 @@ pub use handle::Handle;
 pub use header::Header;
 pub use lease::Lease;
 pub use memory::{BorrowedMemory, ExclusiveMemory, Memory, RawMemory, StaticMemory};
-#[doc(hidden)]
-pub use pool::PoolSlot;
-pub use pool::{Pool, PoolGuard};
+pub use pool::{Pool, PoolGuard, PoolSlot};
 pub use regions::Regions;
 pub use scratch::Scratch;
 pub use stats::Stats;

@@ -1,4 +1,4 @@
-//! A fixed set of arenas that are handed out, shared, and recycled by whoever lets go last.
+//! A fixed set of arenas that guards share, and that the last guard of each recycles.
 
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -12,19 +12,23 @@ use crate::header::Header;
 use crate::memory::ExclusiveMemory;
 use crate::sync::Word;
 
-/// The counts that are none: nobody has the arena; its last guard is resetting it; too many guards were made to count, and it
-/// stays out for good. Any other is the number of guards.
+/// Three values of a slot's count are states; any other is the number of guards. `FREE`: no guard has the arena.
+/// `RECYCLING`: its last guard is resetting it. `PINNED`: more guards were made than can be counted, so the arena
+/// is never recycled.
 const FREE: u32 = 0;
 const RECYCLING: u32 = u32::MAX - 1;
 const PINNED: u32 = u32::MAX;
 
-/// `N` arenas, each free or shared by the clones of one guard; when the last clone is dropped, the arena is reset and free again.
+/// `N` arenas that are handed out and recycled.
 ///
-/// The memtable of a storage engine is the pattern: one arena fills, readers and a flush go on using it behind their
-/// guards, and whoever is last recycles it. A guard that is forgotten keeps its arena out for good, and harms nothing else.
+/// Each arena is free or shared by the clones of one guard. When the last clone is dropped, the arena is reset and
+/// free again. A storage engine's memtable is the pattern: one arena fills; readers and a flush keep using it behind
+/// their guards; the last of them recycles it.
 ///
-/// Lock-free: every step is one compare-and-swap on a count that fails only because another step succeeded. The count lies in
-/// the arena's header, away from the cursor's cache line.
+/// A forgotten guard keeps its arena in use for good, and affects no other.
+///
+/// Lock-free: every step is one compare-and-swap on a count, and fails only because another step succeeded. The count
+/// lies in the arena's header, outside the cursor's cache line.
 ///
 /// # Examples
 ///
@@ -50,20 +54,11 @@ pub struct Pool<M: ExclusiveMemory, const N: usize> {
 }
 
 impl<M: ExclusiveMemory, const N: usize> Pool<M, N> {
-    /// A pool of empty arenas, one in each memory.
+    /// Creates a pool of empty arenas, one in each memory.
     ///
     /// # Errors
     ///
     /// Those of [`Arena::new`].
-    ///
-    /// ```
-    /// use core::mem::MaybeUninit;
-    /// use marena_core::{BorrowedMemory, Pool};
-    /// let mut bytes = [MaybeUninit::uninit(); 1024];
-    /// let pool = Pool::new([BorrowedMemory::new(&mut bytes)?])?;
-    /// assert_eq!(pool.available(), 1);
-    /// # Ok::<(), marena_core::MemoryError>(())
-    /// ```
     pub fn new(memories: [M; N]) -> Result<Self, MemoryError> {
         let mut slots = heapless::Vec::new();
         for memory in memories {
@@ -73,7 +68,7 @@ impl<M: ExclusiveMemory, const N: usize> Pool<M, N> {
         Ok(Self { slots })
     }
 
-    /// A free arena, or `None` if at a look at each none was.
+    /// Takes a free arena, or returns `None` if every arena was in use. Takes time in proportion to `N`.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -91,16 +86,7 @@ impl<M: ExclusiveMemory, const N: usize> Pool<M, N> {
         self.slots.iter().find_map(PoolSlot::acquire)
     }
 
-    /// Arenas that are free at a look at each: 0 to `N`.
-    ///
-    /// ```
-    /// # use core::mem::MaybeUninit;
-    /// # use marena_core::{BorrowedMemory, Pool};
-    /// # let mut bytes = [MaybeUninit::uninit(); 1024];
-    /// let pool = Pool::new([BorrowedMemory::new(&mut bytes)?])?;
-    /// assert_eq!(pool.available(), 1);
-    /// # Ok::<(), marena_core::MemoryError>(())
-    /// ```
+    /// Returns how many arenas are free: 0 to `N`. A snapshot, which other threads may outdate at once.
     #[must_use]
     pub fn available(&self) -> usize {
         self.slots.iter().filter(|slot| slot.is_free()).count()
@@ -113,46 +99,76 @@ impl<M: ExclusiveMemory, const N: usize> fmt::Debug for Pool<M, N> {
     }
 }
 
-/// One arena of a pool. Hidden: public for pools whose number of arenas is not fixed at build time.
-#[doc(hidden)]
+/// One arena of a pool: free, or shared by guards.
+///
+/// For pools whose number of arenas is not known at build time: a slice of slots, searched with
+/// [`acquire`](Self::acquire), is a pool.
+///
+/// # Examples
+///
+/// ```
+/// use core::mem::MaybeUninit;
+/// use marena_core::{Arena, PoolSlot};
+///
+/// let mut buffers = [[MaybeUninit::uninit(); 1024]; 3];
+/// let arenas = buffers.iter_mut().map(|bytes| Arena::borrowed(bytes));
+/// let pool: Vec<_> = arenas.map(|arena| arena.map(PoolSlot::new)).collect::<Result<_, _>>()?;
+///
+/// let guards: Vec<_> = std::iter::from_fn(|| pool.iter().find_map(PoolSlot::acquire)).collect();
+/// assert_eq!(guards.len(), 3);
+/// # Ok::<(), marena_core::MemoryError>(())
+/// ```
 pub struct PoolSlot<M: ExclusiveMemory> {
     /// INVARIANT: shared by the guards that its count counts. With the count at `RECYCLING`, it is the last guard's alone.
     arena: UnsafeCell<Arena<M>>,
-    /// The arena's, kept apart: the count is looked at while the last guard has the arena to itself.
+    /// The arena's header, kept beside it: the count is read while the last guard has exclusive access to the arena.
     header: NonNull<Header<M::Word>>,
 }
 
-// SAFETY: the header is the arena's, and goes where it goes.
+// SAFETY: the pointer is to the arena's own header, which the arena keeps valid on whatever thread it is.
 unsafe impl<M: ExclusiveMemory> Send for PoolSlot<M> where Arena<M>: Send {}
-// SAFETY: guards on several threads share the arena, and the last one, on any thread, changes it.
+// SAFETY: guards on several threads share the arena, for which it must be `Sync`. The last one, on any thread, gets
+// exclusive access to it, for which it must be `Send`.
 unsafe impl<M: ExclusiveMemory> Sync for PoolSlot<M> where Arena<M>: Send + Sync {}
 
 impl<M: ExclusiveMemory> PoolSlot<M> {
-    /// A free slot.
+    /// Resets the arena and creates a free slot of it.
     #[must_use]
-    pub fn new(arena: Arena<M>) -> Self {
+    pub fn new(mut arena: Arena<M>) -> Self {
+        arena.reset();
         let header = arena.memory().header();
-        Self { arena: UnsafeCell::new(arena), header }
+        let slot = Self { arena: UnsafeCell::new(arena), header };
+        // ORDERING: Relaxed: no other thread knows the slot. An arena that was attached to may have been a pool's.
+        slot.guards().store(FREE, Relaxed);
+        slot
     }
 
-    /// A guard, if nobody has the arena.
+    /// Returns the arena. No guard borrows the slot any more; values of a forgotten guard do not either.
+    #[must_use]
+    pub fn into_inner(self) -> Arena<M> {
+        self.arena.into_inner()
+    }
+
+    /// Takes the arena if it is free: at most one compare-and-swap.
+    #[must_use = "dropping the guard recycles the arena"]
     pub fn acquire(&self) -> Option<PoolGuard<'_, M>> {
-        // ORDERING: Acquire pairs with the last guard's store of `FREE`: its reset happens before what follows. The load
-        // only saves an exchange that would fail.
+        // ORDERING: Acquire pairs with the last guard's store of `FREE`: its reset happens before what follows. The
+        // load only saves a compare-and-swap that would fail.
         let free = self.is_free() && self.guards().compare_exchange(FREE, 1, Acquire, Relaxed).is_ok();
         free.then(|| PoolGuard { slot: self })
     }
 
-    /// Whether nobody has the arena: a snapshot.
+    /// Returns whether no guard has the arena: a snapshot, which other threads may outdate at once.
+    #[must_use]
     pub fn is_free(&self) -> bool {
         // ORDERING: Relaxed: a snapshot.
         self.guards().load(Relaxed) == FREE
     }
 
-    /// The count, which a new arena's header has at `FREE`.
+    /// The count of guards, or one of the three states.
     fn guards(&self) -> &M::Word {
-        // SAFETY: the header is initialised and valid while the arena lives, and its words are atomics. A reference is made to
-        // this word alone, which a reset does not touch.
+        // SAFETY: the header is initialised and valid while the arena lives, and its words are atomics. A reference is
+        // made to this word alone, which a reset does not touch.
         unsafe { &(*self.header.as_ptr()).guards }
     }
 
@@ -169,11 +185,11 @@ impl<M: ExclusiveMemory> PoolSlot<M> {
     }
 
     fn release(&self) {
-        // ORDERING: Relaxed, a guess that the exchanges verify.
+        // ORDERING: Relaxed, a guess that the compare-and-swap verifies.
         let mut seen = self.guards().load(Relaxed);
         while seen != PINNED {
-            // ORDERING: Release pairs with the last guard's Acquire: what this guard's owner did happens before the reset.
-            // The counts form one release sequence, so the last guard acquires from all of them.
+            // ORDERING: Release pairs with the last guard's Acquire: what this guard's owner did happens before the
+            // reset. The counts form one release sequence, so the last guard acquires from all of them.
             let exchanged = match seen {
                 1 => self.guards().compare_exchange_weak(1, RECYCLING, Acquire, Relaxed),
                 more => self.guards().compare_exchange_weak(more, more - 1, Release, Relaxed),
@@ -186,7 +202,7 @@ impl<M: ExclusiveMemory> PoolSlot<M> {
         }
     }
 
-    /// Resets the arena and frees it. The caller's guard was the last.
+    /// Resets the arena and frees it. The caller's guard was the last, and moved the count to `RECYCLING`.
     fn recycle(&self) {
         // SAFETY: the count is at `RECYCLING`: no guard is left, and none is made before `FREE`.
         unsafe { &mut *self.arena.get() }.reset();
@@ -195,9 +211,10 @@ impl<M: ExclusiveMemory> PoolSlot<M> {
     }
 }
 
-/// A share of one of a [`Pool`]'s arenas. Clones share it; when the last is dropped, the arena is reset and free again.
+/// Shared access to one of a [`Pool`]'s arenas.
 ///
-/// What the arena hands out borrows the guard, so nothing of it outlives its life.
+/// Clones share the arena. When the last is dropped, the arena is reset and free again. Whatever the arena hands out
+/// borrows the guard that it was called through.
 ///
 /// # Examples
 ///
@@ -237,8 +254,15 @@ impl<M: ExclusiveMemory> Deref for PoolGuard<'_, M> {
     }
 }
 
+impl<M: ExclusiveMemory> AsRef<Arena<M>> for PoolGuard<'_, M> {
+    #[inline]
+    fn as_ref(&self) -> &Arena<M> {
+        self
+    }
+}
+
 impl<M: ExclusiveMemory> Clone for PoolGuard<'_, M> {
-    /// Another guard of the same arena. After some four billion clones that were forgotten, the arena is never recycled.
+    /// Returns another guard of the same arena. After four billion forgotten clones the arena is never recycled.
     fn clone(&self) -> Self {
         self.slot.retain();
         Self { slot: self.slot }

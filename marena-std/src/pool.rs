@@ -8,11 +8,14 @@ use crate::builder::Builder;
 use crate::error::Error;
 use crate::memory::OwnedMemory;
 
-/// Arenas of one capacity, each free or shared by the clones of one guard; when the last clone is dropped, the arena is reset
-/// and free again.
+/// Arenas of one capacity that are handed out and recycled.
 ///
-/// [`marena_core::Pool`], for a number of arenas known only at run time. Address space for all of them is reserved at the start;
-/// memory is used from the first touch of each page on, and stays with its arena when that is recycled.
+/// Each arena is free or shared by the clones of one guard. When the last clone is dropped, the arena is reset and
+/// free again.
+///
+/// The number of arenas is chosen at run time; [`marena_core::Pool`] has one fixed at build time. Address space for all
+/// of them is reserved at the start. Memory is used from the first touch of each page on, and stays with its arena
+/// when that is recycled.
 ///
 /// # Examples
 ///
@@ -21,7 +24,7 @@ use crate::memory::OwnedMemory;
 /// ```
 /// use marena_std::Pool;
 ///
-/// let pool = Pool::new(2, 1 << 20)?;
+/// let pool = Pool::with_capacity(2, 1 << 20)?;
 /// let table = pool.acquire().unwrap();
 /// let handle = table.insert("first").unwrap();
 ///
@@ -40,8 +43,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool of `arenas` empty arenas of `capacity` bytes each, rounded up to a multiple of
-    /// [`ARENA_PAGESIZE`](crate::ARENA_PAGESIZE). [`Builder::build_pool`] has more to say about their memory.
+    /// Creates a pool of `arenas` empty arenas of `capacity` bytes each, rounded up to a multiple of
+    /// [`ARENA_PAGESIZE`](crate::ARENA_PAGESIZE). [`Builder::build_pool`] has further settings.
     ///
     /// # Errors
     ///
@@ -49,11 +52,11 @@ impl Pool {
     ///
     /// ```
     /// use marena_std::Pool;
-    /// let pool = Pool::new(4, 64 << 20)?;
+    /// let pool = Pool::with_capacity(4, 64 << 20)?;
     /// assert_eq!(pool.available(), 4);
     /// # Ok::<(), marena_std::Error>(())
     /// ```
-    pub fn new(arenas: usize, capacity: usize) -> Result<Self, Error> {
+    pub fn with_capacity(arenas: usize, capacity: usize) -> Result<Self, Error> {
         Builder::default().capacity(capacity).build_pool(arenas)
     }
 
@@ -62,11 +65,12 @@ impl Pool {
         Ok(Self { slots: slots.collect::<Result<_, Error>>()? })
     }
 
-    /// A free arena, or `None` if at a look at each none was. Takes time in proportion to the number of arenas.
+    /// Takes a free arena, or returns `None` if every arena was in use. Takes time in proportion to the number of
+    /// arenas.
     ///
     /// ```
     /// use marena_std::Pool;
-    /// let pool = Pool::new(1, 1024)?;
+    /// let pool = Pool::with_capacity(1, 1024)?;
     /// let guard = pool.acquire().unwrap();
     /// assert!(pool.acquire().is_none());
     /// drop(guard);
@@ -78,35 +82,21 @@ impl Pool {
         self.slots.iter().find_map(PoolSlot::acquire)
     }
 
-    /// Arenas that are free at a look at each.
-    ///
-    /// ```
-    /// use marena_std::Pool;
-    /// let pool = Pool::new(2, 1024)?;
-    /// let guard = pool.acquire();
-    /// assert_eq!(pool.available(), 1);
-    /// # drop(guard);
-    /// # Ok::<(), marena_std::Error>(())
-    /// ```
+    /// Returns how many arenas are free: a snapshot, which other threads may outdate at once.
     #[must_use]
     pub fn available(&self) -> usize {
         self.slots.iter().filter(|slot| slot.is_free()).count()
     }
 
-    /// Arenas of the pool, free or not.
-    ///
-    /// ```
-    /// assert_eq!(marena_std::Pool::new(2, 1024)?.arenas(), 2);
-    /// # Ok::<(), marena_std::Error>(())
-    /// ```
+    /// Returns how many arenas the pool has, free or not.
     #[must_use]
-    pub fn arenas(&self) -> usize {
+    pub fn arena_count(&self) -> usize {
         self.slots.len()
     }
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("arenas", &self.arenas()).field("available", &self.available()).finish()
+        f.debug_struct("Pool").field("arenas", &self.arena_count()).field("available", &self.available()).finish()
     }
 }

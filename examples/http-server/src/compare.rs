@@ -85,7 +85,7 @@ pub(crate) fn compare(
             format!("{busy} responses were 503: give the pool as many --arenas as there are connections").into()
         );
     }
-    if pool.available() < pool.arenas() {
+    if pool.available() < pool.arena_count() {
         return Err("an arena was not recycled".into());
     }
     Ok(())

@@ -76,7 +76,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let Arguments { arenas, arena_size, threads, command } = arguments;
     // Both live as long as the process: connections are tasks that no scope ends.
     let catalogue = catalogue::catalogue().leak();
-    let pool: &Pool = Box::leak(Box::new(Pool::new(arenas, arena_size)?));
+    let pool: &Pool = Box::leak(Box::new(Pool::with_capacity(arenas, arena_size)?));
     let runtime = runtime::Builder::new_multi_thread().worker_threads(threads.into()).enable_all().build()?;
     match command {
         Command::Serve { address } => runtime.block_on(async {

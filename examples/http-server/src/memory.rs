@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn pool(arenas: usize) -> &'static Pool {
-        Box::leak(Box::new(Pool::new(arenas, 64 << 10).unwrap()))
+        Box::leak(Box::new(Pool::with_capacity(arenas, 64 << 10).unwrap()))
     }
 
     #[test]

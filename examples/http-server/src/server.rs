@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_server_without_a_free_arena_says_that_it_is_busy_and_serves_again_when_there_is_one() {
         let catalogue = catalogue().leak();
-        let pool: &Pool = Box::leak(Box::new(Pool::new(1, 256 << 10).unwrap()));
+        let pool: &Pool = Box::leak(Box::new(Pool::with_capacity(1, 256 << 10).unwrap()));
         let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();

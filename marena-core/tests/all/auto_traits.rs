@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::sync::MutexGuard;
 
 use marena_core::{
-    Address, AllocError, Arena, BorrowedMemory, ExclusiveMemory, Handle, Lease, Memory, Pool, PoolGuard, RawMemory,
-    Regions, Scratch, StaticMemory,
+    Address, AllocError, Arena, BorrowedMemory, ExclusiveMemory, Handle, Lease, Memory, Pool, PoolGuard, PoolSlot,
+    RawMemory, Regions, Scratch, StaticMemory,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any, const_assert};
 
@@ -27,6 +27,24 @@ unsafe impl Memory for Local {
 
 // SAFETY: as above.
 unsafe impl ExclusiveMemory for Local {}
+
+/// Memory that threads may share, but that may not leave its thread: a mutex guard's, say.
+struct Shared(NonNull<[u8]>, PhantomData<MutexGuard<'static, ()>>);
+
+// SAFETY: never used; only its auto traits are asked about.
+unsafe impl Sync for Shared {}
+
+// SAFETY: as above.
+unsafe impl Memory for Shared {
+    type Word = portable_atomic::AtomicU32;
+
+    fn region(&self) -> NonNull<[u8]> {
+        self.0
+    }
+}
+
+// SAFETY: as above.
+unsafe impl ExclusiveMemory for Shared {}
 
 type Static = &'static StaticMemory<1024>;
 type Block = marena_core::Block<'static>;
@@ -72,6 +90,12 @@ assert_impl_all!(Pool<RawMemory, 2>: Send, Sync);
 assert_not_impl_any!(Pool<Local, 2>: Send, Sync);
 assert_impl_all!(PoolGuard<'static, RawMemory>: Send, Sync, Clone);
 assert_not_impl_any!(PoolGuard<'static, Local>: Send, Sync);
+// The last guard resets the arena on whatever thread it is dropped, and a slot's owner may move the arena out.
+assert_impl_all!(Arena<Shared>: Sync);
+assert_not_impl_any!(Arena<Shared>: Send);
+assert_not_impl_any!(PoolSlot<Shared>: Send, Sync);
+assert_not_impl_any!(Pool<Shared, 2>: Send, Sync);
+assert_not_impl_any!(PoolGuard<'static, Shared>: Send, Sync);
 assert_impl_all!(Regions<RawMemory, 2>: Send, Sync);
 assert_not_impl_any!(Regions<Local, 2>: Send, Sync);
 

@@ -1,6 +1,6 @@
 //! Reset, wipe, shared reset, and the figures over all lives of a region.
 
-use marena_core::{Arena, BorrowedMemory, Pool};
+use marena_core::{Arena, BorrowedMemory, Memory, Pool, PoolSlot};
 
 use crate::owned::{Buffer, Owned, zeroed_arena};
 
@@ -226,4 +226,32 @@ fn a_pool_of_no_arenas_has_none() {
     let pool = Pool::<BorrowedMemory<'_>, 0>::new([]).unwrap();
     assert!(pool.acquire().is_none());
     assert_eq!(pool.available(), 0);
+}
+
+#[test]
+fn a_slot_begins_with_an_empty_arena_that_is_free() {
+    let mut buffer = Buffer::new(1024);
+    let arena = Arena::new(BorrowedMemory::new(buffer.skewed(0, 1024)).unwrap()).unwrap();
+    let handle = arena.insert(1).unwrap();
+    let slot = PoolSlot::new(arena);
+    assert!(slot.is_free());
+    let guard = slot.acquire().unwrap();
+    assert!(!slot.is_free() && slot.acquire().is_none());
+    assert_eq!((guard.used(), guard.get(handle)), (0, None));
+    std::mem::forget(guard);
+    // A pool of another kind starts with the same memory: the forgotten guard is not counted there.
+    assert!(PoolSlot::new(slot.into_inner()).acquire().is_some());
+}
+
+#[test]
+fn a_guard_is_a_reference_to_its_arena() {
+    fn used<M: Memory>(arena: impl AsRef<Arena<M>>) -> usize {
+        arena.as_ref().used()
+    }
+
+    let mut buffer = Buffer::new(1024);
+    let pool = Pool::new([BorrowedMemory::new(buffer.skewed(0, 1024)).unwrap()]).unwrap();
+    let guard = pool.acquire().unwrap();
+    guard.alloc(1_u64).unwrap();
+    assert_eq!(used(guard), 8);
 }

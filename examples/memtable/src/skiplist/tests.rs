@@ -160,7 +160,7 @@ fn a_refused_insert_changes_nothing_and_a_smaller_one_still_fits() {
 
 #[test]
 fn a_list_in_a_recycled_arena_is_empty_and_has_all_its_room_again() {
-    let pool = Pool::new(1, 1 << 16).unwrap();
+    let pool = Pool::with_capacity(1, 1 << 16).unwrap();
     let in_pool = || SkipList::new(pool.acquire().unwrap()).unwrap();
     let list = in_pool();
     let fill = |list: &SkipList<_>| (0..).take_while(|&i| list.insert(record(b"key", b"value", i)).is_ok()).count();
@@ -240,7 +240,7 @@ fn readers_see_whole_records_in_order_while_others_insert() {
 #[test]
 fn threads_that_race_for_the_last_bytes_leave_a_list_that_is_whole() {
     let rounds = if cfg!(miri) { 1 } else { 50 };
-    let pool = Pool::new(1, 1 << 16).unwrap();
+    let pool = Pool::with_capacity(1, 1 << 16).unwrap();
     for _ in 0..rounds {
         let list = SkipList::new(pool.acquire().unwrap()).unwrap();
         let tail = if cfg!(miri) { vec![b'v'; 4000] } else { vec![b'v'; 40] };
