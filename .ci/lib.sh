@@ -1,4 +1,4 @@
-# What the scripts beside this one share; sourced by them, and leaves them in the repository's root.
+# The functions that the scripts beside this one share. Sourcing it leads to the repository's root.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -6,28 +6,44 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 sysroot=$(rustc --print sysroot)
 host=$(rustc -vV | sed -n 's/^host: //p')
 
-# Debian's compiler, whose sources can build `core` and `std` for targets, and with sanitizers, that rustup has not installed.
-# Its `lld` is rustup's.
+# cross COMMAND...: cargo of Debian's compiler, whose sources can build `core` and `std` for
+# targets, and with sanitizers, that rustup has not installed. Its linker is rustup's.
 cross() {
     env RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc PATH="$PATH:$sysroot/lib/rustlib/$host/bin" /usr/bin/cargo "$@"
 }
 
-# require PACKAGE...: Debian packages by name; installs what is missing where it may.
-require() {
-    local package missing=()
+# cross_features TARGET FEATURES: the features of marena-core, and how a target without
+# compare-and-swap gets one.
+cross_features() {
+    case $1 in
+    thumbv6m* | riscv32imc*) echo "$2,portable-atomic/unsafe-assume-single-core" ;;
+    *) echo "$2" ;;
+    esac
+}
+
+# missing PACKAGE...: the Debian packages among them that are not installed.
+missing() {
+    local package
     for package in "$@"; do
-        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok' || missing+=("$package")
+        dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q '^install ok' || echo "$package"
     done
-    [ ${#missing[@]} -eq 0 ] && return 0
+}
+
+# require PACKAGE...: installs the Debian packages that are missing, as root; an error otherwise.
+require() {
+    local packages
+    mapfile -t packages < <(missing "$@")
+    [ ${#packages[@]} -eq 0 ] && return 0
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-        echo "needs the packages ${missing[*]}" >&2
+        echo "needs the packages ${packages[*]}" >&2
         return 1
     fi
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 }
 
-# must_fail WHAT PATTERN COMMAND...: a planted fault, which the command must report in words that match the pattern.
+# must_fail WHAT PATTERN COMMAND...: runs a command with a planted fault. It must fail, in words
+# that match the pattern.
 must_fail() {
     local what=$1 pattern=$2 output
     shift 2
@@ -41,4 +57,39 @@ must_fail() {
         return 1
     fi
     echo "found, as planted: $what"
+}
+
+# stage NAME COMMAND...: runs a command and prints one line, and the end of its output if it failed.
+# `passed`, `failed` and `skipped` count; `logs` is a folder.
+passed=0 failed=0 skipped=0
+stage() {
+    local name=$1 start=$SECONDS
+    shift
+    if "$@" >"$logs/stage.log" 2>&1 </dev/null; then
+        passed=$((passed + 1))
+        printf 'ok      %-34s %4d s\n' "$name" $((SECONDS - start))
+    else
+        failed=$((failed + 1))
+        printf 'FAILED  %-34s %4d s\n' "$name" $((SECONDS - start))
+        tail -n 60 "$logs/stage.log" | sed 's/^/        /'
+    fi
+}
+
+# needs NAME COMMAND...: whether all commands are there. Skips the stage NAME otherwise; with CI
+# set, fails it.
+needs() {
+    local name=$1 tool
+    shift
+    for tool in "$@"; do
+        if ! command -v "$tool" >/dev/null; then
+            if [ -n "${CI:-}" ]; then
+                failed=$((failed + 1))
+                printf 'FAILED  %-34s needs %s\n' "$name" "$tool"
+            else
+                skipped=$((skipped + 1))
+                printf 'skipped %-34s needs %s\n' "$name" "$tool"
+            fi
+            return 1
+        fi
+    done
 }

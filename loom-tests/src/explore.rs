@@ -55,8 +55,8 @@ impl Model {
         iterations.load(Relaxed)
     }
 
-    /// Explores, reports name and count, and insists on at least `floor` interleavings: a model in which nothing races
-    /// any more proves nothing.
+    /// Explores, reports name and count, and insists on at least `floor` interleavings: a model in
+    /// which nothing races any more proves nothing.
     ///
     /// # Panics
     ///

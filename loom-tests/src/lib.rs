@@ -1,12 +1,15 @@
 //! Models of every interleaving of the real `marena-core`, under loom.
 //!
-//! Nothing of the arena is copied here and nothing in it is switched by a `cfg`: the arena is generic over its memory, a
-//! memory names its atomic word, and the memory here names a word of loom's ([`LoomWord`]). What loom cannot see, the bytes of the
-//! region, is paired with witness cells that it can ([`Witness`]).
+//! Nothing of the arena is copied here and nothing in it is switched by a `cfg`: the arena is
+//! generic over its memory, a memory names its atomic word, and the memory here names a word of
+//! loom's ([`LoomWord`]). What loom cannot see, the bytes of the region, is paired with witness
+//! cells that it can ([`Witness`]).
 //!
-//! A model is a function that is generic over a [`Fault`]: with [`Faithful`](fault::Faithful) it must hold, with
-//! a planted fault it must fail. `tests/models.rs` runs the first kind and prints how many interleavings each had;
-//! `tests/mutants.rs` runs the second.
+//! A model is a function that is generic over a [`Fault`]: it must hold with
+//! [`Faithful`](fault::Faithful), and with [`Spurious`](fault::Spurious), whose weak
+//! compare-and-swap fails on purpose. `tests/models.rs` runs each and prints how many interleavings
+//! it had. That the models notice faults is what `.ci/mutants.py` checks: it plants them in the
+//! sources.
 
 mod explore;
 pub mod fault;

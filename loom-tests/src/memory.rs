@@ -24,7 +24,8 @@ fn layout(len: usize) -> Layout {
 }
 
 impl<F: Fault> LoomMemory<F> {
-    /// `len` bytes, each of them `fill`, under an all-zero header. Zero bytes count as known to be zero.
+    /// `len` bytes, each of them `fill`, under an all-zero header. Zero bytes count as known to be
+    /// zero.
     ///
     /// # Panics
     ///
@@ -66,8 +67,9 @@ unsafe impl<F: Fault> Send for LoomMemory<F> {}
 // SAFETY: a shared reference gives pointers only.
 unsafe impl<F: Fault> Sync for LoomMemory<F> {}
 
-// SAFETY: the region is a raw allocation that stays where it is and lives as long as the value. The header is valid from the start.
-// `zeroed` is true only of bytes that are all zero, under an all-zero header.
+// SAFETY: the region is a raw allocation that stays where it is and lives as long as the value. The
+// header is valid from the start. `zeroed` is true only of bytes that are all zero, under an
+// all-zero header.
 unsafe impl<F: Fault> Memory for LoomMemory<F> {
     type Word = LoomWord<F>;
 
@@ -105,7 +107,8 @@ impl<F: Fault> Clone for SharedMemory<F> {
     }
 }
 
-// SAFETY: that of `LoomMemory`, which lives as long as any of the values that share it; they share its header too.
+// SAFETY: that of `LoomMemory`, which lives as long as any of the values that share it; they share
+// its header too.
 unsafe impl<F: Fault> Memory for SharedMemory<F> {
     type Word = LoomWord<F>;
 

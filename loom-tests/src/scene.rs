@@ -97,7 +97,8 @@ impl<M: Memory> Scene<M> {
     }
 }
 
-/// The counting pointer that shares a scene is std's, not loom's: who lets go first is no part of what a model asks.
+/// The counting pointer that shares a scene is std's, not loom's: who lets go first is no part of
+/// what a model asks.
 pub fn spawn<S: Send + Sync + 'static, R: 'static>(
     scene: &Arc<S>,
     run: impl FnOnce(&S) -> R + 'static,

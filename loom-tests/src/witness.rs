@@ -8,8 +8,8 @@ use marena_core::Memory;
 /// Bytes that one cell stands for: every claim starts at, and takes, a multiple of as many.
 const GRANULE: usize = 8;
 
-/// One loom cell for each 8-byte granule of a region. Whoever accesses bytes accesses their cells too, and loom reports every pair of
-/// accesses that no synchronisation orders.
+/// One loom cell for each 8-byte granule of a region. Whoever accesses bytes accesses their cells
+/// too, and loom reports every pair of accesses that no synchronisation orders.
 #[derive(Debug)]
 pub struct Witness {
     /// Address of the region's first byte: for arithmetic only.

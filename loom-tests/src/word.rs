@@ -12,8 +12,8 @@ use crate::fault::Fault;
 #[derive(Debug)]
 pub struct LoomWord<F> {
     value: AtomicU32,
-    /// How many weak exchanges were tried on this word. Not a part of the model: loom replays a prefix of a run in the same
-    /// order, so the count is the same in every replay.
+    /// How many weak exchanges were tried on this word. Not a part of the model: loom replays a
+    /// prefix of a run in the same order, so the count is the same in every replay.
     weak_attempts: Counter,
     fault: PhantomData<fn() -> F>,
 }
@@ -26,20 +26,20 @@ impl<F> LoomWord<F> {
     }
 }
 
-// SAFETY: with a faithful `F` each method is loom's operation of the same name, or a weak exchange that failed although it
-// need not have. The others break this promise to show that the models notice. The word is larger than a `u32`, and lies in
-// no region: `LoomMemory` keeps its header beside it.
+// SAFETY: each method is loom's operation of the same name, or a weak compare-and-swap that fails
+// although it need not have. `Leaping` is used for tickets alone, which lie in no header. The word
+// is larger than a `u32`, and lies in no region: `LoomMemory` keeps its header beside it.
 unsafe impl<F: Fault> Word for LoomWord<F> {
     fn load(&self, order: Ordering) -> u32 {
-        F::load(&self.value, order)
+        self.value.load(order)
     }
 
     fn store(&self, value: u32, order: Ordering) {
-        F::store(&self.value, value, order);
+        self.value.store(value, order);
     }
 
     fn compare_exchange(&self, current: u32, new: u32, success: Ordering, failure: Ordering) -> Result<u32, u32> {
-        F::compare_exchange(&self.value, current, new, success, failure)
+        self.value.compare_exchange(current, new, success, failure)
     }
 
     fn compare_exchange_weak(&self, current: u32, new: u32, success: Ordering, failure: Ordering) -> Result<u32, u32> {
@@ -48,8 +48,8 @@ unsafe impl<F: Fault> Word for LoomWord<F> {
         F::compare_exchange_weak(&self.value, current, new, success, failure, attempt)
     }
 
-    // `with_mut` reports a race with any access that does not happen before it. Loom does not switch threads at it, and would take it
-    // for a part of the step before it; hence the load.
+    // `with_mut` reports a race with any access that does not happen before it. Loom does not
+    // switch threads at it, and would take it for a part of the step before it; hence the load.
     fn read(&mut self) -> u32 {
         self.value.load(Ordering::Relaxed);
         self.value.with_mut(|value| *value)

@@ -1,4 +1,5 @@
-//! Address decoding: every `u64` is an address of the documented form or none, and views stay below the cursor.
+//! Address decoding: every `u64` is an address of the documented form or none, and views stay below
+//! the cursor.
 #![no_main]
 
 use arbitrary::Arbitrary;

@@ -1,4 +1,5 @@
-//! A peer that writes the header while the arena runs: what is handed out lies in range and is aligned, and nothing panics.
+//! A peer that writes the header while the arena runs: what is handed out lies in range and is
+//! aligned, and nothing panics.
 //!
 //! Disjointness is not promised against such a peer, so blocks are looked at one at a time.
 #![no_main]

@@ -1,4 +1,5 @@
-//! Layout arithmetic: every cursor, size, alignment and capacity is placed as wide arithmetic places it, or refused.
+//! Layout arithmetic: every cursor, size, alignment and capacity is placed as wide arithmetic
+//! places it, or refused.
 #![no_main]
 
 use arbitrary::Arbitrary;

@@ -1,5 +1,6 @@
-//! Sequences of claims on one arena, against a model: blocks are disjoint, aligned, in range, zeroed and keep what was written
-//! in them; a refusal changes nothing; resets and stale handles are recognised.
+//! Sequences of claims on one arena, against a model: blocks are disjoint, aligned, in range,
+//! zeroed and keep what was written in them; a refusal changes nothing; resets and stale handles
+//! are recognised.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -207,6 +208,7 @@ fuzz_target!(|input: (u16, u8, Vec<Step>)| {
 });
 
 fn spare(bytes: &mut [u8]) -> &mut [std::mem::MaybeUninit<u8>] {
-    // SAFETY: initialised bytes are bytes that may be uninitialised, and nobody reads the buffer afterwards.
+    // SAFETY: initialised bytes are bytes that may be uninitialised, and nobody reads the buffer
+    // afterwards.
     unsafe { &mut *(std::ptr::from_mut(bytes) as *mut [std::mem::MaybeUninit<u8>]) }
 }

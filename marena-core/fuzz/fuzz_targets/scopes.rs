@@ -1,4 +1,5 @@
-//! Leases, scratches and collections on one arena: what lives at the same time is disjoint and keeps what was written in it.
+//! Leases, scratches and collections on one arena: what lives at the same time is disjoint and
+//! keeps what was written in it.
 #![no_main]
 
 use allocator_api2::alloc::{Allocator, Layout};
@@ -131,7 +132,8 @@ impl World {
                     held.check();
                     let (old, new) = (layout(held.len, align), layout(size.into(), align));
                     let start = std::ptr::NonNull::new(held.start).expect("held");
-                    // SAFETY: a block of this memory with this layout, which is not used again unless the answer is an error.
+                    // SAFETY: a block of this memory with this layout, which is not used again
+                    // unless the answer is an error.
                     let block = unsafe {
                         match new.size() >= old.size() {
                             true if zeroed => memory.grow_zeroed(start, old, new),

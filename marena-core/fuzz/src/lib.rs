@@ -1,4 +1,5 @@
-//! What the targets share: an image of a region that stays put, and the arithmetic that the arena must agree with.
+//! What the targets share: an image of a region that stays put, and the arithmetic that the arena
+//! must agree with.
 #![warn(missing_docs)]
 
 use std::alloc::Layout;
@@ -132,7 +133,8 @@ impl Align {
     }
 }
 
-/// Where a claim of `size` bytes must lie, as wide arithmetic has it: offsets from the base, or nowhere.
+/// Where a claim of `size` bytes must lie, as wide arithmetic has it: offsets from the base, or
+/// nowhere.
 pub fn expected(base: usize, cursor: u32, capacity: usize, size: usize, align: usize) -> Option<(usize, usize)> {
     if !cursor.is_multiple_of(8) {
         return None;

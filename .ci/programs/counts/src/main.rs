@@ -1,7 +1,8 @@
 //! Each operation whose cost is promised, a thousand times, in a function of its own.
 //!
-//! callgrind counts the instructions of each function and of all that it calls, calls and returns included.
-//! The numbers depend on the compiler and on the C library's `memset`; the same program counts the same at every run.
+//! callgrind counts the instructions of each function and of all that it calls, calls and returns
+//! included. The numbers depend on the compiler and on the C library's `memset`; the same program
+//! counts the same at every run.
 
 use std::alloc::Layout;
 use std::hint::black_box;
@@ -84,7 +85,8 @@ fn main() {
         count_get(&arena, value);
         count_pool_guard(&pool);
     }
-    // The chunk is large and claimed before: what is counted is the path that nearly every call takes.
+    // The chunk is large and claimed before: what is counted is the path that nearly every call
+    // takes.
     let mut lease = arena.lease(1 << 18);
     while arena.remaining() > (3 << 20) {
         lease.allocate(128).expect("there is room");

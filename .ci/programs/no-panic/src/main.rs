@@ -1,8 +1,9 @@
 //! Links if nothing that `marena-core` allocates by can panic.
 //!
-//! The panic handler calls a function that nobody defines. The linker drops what cannot be reached from `_start`; if the
-//! handler is among what is left, it reports that function as undefined, and where it is called from. So every
-//! path below is called with arguments that the optimiser cannot know, and through references it cannot see behind.
+//! The panic handler calls a function that nobody defines. The linker drops what cannot be reached
+//! from `_start`; if the handler is among what is left, it reports that function as undefined, and
+//! where it is called from. So every path below is called with arguments that the optimiser cannot
+//! know, and through references it cannot see behind.
 #![no_std]
 #![no_main]
 

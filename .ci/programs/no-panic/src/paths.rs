@@ -1,4 +1,5 @@
-//! Every public way to claim, read back and give up bytes, with arguments that nobody knows at build time.
+//! Every public way to claim, read back and give up bytes, with arguments that nobody knows at
+//! build time.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::hint::black_box;
@@ -37,7 +38,8 @@ fn allocate<'a>(memory: impl Allocate<'a>, number: usize) {
     black_box(memory.alloc_slice_from_iter(source.iter().copied())).ok();
     black_box(memory.alloc_str(black_box("text"))).ok();
     black_box(memory.alloc_fmt(format_args!("literal"))).ok();
-    // An argument that is text: integers are formatted by `core`, and its code for that indexes, which can panic.
+    // An argument that is text: integers are formatted by `core`, and its code for that indexes,
+    // which can panic.
     black_box(memory.alloc_fmt(format_args!("text {}", black_box("text")))).ok();
     black_box(memory.insert(number)).ok();
 }

@@ -1,5 +1,5 @@
-//! One bug, named by the argument. All of them break a promise that an `unsafe` call asked for; what is planted is not in
-//! `marena-core` but in how it is used, or in the word it is given.
+//! One bug, named by the argument. All of them break a promise that an `unsafe` call asked for;
+//! what is planted is not in `marena-core` but in how it is used, or in the word it is given.
 
 mod relaxed;
 
@@ -91,7 +91,8 @@ fn race() {
         let write = |value| {
             // SAFETY: none, on purpose: two threads do this at once.
             unsafe { arena.view_address_mut(address) }.unwrap()[0] = value;
-            // The sanitizer forgets what threads did that have ended. Relaxed, so that it orders nothing.
+            // The sanitizer forgets what threads did that have ended. Relaxed, so that it orders
+            // nothing.
             done.fetch_add(1, Relaxed);
             while done.load(Relaxed) < 2 {
                 std::thread::yield_now();

@@ -45,7 +45,8 @@ unsafe impl Memory for Leaked {
     }
 }
 
-/// A thread writes a block and gives it back; another gets the same bytes and writes them, and nothing orders the two.
+/// A thread writes a block and gives it back; another gets the same bytes and writes them, and
+/// nothing orders the two.
 pub(crate) fn give_back() {
     let layout = Layout::from_size_align(4096, 128).unwrap();
     // SAFETY: the layout has a size.
