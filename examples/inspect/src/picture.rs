@@ -1,8 +1,5 @@
 //! A report as a picture.
 
-use std::ffi::OsStr;
-use std::path::Path;
-
 use svg::Document;
 use svg::node::element::{Group, Rectangle, Style, Text, Title};
 
@@ -60,16 +57,16 @@ pub(crate) fn draw(report: &Report) -> String {
         grouped(report.stats.high_water as u64)
     );
     // A path can be longer than the picture is wide.
-    let name = Path::new(&report.file).file_name().map_or("".into(), OsStr::to_string_lossy);
+    let name = report.file.rsplit('/').next().unwrap_or_default();
     Document::new()
         .set("viewBox", (0, 0, WIDTH, height))
         .set("width", WIDTH)
         .set("height", height)
         .set("role", "img")
-        .add(Title::new(format!("{}: {}", report.file, report.stats)))
+        .add(Title::new(characters(&format!("{}: {}", report.file, report.stats))))
         .add(Style::new(STYLE))
         .add(ground)
-        .add(line("title", MARGIN, 36, &name))
+        .add(line("title", MARGIN, 36, name))
         .add(line("quiet", MARGIN, 60, &summary))
         .add(bar(&occupancy))
         .add(marks(report, &occupancy))
@@ -88,7 +85,12 @@ fn class(kind: Kind) -> &'static str {
 }
 
 fn line(class: &str, x: u64, y: u64, text: &str) -> Text {
-    Text::new(text).set("class", class).set("x", x).set("y", y)
+    Text::new(characters(text)).set("class", class).set("x", x).set("y", y)
+}
+
+/// Replaces the two characters that are no control characters and that XML has no form for either.
+fn characters(text: &str) -> String {
+    text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
 fn bar(occupancy: &Occupancy) -> Group {

@@ -4,13 +4,15 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use marena_std::{Address, MappedArena, Stats};
+use common::{AnyError, Negative, Shown};
+use marena_std::{Address, MapError, MappedArena, Stats};
 use serde::Serialize;
-
-use crate::error::Error;
 
 /// Root slots of an arena.
 const ROOTS: usize = 4;
+
+/// What every arena begins with: see `LAYOUT.md` of `marena-core`.
+pub(crate) const MAGIC: [u8; 8] = *b"marena\x1a\n";
 
 /// An arena's file at one moment.
 #[derive(Serialize)]
@@ -43,22 +45,29 @@ pub(crate) struct Root {
 }
 
 impl Report {
-    pub(crate) fn of(path: &Path) -> Result<Self, Error> {
-        // SAFETY: only figures and addresses are read, which a writer that keeps to no protocol can spoil and not make unsafe. That nobody cuts the
-        // file off meanwhile, which would end this program, is for who names the file to see to.
-        let view = unsafe { MappedArena::open_read_only(path) }?;
+    pub(crate) fn of(path: &Path) -> Result<Self, AnyError> {
+        // SAFETY: only numbers and addresses are read, which a writer that keeps to no protocol can spoil and not make
+        // unsafe. Whoever names the file sees to it that nobody cuts it off meanwhile, which would end this program.
+        let view = unsafe { MappedArena::open_read_only(path) }.map_err(failure)?;
         let roots = [0, 1, 2, 3].map(|slot| view.root(slot).map(Root::from));
-        Ok(Self { file: path.display().to_string(), header: Header::of(path)?, stats: view.stats(), roots })
+        Ok(Self { file: Shown(path).to_string(), header: Header::of(path)?, stats: view.stats(), roots })
+    }
+}
+
+/// A file that is there and is no arena answers the question. Everything else is trouble.
+fn failure(error: MapError) -> AnyError {
+    match error {
+        MapError::Attach { .. } | MapError::NotAFile { .. } => Negative(error.to_string()).into(),
+        error => error.into(),
     }
 }
 
 impl Header {
     /// Read from the file's first bytes, which the view has found to be a header.
-    fn of(path: &Path) -> Result<Self, Error> {
+    fn of(path: &Path) -> Result<Self, AnyError> {
         let mut bytes = [0; 24];
-        File::open(path)
-            .and_then(|mut file| file.read_exact(&mut bytes))
-            .map_err(|source| Error::Read { path: path.into(), source })?;
+        let read = File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
+        read.map_err(|error| format!("cannot read {}: {error}", Shown(path)))?;
         let ([magic, [v0, v1, v2, v3, f0, f1, f2, f3], capacity], _) = bytes.as_chunks() else { unreachable!() };
         Ok(Self {
             magic: magic.map(|byte| format!("{byte:02x}")).join(" "),

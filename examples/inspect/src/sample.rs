@@ -2,22 +2,21 @@
 
 use std::path::Path;
 
+use common::AnyError;
 use marena_std::{MappedArena, MappedBuilder};
-
-use crate::error::Error;
 
 const CAPACITY: usize = 1 << 20;
 
 /// Makes the file, in which nobody else must write while this runs.
-pub(crate) fn make(path: &Path) -> Result<(), Error> {
+pub(crate) fn make(path: &Path) -> Result<(), AnyError> {
     let builder: MappedBuilder = MappedArena::builder().capacity(CAPACITY);
     // SAFETY: the file is new, and its name says nobody what to do with it.
     let arena = unsafe { builder.create(path) }?;
-    fill(&arena).map_err(|error| Error::Sample(std::io::Error::other(error)))
+    Ok(fill(&arena)?)
 }
 
 fn fill(arena: &MappedArena) -> Result<(), marena_std::Error> {
-    // An earlier life, which reached further than this one.
+    // An earlier generation, which reached further than this one.
     arena.allocate_address(CAPACITY / 2)?;
     // SAFETY: nobody else knows the file, and the address above is not used.
     unsafe { arena.reset_shared() };
