@@ -1,17 +1,19 @@
 //! Kills writers at random moments and verifies the log.
 //!
-//! Writers are forked, open the log by its path, append as fast as they can, and count each commit in a second mapped arena, the ledger. Whatever
-//! the ledger says of a writer when it is killed must be in the log, and at most one record more: the one it was about to count. The ledger also says how many
-//! bytes a writer has left at the ends of its chunks, which are lost to no crash.
+//! Writers are forked, open the log by its path, append as fast as they can, and count each commit in a second mapped
+//! arena, the ledger. All records that the ledger counts for a writer when it is killed must be in the log, and at most
+//! one more: the one it was about to count. The ledger also counts the bytes that a writer has left at the ends of its
+//! chunks, which are lost to no crash.
 
 use std::collections::HashMap;
-use std::error::Error;
+use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use marena_std::{AccessError, Address, MapError, MappedArena};
+use common::{AnyError, Output, Random};
+use marena_std::{AccessError, Address, MappedArena};
 
 use crate::log::Log;
 use crate::reader::Reader;
@@ -21,24 +23,24 @@ use crate::verify::Findings;
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Writers to kill
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     kills: u64,
     /// Writers that run at the same time
-    #[arg(long, default_value_t = 3)]
-    writers: usize,
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    writers: u16,
     /// Longest time between two kills, in microseconds
-    #[arg(long, default_value_t = 200)]
-    interval: u64,
-    /// Capacity of each log, in bytes; a full one is followed by another
-    #[arg(long, default_value_t = 32 << 20)]
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(..=10_000_000))]
+    interval: u32,
+    /// Bytes of each log; a full one is followed by another
+    #[arg(long, default_value = "32M", value_parser = common::size)]
     capacity: usize,
-    /// Bytes that a writer claims at once; 0: each record by itself
-    #[arg(long, default_value_t = 0)]
+    /// Bytes that a writer allocates at once; 0: each record by itself
+    #[arg(long, default_value = "0", value_parser = common::bytes)]
     chunk: usize,
     /// Commit to the disk, as for a power loss
     #[arg(long)]
     durable: bool,
-    /// Where the files are made, and removed again; the system's temporary directory unless told otherwise
+    /// Where the files are made, and removed again; the system's folder for temporary files without it
     #[arg(long)]
     directory: Option<std::path::PathBuf>,
 }
@@ -46,7 +48,7 @@ pub(crate) struct Options {
 /// No machine is so busy that a writer takes longer for a record.
 const STUCK: Duration = Duration::from_secs(60);
 
-/// The figures of all logs.
+/// The statistics of all logs.
 #[derive(Default)]
 struct Totals {
     kills: u64,
@@ -55,28 +57,18 @@ struct Totals {
     unaccounted: usize,
 }
 
-/// A number that looks random: xorshift.
-fn random(state: &mut u64) -> u64 {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    *state
-}
-
-pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let directory = match &options.directory {
-        Some(parent) => tempfile::tempdir_in(parent)?,
-        None => tempfile::tempdir()?,
-    };
-    let mut seed = 0x9E37_79B9_7F4A_7C15 ^ u64::from(std::process::id());
+pub(crate) fn run(options: &Options, output: &mut Output) -> Result<(), AnyError> {
+    let directory = temporary_folder(options.directory.as_deref())?;
+    let mut random = Random::new(std::process::id().into());
     let mut totals = Totals::default();
     let start = Instant::now();
     while totals.kills < options.kills {
         let log = directory.path().join(format!("log-{}", totals.logs));
-        one_log(options, &log, &mut seed, &mut totals)?;
+        one_log(options, &log, &mut random, &mut totals)?;
         std::fs::remove_file(&log)?;
     }
-    println!(
+    writeln!(
+        output,
         "{} kills of {} writers at a time, {} records in {} logs, {:.1} s: nothing committed is lost, survivors went on; {} bytes \
          unaccounted for, {:.1} a kill",
         totals.kills,
@@ -86,8 +78,39 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         start.elapsed().as_secs_f64(),
         totals.unaccounted,
         totals.unaccounted as f64 / totals.kills as f64,
-    );
+    )?;
     Ok(())
+}
+
+pub(crate) fn temporary_folder(parent: Option<&Path>) -> Result<tempfile::TempDir, AnyError> {
+    Ok(parent.map_or_else(tempfile::tempdir, tempfile::tempdir_in)?)
+}
+
+/// Runs `work` in a process of its own, which inherits what this one has. Returns its number.
+pub(crate) fn fork(work: impl FnOnce() -> Result<(), AnyError>) -> Result<libc::pid_t, AnyError> {
+    // SAFETY: this process has one thread, so the child can do all that its parent can.
+    match unsafe { libc::fork() } {
+        0 => {
+            let outcome = work();
+            if let Err(error) = &outcome {
+                common::warn("shared-log", error);
+            }
+            // SAFETY: ends the child without the parent's destructors, which remove files.
+            unsafe { libc::_exit(i32::from(outcome.is_err())) }
+        }
+        -1 => Err(std::io::Error::last_os_error().into()),
+        process => Ok(process),
+    }
+}
+
+/// Waits for a child's end and returns its status.
+pub(crate) fn wait(process: libc::pid_t) -> Result<libc::c_int, AnyError> {
+    let mut status = 0;
+    // SAFETY: `status` is a valid place.
+    if unsafe { libc::waitpid(process, &raw mut status, 0) } != process {
+        return Err(std::io::Error::last_os_error().into());
+    }
+    Ok(status)
 }
 
 /// A writer's place in the ledger: the records that it has committed, and the bytes that it has left at the ends of chunks.
@@ -104,7 +127,7 @@ struct Writer {
 }
 
 /// One log, until it is three quarters full or enough writers are killed.
-fn one_log(options: &Options, path: &Path, seed: &mut u64, totals: &mut Totals) -> Result<(), Box<dyn Error>> {
+fn one_log(options: &Options, path: &Path, random: &mut Random, totals: &mut Totals) -> Result<(), AnyError> {
     let log = Log::open(path, options.capacity, options.durable)?;
     let ledger_path = path.with_extension("ledger");
     // SAFETY: the file is new, and only this program's writers know it.
@@ -114,41 +137,30 @@ fn one_log(options: &Options, path: &Path, seed: &mut u64, totals: &mut Totals) 
     let mut reader = Reader::open(path)?;
     let mut findings = Findings::default();
     let mut next_id = 0;
-    let mut spawn = |account: Account| -> Result<Writer, Box<dyn Error>> {
+    let mut spawn = |account: Account| -> Result<Writer, AnyError> {
         // ORDERING: Relaxed: the writer that counts here starts after this.
         ledger.atomic_u64_at(account.records)?.store(0, Relaxed);
         ledger.atomic_u64_at(account.tails)?.store(0, Relaxed);
         let id = next_id;
         next_id += 1;
-        // SAFETY: this process has one thread, so the child can do all that its parent can.
-        match unsafe { libc::fork() } {
-            0 => {
-                let outcome = write_until_killed(options, path, &ledger_path, account, id);
-                if let Err(error) = &outcome {
-                    eprintln!("writer {id}: {error}");
-                }
-                // SAFETY: ends the child without the parent's destructors, which remove files.
-                unsafe { libc::_exit(i32::from(outcome.is_err())) }
-            }
-            -1 => Err(std::io::Error::last_os_error().into()),
-            process => Ok(Writer { process, id }),
-        }
+        let process = fork(|| write_until_killed(options, path, &ledger_path, account, id))?;
+        Ok(Writer { process, id })
     };
     let mut writers = accounts.iter().map(|&account| spawn(account)).collect::<Result<Vec<_>, _>>()?;
     // What the ledger said of each writer when it was dead.
     let mut committed = HashMap::new();
     let (mut kills, mut tails) = (0, 0);
-    let mut bury = |writer: &Writer, account: Account| -> Result<(), Box<dyn Error>> {
+    let mut bury = |writer: &Writer, account: Account| -> Result<(), AnyError> {
         kills += usize::from(end(writer)?);
         // ORDERING: Acquire pairs with the writer's Release: it committed what it counted.
         committed.insert(writer.id, ledger.atomic_u64_at(account.records)?.load(Acquire));
-        // ORDERING: Relaxed: waiting for a process is an order.
+        // ORDERING: Relaxed: this process has waited for the writer's end.
         tails += ledger.atomic_u64_at(account.tails)?.load(Relaxed) as usize;
         Ok(())
     };
     for round in 1_u64.. {
-        thread::sleep(Duration::from_micros(random(seed) % (options.interval + 1)));
-        let victim = random(seed) as usize % writers.len();
+        thread::sleep(Duration::from_micros(random.below(options.interval as usize + 1) as u64));
+        let victim = random.below(writers.len());
         bury(&writers[victim], accounts[victim])?;
         writers[victim] = spawn(accounts[victim])?;
         let full = log.arena.used() > log.arena.capacity() / 4 * 3;
@@ -164,6 +176,9 @@ fn one_log(options: &Options, path: &Path, seed: &mut u64, totals: &mut Totals) 
         bury(writer, account)?;
     }
     findings.update(&mut reader)?;
+    if let Some(damage) = findings.damaged.first() {
+        return Err(damage.to_string().into());
+    }
     let ended = committed.len();
     for (writer, counted) in committed {
         let found = findings.records.get(&writer).copied().unwrap_or(0);
@@ -176,7 +191,7 @@ fn one_log(options: &Options, path: &Path, seed: &mut u64, totals: &mut Totals) 
         // A killed writer leaves the record that it had claimed and not committed.
         0 => kills * findings.largest,
         // Every writer leaves the rest of a chunk, and may be killed before it counts a tail, which is shorter than a record.
-        chunk => ended * (chunk + findings.largest),
+        chunk => ended.saturating_mul(chunk.saturating_add(findings.largest)),
     };
     if unaccounted > most {
         return Err(
@@ -199,7 +214,7 @@ fn one_log(options: &Options, path: &Path, seed: &mut u64, totals: &mut Totals) 
 }
 
 /// Waits until some writer commits another record: those that are left wait for nobody who is dead.
-fn wait_for_progress(ledger: &MappedArena, accounts: &[Account]) -> Result<(), Box<dyn Error>> {
+fn wait_for_progress(ledger: &MappedArena, accounts: &[Account]) -> Result<(), AnyError> {
     let committed = || -> Result<Vec<u64>, AccessError> {
         // ORDERING: Relaxed: only the numbers are compared.
         accounts.iter().map(|account| Ok(ledger.atomic_u64_at(account.records)?.load(Relaxed))).collect()
@@ -214,15 +229,12 @@ fn wait_for_progress(ledger: &MappedArena, accounts: &[Account]) -> Result<(), B
     Ok(())
 }
 
-/// Kills a writer and waits until it is gone; whether it was killed, and not done. Fails if it ended with an error or another signal.
-fn end(writer: &Writer) -> Result<bool, Box<dyn Error>> {
-    let mut status = 0;
+/// Kills a writer and waits until it is gone. Returns whether it was killed, and not done. Fails if it ended with an
+/// error or another signal.
+fn end(writer: &Writer) -> Result<bool, AnyError> {
     // SAFETY: the process is a child of this one that nobody has waited for.
     unsafe { libc::kill(writer.process, libc::SIGKILL) };
-    // SAFETY: as above; `status` is a valid place.
-    if unsafe { libc::waitpid(writer.process, &raw mut status, 0) } != writer.process {
-        return Err(std::io::Error::last_os_error().into());
-    }
+    let status = wait(writer.process)?;
     let killed = libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL;
     // A writer that found the log full has left.
     let left = libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0;
@@ -230,18 +242,12 @@ fn end(writer: &Writer) -> Result<bool, Box<dyn Error>> {
 }
 
 /// A writer's life: until it is killed, or the log is full.
-fn write_until_killed(
-    options: &Options,
-    log: &Path,
-    ledger: &Path,
-    account: Account,
-    id: u64,
-) -> Result<(), Box<dyn Error>> {
+fn write_until_killed(options: &Options, log: &Path, ledger: &Path, account: Account, id: u64) -> Result<(), AnyError> {
     let mut log = Log::open(log, options.capacity, options.durable)?.chunked(options.chunk);
     // SAFETY: only this program's writers know the file, which is not truncated.
     let ledger = unsafe { MappedArena::open(ledger) }?;
-    let count = ledger.atomic_u64_at(account.records).map_err(MapError::from)?;
-    let tails = ledger.atomic_u64_at(account.tails).map_err(MapError::from)?;
+    let count = ledger.atomic_u64_at(account.records)?;
+    let tails = ledger.atomic_u64_at(account.tails)?;
     let text: Vec<u8> = (0..512).map(|index| (index * 7 + id) as u8).collect();
     for number in 0.. {
         // The rest is for whoever comes after the crashes.

@@ -1,52 +1,154 @@
 //! Reading a log, while it is written or afterwards.
 
-use std::error::Error;
+use std::fmt;
 use std::path::Path;
 
-use marena_std::{Address, MappedArena, MappedView};
+use common::{AnyError, Negative};
+use marena_std::{Address, MapError, MappedArena, MappedView};
 
-use crate::log::{LANES, lane, table};
-use crate::record::{HEAD, Record, decode};
+use crate::log::{LANES, Table};
+use crate::record::{HEAD, Links, Record, damaged_links, decode};
 
-/// Follows a log: each call of [`new_records`](Self::new_records) gives what was committed since the last.
+/// Records of a lane whose addresses are in memory at the same time.
+const BLOCK: usize = 4096;
+
+/// Follows a log: each call of [`for_each_new`](Self::for_each_new) shows what was committed since the last.
 pub(crate) struct Reader {
     pub(crate) view: MappedView,
     /// For each lane, the head that was seen last.
     seen: [Option<Address>; LANES as usize],
 }
 
+/// Something that is not as it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Damage {
+    Head(u32),
+    Record(Address),
+    /// Of a writer, the record of this number is not where it should be.
+    Missing {
+        writer: u64,
+        number: u64,
+    },
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head(lane) => write!(f, "the head of lane {lane} is damaged"),
+            Self::Record(address) => write!(f, "the record at offset {} is damaged", address.offset()),
+            Self::Missing { writer, number } => write!(f, "record {number} of writer {writer:#x} is missing"),
+        }
+    }
+}
+
 impl Reader {
-    /// A reader that has seen nothing yet. Needs no permission to write the file.
-    pub(crate) fn open(path: &Path) -> Result<Self, Box<dyn Error>> {
-        // SAFETY: the file is a log's: all that writes it is this program, through `MappedArena`, and nobody truncates it.
-        let view = unsafe { MappedArena::open_read_only(path) }?;
+    /// Opens a log without having seen anything of it. Needs no permission to write the file.
+    pub(crate) fn open(path: &Path) -> Result<Self, AnyError> {
+        // SAFETY: the file is a log's: all that writes it is this program, through `MappedArena`, and nobody
+        // truncates it.
+        let view = unsafe { MappedArena::open_read_only(path) }.map_err(|error| match error {
+            MapError::Attach { .. } | MapError::NotAFile { .. } => AnyError::from(Negative(error.to_string())),
+            error => error.into(),
+        })?;
         Ok(Self { view, seen: [None; LANES as usize] })
     }
 
-    /// Records committed since the last call, each lane's in the order of their commits, with their addresses.
-    pub(crate) fn new_records(&mut self) -> Result<Vec<(Address, Record)>, Box<dyn Error>> {
-        let Some(table) = table(&self.view) else { return Ok(Vec::new()) };
-        let mut records = Vec::new();
+    /// Fails if the arena has no log in it. A follower waits for one.
+    pub(crate) fn check_is_log(&self) -> Result<(), AnyError> {
+        match Table::of(&self.view)? {
+            Some(_) => Ok(()),
+            None => Err(Negative("the arena in the file has no root, so it holds no log".into()).into()),
+        }
+    }
+
+    /// Shows the records committed since the last call, each lane's in the order of their commits, and returns what
+    /// is damaged.
+    pub(crate) fn for_each_new(
+        &mut self,
+        mut show: impl FnMut(Address, Record<'_>) -> Result<(), AnyError>,
+    ) -> Result<Vec<Damage>, AnyError> {
+        let mut damaged = Vec::new();
+        let Some(table) = Table::of(&self.view)? else { return Ok(damaged) };
         let mut bytes = Vec::new();
-        for (index, seen) in (0..LANES).zip(&mut self.seen) {
-            let head = Address::from_raw(self.view.load_u64(lane(table, index))?);
-            let mut next = head;
-            let first = records.len();
-            // A damaged link could lead round in a circle; more records than fit are none.
-            let most = self.view.used() / HEAD;
-            while let Some(address) = next.filter(|_| next != *seen) {
-                bytes.resize(address.size() as usize, 0);
-                self.view.read_into(address, &mut bytes)?;
-                let record = decode(&bytes).ok_or_else(|| format!("the record at {address:?} is damaged"))?;
-                next = record.before;
-                records.push((address, record));
-                if records.len() - first > most {
-                    return Err(format!("the list of lane {index} has no end").into());
+        for (lane, seen) in (0..LANES).zip(&mut self.seen) {
+            let word = self.view.load_u64(table.head(lane))?;
+            let head = Address::from_raw(word);
+            if word != 0 && head.is_none() {
+                damaged.push(Damage::Head(lane));
+            }
+            // The links lead from the newest record to the oldest, and all addresses of a lane may be too many to
+            // remember. So the first walk remembers one in many, and the others go from there, the oldest first.
+            let mut walk = Walk::new(&self.view, head, *seen);
+            let mut starts = Vec::new();
+            while walk.next.is_some() {
+                starts.push(walk);
+                walk.go(&mut bytes, BLOCK, |_| ());
+            }
+            for start in starts.into_iter().rev() {
+                let mut block = Vec::with_capacity(BLOCK);
+                let mut walk = start;
+                walk.go(&mut bytes, BLOCK, |step| block.push(step));
+                for step in block.into_iter().rev() {
+                    match step.and_then(|address| Ok((address, read(&self.view, address, &mut bytes).ok_or(address)?)))
+                    {
+                        Ok((address, record)) => show(address, record)?,
+                        Err(address) => damaged.push(Damage::Record(address)),
+                    }
                 }
             }
-            records[first..].reverse();
             *seen = head;
         }
-        Ok(records)
+        Ok(damaged)
+    }
+}
+
+fn read<'b>(view: &MappedView, address: Address, bytes: &'b mut Vec<u8>) -> Option<Record<'b>> {
+    if address.size() as usize > view.used() {
+        return None;
+    }
+    bytes.clear();
+    bytes.resize(address.size() as usize, 0);
+    view.read_into(address, bytes).ok()?;
+    decode(bytes)
+}
+
+/// A way along a lane, from newer records to older ones.
+#[derive(Clone, Copy)]
+struct Walk<'v> {
+    view: &'v MappedView,
+    next: Option<Address>,
+    /// What comes after `next`, if the record before said so.
+    after_next: Option<Option<Address>>,
+    /// Where to stop.
+    seen: Option<Address>,
+    /// A damaged link could lead round in a circle; more records than fit are none.
+    most: usize,
+}
+
+impl<'v> Walk<'v> {
+    fn new(view: &'v MappedView, head: Option<Address>, seen: Option<Address>) -> Self {
+        let next = head.filter(|_| head != seen);
+        Self { view, next, after_next: None, seen, most: view.used() / HEAD }
+    }
+
+    /// Goes up to `steps` records further. Each is shown by its address, which is the error if it is damaged.
+    fn go(&mut self, bytes: &mut Vec<u8>, steps: usize, mut show: impl FnMut(Result<Address, Address>)) {
+        for _ in 0..steps {
+            let Some(address) = self.next else { return };
+            let record = read(self.view, address, bytes).map(|record| record.links);
+            let [next, after_next] = match (record, self.after_next) {
+                (Some([next, after_next]), _) => [Some(next), Some(after_next)],
+                // The record that led here also names the one behind this.
+                (None, Some(next)) => [Some(next), None],
+                (None, None) => {
+                    let [next, _]: Links = damaged_links(bytes);
+                    [Some(next), None]
+                }
+            };
+            self.most = self.most.saturating_sub(1);
+            self.next = next.flatten().filter(|&next| self.most > 0 && Some(next) != self.seen);
+            self.after_next = after_next;
+            show(record.map(|_| address).ok_or(address));
+        }
     }
 }

@@ -1,45 +1,52 @@
 //! What must hold of a log at any time, whoever was killed before.
 
 use std::collections::HashMap;
-use std::error::Error;
+
+use common::AnyError;
 
 use crate::log::TABLE_SIZE;
-use crate::reader::Reader;
+use crate::reader::{Damage, Reader};
+use crate::record::WORD;
 
 /// What has been found so far.
 #[derive(Default)]
 pub(crate) struct Findings {
-    /// For each writer, how many of its records there are: numbers 0 up to this, none missing.
+    /// For each writer, the number after its last record. Without damage, none before it is missing.
     pub(crate) records: HashMap<u64, u64>,
-    /// Bytes of all records, in whole steps.
-    pub(crate) bytes: usize,
+    pub(crate) damaged: Vec<Damage>,
+    count: u64,
+    /// Bytes of all records, in whole words.
+    bytes: usize,
     pub(crate) largest: usize,
 }
 
 impl Findings {
-    /// Takes in what was committed since the last time. Fails if a record is damaged, or not the next one of its writer.
-    pub(crate) fn update(&mut self, reader: &mut Reader) -> Result<(), Box<dyn Error>> {
-        for (address, record) in reader.new_records()? {
-            let expected = self.records.entry(record.writer).or_default();
-            if record.number != *expected {
-                let found = record.number;
-                return Err(
-                    format!("writer {}: record {found} at {address:?}, expected {expected}", record.writer).into()
-                );
+    /// Takes in what was committed since the last time.
+    pub(crate) fn update(&mut self, reader: &mut Reader) -> Result<(), AnyError> {
+        let mut missing = Vec::new();
+        let damaged = reader.for_each_new(|address, record| {
+            let next = self.records.entry(record.writer).or_default();
+            if record.number != *next {
+                missing.push(Damage::Missing { writer: record.writer, number: *next });
             }
-            *expected += 1;
-            let size = (address.size() as usize).next_multiple_of(8);
+            *next = record.number.wrapping_add(1);
+            self.count += 1;
+            let size = (address.size() as usize).next_multiple_of(WORD as usize);
             self.bytes += size;
             self.largest = self.largest.max(size);
-        }
+            Ok(())
+        })?;
+        self.damaged.extend(damaged);
+        self.damaged.extend(missing);
         Ok(())
     }
 
     pub(crate) fn total(&self) -> u64 {
-        self.records.values().sum()
+        self.count
     }
 
-    /// Bytes handed out that are neither the table nor a record: what killed writers had claimed, and writers are about to commit.
+    /// Bytes handed out that are neither the table nor a record: what killed writers had allocated, and writers are
+    /// about to commit.
     pub(crate) fn unaccounted(&self, used: usize) -> usize {
         used.saturating_sub(TABLE_SIZE + self.bytes)
     }
