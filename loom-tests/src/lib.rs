@@ -16,6 +16,15 @@ pub mod fault;
 mod memory;
 pub mod models;
 mod scene;
+/// What the core's file below expects of its own crate.
+mod sync {
+    #[cfg(test)]
+    pub(crate) use marena_core::AtomicU32;
+    pub(crate) use marena_core::Word;
+}
+/// The core's own file: its numbers are no part of the core's interface.
+#[path = "../../marena-core/src/tickets.rs"]
+mod tickets;
 mod witness;
 mod word;
 

@@ -1,5 +1,6 @@
 //! Position-independent addresses: an offset from the region's start and a size, packed into one `u64`.
 
+use core::error::Error;
 use core::fmt;
 use core::num::NonZeroU64;
 
@@ -50,6 +51,10 @@ const_assert!(ARENA_MAX_ALLOC_SIZE as u64 == REGION_MAX - 1);
 /// Every `Address` satisfies `128 <= offset`, `size <= 2^31 - 1` and `offset + size <= 2^31`, so no sum of the two wraps.
 /// `Option<Address>` is 8 bytes, and `None` is 0. Addresses order by offset, then by size.
 ///
+/// With the feature `serde`, an address is the number [`to_raw`](Self::to_raw), checked when it is read. With the feature
+/// `zerocopy`, nodes that hold addresses can derive `IntoBytes`, `Immutable` and `KnownLayout`. To read one from bytes, read a
+/// `u64` and convert it.
+///
 /// # Examples
 ///
 /// ```
@@ -61,6 +66,9 @@ const_assert!(ARENA_MAX_ALLOC_SIZE as u64 == REGION_MAX - 1);
 /// assert_eq!(size_of::<Option<Address>>(), 8);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "u64", into = "u64"))]
+#[cfg_attr(feature = "zerocopy", derive(zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout))]
 #[repr(transparent)]
 pub struct Address(NonZeroU64);
 
@@ -161,6 +169,68 @@ impl Address {
         None => panic!("128 is a valid offset"),
     };
 }
+
+/// `offset+size`, both in bytes.
+///
+/// ```
+/// use marena_core::Address;
+/// assert_eq!(Address::new(136, 3).unwrap().to_string(), "136+3");
+/// ```
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}+{}", self.offset(), self.size())
+    }
+}
+
+/// The [raw form](Address::to_raw): eight digits of the offset, eight of the size.
+///
+/// ```
+/// use marena_core::Address;
+/// assert_eq!(format!("{:#018x}", Address::new(136, 3).unwrap()), "0x0000008800000003");
+/// ```
+impl fmt::LowerHex for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::LowerHex::fmt(&self.to_raw(), f)
+    }
+}
+
+/// [`Address::to_raw`].
+impl From<Address> for u64 {
+    #[inline]
+    fn from(address: Address) -> Self {
+        address.to_raw()
+    }
+}
+
+/// [`Address::from_raw`].
+///
+/// ```
+/// use marena_core::Address;
+/// assert_eq!(Address::try_from(128 << 32).unwrap().offset(), 128);
+/// assert_eq!(Address::try_from(7).unwrap_err().to_string(), "0x7 is the address of no block");
+/// ```
+impl TryFrom<u64> for Address {
+    type Error = AddressError;
+
+    #[inline]
+    fn try_from(raw: u64) -> Result<Self, AddressError> {
+        Self::from_raw(raw).ok_or(AddressError { raw })
+    }
+}
+
+/// A number that no block has as its address: see [`Address::from_raw`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressError {
+    raw: u64,
+}
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x} is the address of no block", self.raw)
+    }
+}
+
+impl Error for AddressError {}
 
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

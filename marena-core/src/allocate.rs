@@ -2,33 +2,23 @@
 
 use core::alloc::Layout;
 use core::fmt::{self, Write};
-use core::mem::{MaybeUninit, size_of};
-use core::num::NonZeroU64;
+use core::mem::{self, MaybeUninit, size_of};
 use core::ptr::{self, NonNull};
 use core::slice;
-use core::sync::atomic::Ordering::Relaxed;
 
 use crate::address::{ARENA_MAX_ALLOC_SIZE, Address};
-use crate::arena::Arena;
 use crate::block::Block;
+use crate::claim::{Claim, Claimed};
 use crate::error::{AllocError, TryAllocError};
 use crate::handle::Handle;
-use crate::hidden;
-use crate::memory::{Memory, max_align};
-use crate::placement::{HEADER_SIZE, STEP, add_rounded, place, round_up};
-use crate::protocol::{self, Unclaimed};
+use crate::placement::{STEP, add_rounded, round_up};
 use crate::slot::Slot;
-use crate::sync::Word;
 
-/// What bytes can be claimed from, for code that is generic over it. Results live for `'a`.
+/// Whatever allocates, for code that is generic over it. Results live for `'a`.
 ///
-/// Has every `allocate*`, `alloc*` and `insert` method that [`Arena`] has, under the same names; the
-/// inherent methods carry the documentation and need no import. Implemented for `&Arena`.
-///
-/// # Safety
-///
-/// The hidden methods keep what their comments promise. They are no part of the public interface and can change in any
-/// release: implement this trait in this crate only.
+/// Has every `allocate*`, `alloc*` and `insert` method that [`Arena`](crate::Arena) has, under the same names. The
+/// inherent methods carry the documentation and need no import. Implemented for references to arenas, leases, scopes,
+/// [`Regions`](crate::Regions) and guards of pools, and for every other [`Claim`].
 ///
 /// # Examples
 ///
@@ -55,202 +45,119 @@ use crate::sync::Word;
 /// let head = list(&arena, &[1, 2]).unwrap().unwrap();
 /// assert_eq!((head.value, head.next.unwrap().value), (1, 2));
 /// ```
-pub unsafe trait Allocate<'a>: Copy {
-    // The largest alignment that a claim can have.
-    #[doc(hidden)]
-    const MAX_ALIGN: usize;
-
-    // `size` bytes at a multiple of `align`, valid for reads and writes for `'a` and nobody else's: uninitialised, rounded up to
-    // a step. The caller passes a power of two as `align`. A refusal changes nothing.
-    #[doc(hidden)]
-    fn claim(self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError>;
-
-    // As `claim`, with at most `retries` attempts after the first.
-    #[doc(hidden)]
-    fn claim_bounded(self, size: usize, align: usize, retries: u32) -> Result<NonNull<u8>, AllocError>;
-
-    // Takes back the whole steps of `[start, start + size)` if they are the last that were claimed, else does nothing.
-    //
-    // Safety: those bytes end where one claim of this value's ended (rounded up to a step), lie inside it, are the caller's alone,
-    // were never published, and are not used afterwards.
-    #[doc(hidden)]
-    unsafe fn give_back(self, start: NonNull<u8>, size: usize);
-
-    // Makes the caller's `[start, start + old_size)` one of `new_size` bytes, which is no less, without moving it: claims
-    // what lies behind, uninitialised. False, and nothing changed, where that is not possible.
-    //
-    // Safety: as for `give_back`, but that the bytes may be used afterwards.
-    #[doc(hidden)]
-    unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> bool;
-
-    // Position 0 of the region that `claimed`, bytes claimed from this value, lies in: the byte after the header.
-    #[doc(hidden)]
-    fn base(self, claimed: NonNull<u8>) -> NonNull<u8>;
-
-    // Bytes just claimed at this position or behind it, in the region that `claimed` lies in, are zero; `None` where nothing is
-    // known. Asked after the claim.
-    #[doc(hidden)]
-    fn dirty_end(self, claimed: NonNull<u8>) -> Option<usize>;
-
-    // What handles to `claimed` carry: its region's epoch. For no bytes, which lie nowhere, that of any region of this value.
-    #[doc(hidden)]
-    fn epoch(self, claimed: NonNull<u8>) -> NonZeroU64;
-
-    // Bytes left, a snapshot.
-    #[doc(hidden)]
-    fn remaining(self) -> usize;
-
-    // Makes the first `size` bytes at `start` zero, writing only those that may be something else.
-    //
-    // Safety: the bytes were just claimed from this value, if there are any.
-    #[doc(hidden)]
-    #[inline]
-    unsafe fn zero(self, start: NonNull<u8>, size: usize) {
-        // No bytes need not lie in the region.
-        if size == 0 {
-            return;
-        }
-        let dirty = match self.dirty_end(start) {
-            Some(end) => end.saturating_sub(start.addr().get() - self.base(start).addr().get()),
-            None => size,
-        };
-        if dirty > 0 {
-            // SAFETY: the caller claimed these bytes.
-            unsafe { start.write_bytes(0, size.min(dirty)) };
-        }
-    }
-
-    /// As [`Arena::allocate`].
+pub trait Allocate<'a>: Claim<'a> {
+    /// As [`Arena::allocate`](crate::Arena::allocate).
     #[inline]
     fn allocate(self, size: usize) -> Result<Block<'a>, AllocError> {
-        if size == 0 {
-            return Ok(empty_block(self, STEP));
-        }
-        let start = self.claim(size, STEP)?;
-        // SAFETY: just claimed, `size` bytes.
-        Ok(unsafe { zeroed_block(self, start, size) })
+        block(self, size, STEP, None)
     }
 
-    /// As [`Arena::allocate_aligned`].
+    /// As [`Arena::allocate_aligned`](crate::Arena::allocate_aligned).
     #[inline]
     fn allocate_aligned(self, size: usize, align: usize) -> Result<Block<'a>, AllocError> {
         require_power_of_two::<Self>(align)?;
-        if size == 0 {
-            return Ok(empty_block(self, align));
-        }
-        let start = self.claim(size, align)?;
-        // SAFETY: just claimed, `size` bytes.
-        Ok(unsafe { zeroed_block(self, start, size) })
+        block(self, size, align, None)
     }
 
-    /// As [`Arena::allocate_bounded`].
+    /// As [`Arena::allocate_bounded`](crate::Arena::allocate_bounded).
     #[inline]
     fn allocate_bounded(self, size: usize, retries: u32) -> Result<Block<'a>, AllocError> {
-        if size == 0 {
-            return Ok(empty_block(self, STEP));
-        }
-        let start = self.claim_bounded(size, STEP, retries)?;
-        // SAFETY: just claimed, `size` bytes.
-        Ok(unsafe { zeroed_block(self, start, size) })
+        block(self, size, STEP, Some(retries))
     }
 
-    /// As [`Arena::allocate_multiple`].
+    /// As [`Arena::allocate_multiple`](crate::Arena::allocate_multiple).
     #[inline]
     fn allocate_multiple<const N: usize>(self, sizes: [usize; N]) -> Result<[Block<'a>; N], AllocError> {
         let mut total = 0;
         for size in sizes {
             total = sum(total, size)?;
         }
-        let start = claim_sum(self, total)?;
+        let Some(claimed) = claim_sum(self, total)? else { return Ok(sizes.map(|_| empty_block(self, STEP))) };
         let mut position = 0;
         Ok(sizes.map(|size| {
             // SAFETY: the sizes, each rounded up to a step, sum to `total`: the block lies in the claim or is empty at its end.
-            let at = unsafe { start.add(position) };
+            let start = unsafe { claimed.start().add(position) };
+            let address = claimed.address(position, size);
             position += round_up(size);
-            let address = if total == 0 { Address::EMPTY } else { address_of(self, at, size) };
             // SAFETY: `size` bytes of the claim, which `claim_sum` zeroed; no other block gets them.
-            unsafe { Block::from_raw_parts(at, address, self.epoch(at)) }
+            unsafe { Block::from_raw_parts(start, address, claimed.epoch()) }
         }))
     }
 
-    /// As [`Arena::allocate_uninit`].
+    /// As [`Arena::allocate_uninit`](crate::Arena::allocate_uninit).
     #[inline]
     fn allocate_uninit(self, size: usize, align: usize) -> Result<&'a mut [MaybeUninit<u8>], AllocError> {
         require_power_of_two::<Self>(align)?;
-        let start = if size == 0 { dangling(align) } else { self.claim(size, align)? };
+        let start = claim_bytes(self, size, align)?;
         // SAFETY: just claimed for `'a`, or no bytes at all.
         Ok(unsafe { slice::from_raw_parts_mut(start.cast().as_ptr(), size) })
     }
 
-    /// As [`Arena::allocate_layout`].
+    /// As [`Arena::allocate_layout`](crate::Arena::allocate_layout).
     #[inline]
     fn allocate_layout(self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        let (size, align) = (layout.size(), layout.align());
-        let start = if size == 0 { dangling(align) } else { self.claim(size, align)? };
-        Ok(NonNull::slice_from_raw_parts(start, size))
+        let start = claim_bytes(self, layout.size(), layout.align())?;
+        Ok(NonNull::slice_from_raw_parts(start, layout.size()))
     }
 
-    /// As [`Arena::allocate_address`].
+    /// As [`Arena::allocate_address`](crate::Arena::allocate_address).
     #[inline]
     fn allocate_address(self, size: usize) -> Result<Address, AllocError> {
         self.allocate(size).map(|block| block.address())
     }
 
-    /// As [`Arena::allocate_addresses`].
+    /// As [`Arena::allocate_addresses`](crate::Arena::allocate_addresses).
     fn allocate_addresses(self, sizes_in_addresses_out: &mut [u64]) -> Result<(), AllocError> {
         let mut total = 0;
         for &mut size in &mut *sizes_in_addresses_out {
             total = sum(total, usize::try_from(size).unwrap_or(usize::MAX))?;
         }
-        let start = claim_sum(self, total)?;
+        let claimed = claim_sum(self, total)?;
         let mut position = 0;
         for slot in sizes_in_addresses_out {
             // The sums above checked that every size fits a `usize`.
             let size = *slot as usize;
-            // SAFETY: the sizes, each rounded up to a step, sum to `total`: the block lies in the claim or is empty at its end.
-            let at = unsafe { start.add(position) };
+            *slot = claimed.as_ref().map_or(Address::EMPTY, |claimed| claimed.address(position, size)).to_raw();
             position += round_up(size);
-            let address = if total == 0 { Address::EMPTY } else { address_of(self, at, size) };
-            *slot = address.to_raw();
         }
         Ok(())
     }
 
-    /// As [`Arena::alloc`].
+    /// As [`Arena::alloc`](crate::Arena::alloc).
     #[inline]
     fn alloc<T>(self, value: T) -> Result<&'a mut T, AllocError> {
         Ok(self.alloc_uninit()?.write(value))
     }
 
-    /// As [`Arena::alloc_with`].
+    /// As [`Arena::alloc_with`](crate::Arena::alloc_with).
     #[inline]
     fn alloc_with<T>(self, init: impl FnOnce() -> T) -> Result<&'a mut T, AllocError> {
         let slot = Slot::claim(self, 1)?;
         Ok(slot.fill(init()))
     }
 
-    /// As [`Arena::try_alloc_with`].
+    /// As [`Arena::alloc_try_with`](crate::Arena::alloc_try_with).
     #[inline]
-    fn try_alloc_with<T, E>(self, init: impl FnOnce() -> Result<T, E>) -> Result<&'a mut T, TryAllocError<E>> {
+    fn alloc_try_with<T, E>(self, init: impl FnOnce() -> Result<T, E>) -> Result<&'a mut T, TryAllocError<E>> {
         let slot = Slot::claim(self, 1)?;
         Ok(slot.fill(init().map_err(TryAllocError::Init)?))
     }
 
-    /// As [`Arena::alloc_uninit`].
+    /// As [`Arena::alloc_uninit`](crate::Arena::alloc_uninit).
     #[inline]
     fn alloc_uninit<T>(self) -> Result<&'a mut MaybeUninit<T>, AllocError> {
-        let place = claim_place::<T>(self)?;
+        let place = claim_bytes(self, size_of::<T>(), align_of::<T>())?;
         // SAFETY: just claimed for `'a` with this size and alignment, or no bytes at all.
         Ok(unsafe { &mut *place.as_ptr().cast() })
     }
 
-    /// As [`Arena::alloc_slice_uninit`].
+    /// As [`Arena::alloc_slice_uninit`](crate::Arena::alloc_slice_uninit).
     #[inline]
     fn alloc_slice_uninit<T>(self, len: usize) -> Result<&'a mut [MaybeUninit<T>], AllocError> {
         Ok(Slot::<_, T>::claim(self, len)?.into_uninit())
     }
 
-    /// As [`Arena::alloc_slice_copy`].
+    /// As [`Arena::alloc_slice_copy`](crate::Arena::alloc_slice_copy).
     #[inline]
     fn alloc_slice_copy<T: Copy>(self, src: &[T]) -> Result<&'a mut [T], AllocError> {
         let slot: &mut [MaybeUninit<T>] = self.alloc_slice_uninit(src.len())?;
@@ -261,19 +168,19 @@ pub unsafe trait Allocate<'a>: Copy {
         Ok(unsafe { slice::from_raw_parts_mut(start, src.len()) })
     }
 
-    /// As [`Arena::alloc_slice_clone`].
+    /// As [`Arena::alloc_slice_clone`](crate::Arena::alloc_slice_clone).
     #[inline]
     fn alloc_slice_clone<T: Clone>(self, src: &[T]) -> Result<&'a mut [T], AllocError> {
         self.alloc_slice_from_iter(src.iter().cloned())
     }
 
-    /// As [`Arena::alloc_slice_fill_with`].
+    /// As [`Arena::alloc_slice_fill_with`](crate::Arena::alloc_slice_fill_with).
     #[inline]
     fn alloc_slice_fill_with<T>(self, len: usize, init: impl FnMut(usize) -> T) -> Result<&'a mut [T], AllocError> {
         self.alloc_slice_from_iter((0..len).map(init))
     }
 
-    /// As [`Arena::alloc_slice_from_iter`].
+    /// As [`Arena::alloc_slice_from_iter`](crate::Arena::alloc_slice_from_iter).
     #[inline]
     fn alloc_slice_from_iter<T, I>(self, values: I) -> Result<&'a mut [T], AllocError>
     where
@@ -291,7 +198,7 @@ pub unsafe trait Allocate<'a>: Copy {
         Ok(slot.finish())
     }
 
-    /// As [`Arena::alloc_str`].
+    /// As [`Arena::alloc_str`](crate::Arena::alloc_str).
     #[inline]
     fn alloc_str(self, text: &str) -> Result<&'a mut str, AllocError> {
         let bytes = self.alloc_slice_copy(text.as_bytes())?;
@@ -299,7 +206,7 @@ pub unsafe trait Allocate<'a>: Copy {
         Ok(unsafe { core::str::from_utf8_unchecked_mut(bytes) })
     }
 
-    /// As [`Arena::alloc_fmt`].
+    /// As [`Arena::alloc_fmt`](crate::Arena::alloc_fmt).
     fn alloc_fmt(self, arguments: fmt::Arguments<'_>) -> Result<&'a mut str, AllocError> {
         if let Some(text) = arguments.as_str() {
             return self.alloc_str(text);
@@ -315,15 +222,21 @@ pub unsafe trait Allocate<'a>: Copy {
         Ok(unsafe { core::str::from_utf8_unchecked_mut(bytes) })
     }
 
-    /// As [`Arena::insert`].
+    /// As [`Arena::insert`](crate::Arena::insert).
     #[inline]
     fn insert<T>(self, value: T) -> Result<Handle<T>, AllocError> {
-        let place = claim_place::<T>(self)?;
-        // SAFETY: just claimed with this size and alignment, or no bytes at all.
-        unsafe { place.write(value) };
-        let address = if size_of::<T>() == 0 { Address::EMPTY } else { address_of(self, place.cast(), size_of::<T>()) };
+        if size_of::<T>() == 0 {
+            // It stays there for good, as any other value does.
+            mem::forget(value);
+            // SAFETY: a handle to no bytes.
+            return Ok(Handle::new(Address::EMPTY, unsafe { self.epoch() }));
+        }
+        // SAFETY: an alignment is a power of two, and the size is not 0.
+        let claimed = unsafe { self.claim(size_of::<T>(), align_of::<T>(), None) }?;
+        // SAFETY: just claimed with this size and alignment.
+        unsafe { claimed.start().cast().write(value) };
         // The pointer ends here, so nobody writes the value any more.
-        Ok(Handle::new(address, self.epoch(place.cast())))
+        Ok(Handle::new(claimed.address(0, size_of::<T>()), claimed.epoch()))
     }
 }
 
@@ -338,21 +251,37 @@ impl Write for Count {
 }
 
 /// Takes whole `str`s as long as they fit, so that its bytes are always UTF-8.
-struct Text<'a, A: Allocate<'a>>(Slot<'a, A, u8>);
+struct Text<'a, A: Claim<'a>>(Slot<'a, A, u8>);
 
-impl<'a, A: Allocate<'a>> Write for Text<'a, A> {
+impl<'a, A: Claim<'a>> Write for Text<'a, A> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.extend_from_slice(text.as_bytes()).map_err(|_| fmt::Error)
     }
 }
 
-/// Claims room for one value; none for a value of no bytes.
+impl<'a, A: Claim<'a>> Allocate<'a> for A {}
+
+/// Claims `size` uninitialised bytes, if there are any. The caller passes a power of two as `align`.
 #[inline]
-fn claim_place<'a, T>(arena: impl Allocate<'a>) -> Result<NonNull<T>, AllocError> {
-    if size_of::<T>() == 0 {
-        return Ok(NonNull::dangling());
+fn claim_bytes<'a>(memory: impl Claim<'a>, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
+    if size == 0 {
+        return Ok(dangling(align));
     }
-    Ok(arena.claim(size_of::<T>(), align_of::<T>())?.cast())
+    // SAFETY: the caller passes a power of two; the size is not 0.
+    Ok(unsafe { memory.claim(size, align, None) }?.start())
+}
+
+/// As [`claim_bytes`], zeroed.
+#[inline]
+pub(crate) fn claim_zeroed<'a>(memory: impl Claim<'a>, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
+    if size == 0 {
+        return Ok(dangling(align));
+    }
+    // SAFETY: the caller passes a power of two; the size is not 0.
+    let claimed = unsafe { memory.claim(size, align, None) }?;
+    // SAFETY: just claimed, `size` bytes.
+    unsafe { claimed.zero(0, size) };
+    Ok(claimed.start())
 }
 
 /// `total` and one more block's size, each rounded up.
@@ -364,49 +293,44 @@ fn sum(total: usize, size: usize) -> Result<usize, AllocError> {
     Ok(add_rounded(total, size))
 }
 
-/// Claims `total` zeroed bytes for several blocks.
-#[inline]
-fn claim_sum<'a>(arena: impl Allocate<'a>, total: usize) -> Result<NonNull<u8>, AllocError> {
+/// Claims `total` zeroed bytes for several blocks, or nothing for blocks of no bytes.
+#[inline(always)]
+fn claim_sum<'a, A: Claim<'a>>(memory: A, total: usize) -> Result<Option<Claimed<A::Origin>>, AllocError> {
     if total == 0 {
-        return Ok(dangling(STEP));
+        return Ok(None);
     }
     // No single block is too large; a sum that no region holds is a matter of room.
     if total > ARENA_MAX_ALLOC_SIZE {
-        return Err(AllocError::Full { requested: total, remaining: arena.remaining() });
+        return Err(AllocError::Full { requested: total, remaining: memory.remaining() });
     }
-    let start = arena.claim(total, STEP)?;
+    // SAFETY: the step is a power of two, and the sum is not 0.
+    let claimed = unsafe { memory.claim(total, STEP, None) }?;
     // SAFETY: just claimed, `total` bytes.
-    unsafe { arena.zero(start, total) };
-    Ok(start)
+    unsafe { claimed.zero(0, total) };
+    Ok(Some(claimed))
 }
 
-/// The address of `size` bytes at `start`, claimed from `arena`. No method of the trait: whoever could call it with any pointer
-/// could make addresses that no region has.
-#[inline]
-fn address_of<'a>(arena: impl Allocate<'a>, start: NonNull<u8>, size: usize) -> Address {
-    Address::of_block(HEADER_SIZE + (start.addr().get() - arena.base(start).addr().get()), size)
-}
-
-/// A block of `size` bytes at `start`, made zero.
-///
-/// # Safety
-///
-/// The bytes were just claimed from `arena`.
-#[inline]
-unsafe fn zeroed_block<'a>(arena: impl Allocate<'a>, start: NonNull<u8>, size: usize) -> Block<'a> {
-    // SAFETY: the caller's promise.
-    unsafe { arena.zero(start, size) };
-    let address = address_of(arena, start, size);
+/// A zeroed block. The caller passes a power of two as `align`.
+#[inline(always)]
+fn block<'a>(memory: impl Claim<'a>, size: usize, align: usize, retries: Option<u32>) -> Result<Block<'a>, AllocError> {
+    if size == 0 {
+        return Ok(empty_block(memory, align));
+    }
+    // SAFETY: the caller passes a power of two; the size is not 0.
+    let claimed = unsafe { memory.claim(size, align, retries) }?;
+    // SAFETY: just claimed, `size` bytes.
+    unsafe { claimed.zero(0, size) };
     // SAFETY: claimed for `'a`, initialised just now; the address and epoch are those of the claim.
-    unsafe { Block::from_raw_parts(start, address, arena.epoch(start)) }
+    Ok(unsafe { Block::from_raw_parts(claimed.start(), claimed.address(0, size), claimed.epoch()) })
 }
 
 /// A block of no bytes, aligned all the same. The caller passes a power of two.
 #[inline]
-fn empty_block<'a>(arena: impl Allocate<'a>, align: usize) -> Block<'a> {
-    let start = dangling(align);
+fn empty_block<'a>(memory: impl Claim<'a>, align: usize) -> Block<'a> {
+    // SAFETY: the block has no bytes.
+    let epoch = unsafe { memory.epoch() };
     // SAFETY: any aligned pointer is valid for no bytes.
-    unsafe { Block::from_raw_parts(start, Address::EMPTY, arena.epoch(start)) }
+    unsafe { Block::from_raw_parts(dangling(align), Address::EMPTY, epoch) }
 }
 
 /// An aligned pointer to no bytes. The caller passes a power of two.
@@ -416,112 +340,9 @@ fn dangling(align: usize) -> NonNull<u8> {
 }
 
 #[inline]
-fn require_power_of_two<'a, A: Allocate<'a>>(align: usize) -> Result<(), AllocError> {
+fn require_power_of_two<'a, A: Claim<'a>>(align: usize) -> Result<(), AllocError> {
     if align.is_power_of_two() {
         return Ok(());
     }
     Err(AllocError::Alignment { requested: align, supported: A::MAX_ALIGN })
-}
-
-// SAFETY: `claim` succeeds only when the cursor moved over the bytes, which makes them nobody else's until a give-back by
-// their owner or a reset, for which the arena must not be borrowed. `place` keeps them in the region, and aligned: see
-// there and `Memory::REMAP_ALIGN`. The peak is raised before every give-back and in every reset.
-unsafe impl<'a, M: Memory> Allocate<'a> for &'a Arena<M> {
-    const MAX_ALIGN: usize = max_align::<M>();
-
-    #[inline(always)]
-    fn claim(self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
-        require_stable_alignment::<M>(align)?;
-        let (base, limit) = (Arena::base(self).addr().get(), self.limit());
-        match protocol::claim(&self.header().cursor, |cursor| place(base, cursor, limit, size, align)) {
-            Ok(span) => Ok(self.hand_out(span, size)),
-            Err(cursor) => Err(refusal(size, cursor, limit)),
-        }
-    }
-
-    #[inline]
-    fn claim_bounded(self, size: usize, align: usize, retries: u32) -> Result<NonNull<u8>, AllocError> {
-        require_stable_alignment::<M>(align)?;
-        let (base, limit) = (Arena::base(self).addr().get(), self.limit());
-        let cursor = &self.header().cursor;
-        let place = |cursor| place(base, cursor, limit, size, align);
-        // ORDERING: Relaxed, only a guess that the exchange verifies.
-        match protocol::claim_bounded(cursor, cursor.load(Relaxed), place, retries) {
-            Ok(span) => Ok(self.hand_out(span, size)),
-            Err(Unclaimed::NoPlace(cursor)) => Err(refusal(size, cursor, limit)),
-            Err(Unclaimed::Contended) => Err(AllocError::Contended { retries }),
-        }
-    }
-
-    #[inline]
-    unsafe fn give_back(self, start: NonNull<u8>, size: usize) {
-        if size == 0 {
-            return;
-        }
-        hidden::hide(start, size);
-        let start = start.addr().get() - Arena::base(self).addr().get();
-        let end = round_up(start + size) as u32;
-        let start = round_up(start) as u32;
-        let header = self.header();
-        // ORDERING: Relaxed, only to leave the peak alone when the exchange would fail anyway.
-        if start < end && header.cursor.load(Relaxed) == end {
-            protocol::raise_peak(&header.peak, end);
-            // Whether it moved or not, the bytes are not used again by their owner.
-            let _ = protocol::give_back(&header.cursor, start, end);
-        }
-    }
-
-    #[inline]
-    unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> bool {
-        let limit = self.limit();
-        let start = start.addr().get() - Arena::base(self).addr().get();
-        // The block lies in the region, so its end is a position; behind it goes what the steps that it has do not hold.
-        let end = round_up(start + old_size);
-        let more = new_size.saturating_sub(end - start);
-        if more > limit as usize - end {
-            return false;
-        }
-        protocol::extend(&self.header().cursor, end as u32, (end + round_up(more)) as u32).is_ok()
-    }
-
-    #[inline(always)]
-    fn base(self, _claimed: NonNull<u8>) -> NonNull<u8> {
-        Arena::base(self)
-    }
-
-    #[inline(always)]
-    fn dirty_end(self, _claimed: NonNull<u8>) -> Option<usize> {
-        Arena::dirty_end(self)
-    }
-
-    #[inline(always)]
-    fn epoch(self, _claimed: NonNull<u8>) -> NonZeroU64 {
-        Arena::epoch(self)
-    }
-
-    #[inline]
-    fn remaining(self) -> usize {
-        Arena::remaining(self)
-    }
-}
-
-/// Refuses alignments that another mapping of the same memory would not keep.
-#[inline(always)]
-pub(crate) fn require_stable_alignment<M: Memory>(align: usize) -> Result<(), AllocError> {
-    match M::REMAP_ALIGN {
-        Some(supported) if align > supported => Err(AllocError::Alignment { requested: align, supported }),
-        _ => Ok(()),
-    }
-}
-
-/// Why a claim found no place. Cold, so that it lies behind the claim; inlined, so that it costs the claim no stack frame and
-/// nothing at all where the caller does not look at the reason.
-#[cold]
-#[inline]
-pub(crate) fn refusal(size: usize, cursor: u32, limit: u32) -> AllocError {
-    if size > ARENA_MAX_ALLOC_SIZE {
-        AllocError::TooLarge { requested: size }
-    } else {
-        AllocError::Full { requested: size, remaining: limit.saturating_sub(cursor) as usize }
-    }
 }

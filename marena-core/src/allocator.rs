@@ -3,14 +3,15 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 
-use crate::allocate::Allocate;
+use crate::allocate::{Allocate, claim_zeroed};
 use crate::arena::Arena;
+use crate::claim::{Claim, Claimed};
 use crate::hidden;
 use crate::memory::Memory;
 use crate::placement::STEP;
 
 /// Moves `[start, start + old.size())` to where `new.size()` bytes, no less, lie at a multiple of `new.align()`, in place if it
-/// is the last.
+/// is the last. The second part says what was claimed for that; without it, all that is new lies in the old block's last step.
 ///
 /// # Safety
 ///
@@ -19,14 +20,23 @@ use crate::placement::STEP;
 // Out of the way: a vector grows some twenty times and pushes a million times.
 #[cold]
 #[inline(never)]
-unsafe fn grow<'a>(memory: impl Allocate<'a>, start: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
+unsafe fn grow<'a, A: Claim<'a>>(
+    memory: A,
+    start: NonNull<u8>,
+    old: Layout,
+    new: Layout,
+) -> Option<(NonNull<[u8]>, Option<Claimed<A::Origin>>)> {
     if old.size() > 0 && is_aligned(start, new) {
+        let block = NonNull::slice_from_raw_parts(start, new.size());
         // The rest of the last step is the block's already.
-        let fits = new.size() <= old.size().next_multiple_of(STEP);
-        // SAFETY: the caller's promise.
-        if fits || unsafe { memory.extend(start, old.size(), new.size()) } {
+        if new.size() <= old.size().next_multiple_of(STEP) {
             hidden::show(start, new.size());
-            return Some(NonNull::slice_from_raw_parts(start, new.size()));
+            return Some((block, None));
+        }
+        // SAFETY: the caller's promise; no fewer bytes than there are, which are some.
+        if let Some(claimed) = unsafe { memory.extend(start, old.size(), new.size()) } {
+            hidden::show(start, new.size());
+            return Some((block, Some(claimed)));
         }
     }
     // SAFETY: the caller's promise; `old` is the smaller one.
@@ -39,10 +49,10 @@ unsafe fn grow<'a>(memory: impl Allocate<'a>, start: NonNull<u8>, old: Layout, n
 ///
 /// As for [`grow`].
 #[inline]
-unsafe fn shrink<'a>(memory: impl Allocate<'a>, start: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
+unsafe fn shrink<'a>(memory: impl Claim<'a>, start: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
     if !is_aligned(start, new) {
         // SAFETY: the caller's promise; `new` is the smaller one.
-        return unsafe { relocate(memory, start, old, new, new.size()) };
+        return Some(unsafe { relocate(memory, start, old, new, new.size()) }?.0);
     }
     // SAFETY: the new size is at most the old one, so the place lies in the block or at its end.
     let behind = unsafe { start.add(new.size()) };
@@ -56,19 +66,26 @@ unsafe fn shrink<'a>(memory: impl Allocate<'a>, start: NonNull<u8>, old: Layout,
 /// # Safety
 ///
 /// As for [`grow`]; `len` is at most the size of either layout.
-unsafe fn relocate<'a>(
-    memory: impl Allocate<'a>,
+unsafe fn relocate<'a, A: Claim<'a>>(
+    memory: A,
     start: NonNull<u8>,
     old: Layout,
     new: Layout,
     len: usize,
-) -> Option<NonNull<[u8]>> {
-    let block = memory.allocate_layout(new).ok()?;
+) -> Option<(NonNull<[u8]>, Option<Claimed<A::Origin>>)> {
+    if new.size() == 0 {
+        let block = memory.allocate_layout(new).ok()?;
+        // SAFETY: the caller's promise.
+        unsafe { memory.give_back(start, old.size()) };
+        return Some((block, None));
+    }
+    // SAFETY: a layout's alignment is a power of two; the size is not 0.
+    let claimed = unsafe { memory.claim(new.size(), new.align(), None) }.ok()?;
     // SAFETY: both are valid for `len` bytes, and the new block is nobody else's.
-    unsafe { ptr::copy_nonoverlapping(start.as_ptr(), block.cast().as_ptr(), len) };
+    unsafe { ptr::copy_nonoverlapping(start.as_ptr(), claimed.start().as_ptr(), len) };
     // SAFETY: the caller's promise.
     unsafe { memory.give_back(start, old.size()) };
-    Some(block)
+    Some((NonNull::slice_from_raw_parts(claimed.start(), new.size()), Some(claimed)))
 }
 
 fn is_aligned(start: NonNull<u8>, layout: Layout) -> bool {
@@ -97,10 +114,7 @@ unsafe impl<M: Memory> GlobalAlloc for Arena<M> {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        let Ok(block) = Allocate::allocate_layout(self, layout) else { return ptr::null_mut() };
-        // SAFETY: just claimed.
-        unsafe { self.zero(block.cast(), layout.size()) };
-        block.cast().as_ptr()
+        claim_zeroed(self, layout.size(), layout.align()).map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 
     unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
@@ -115,7 +129,7 @@ unsafe impl<M: Memory> GlobalAlloc for Arena<M> {
         let Ok(new) = Layout::from_size_align(new_size, old.align()) else { return ptr::null_mut() };
         let block = if new_size >= old.size() {
             // SAFETY: the caller passes a block of this layout and uses it no more, unless the answer is null.
-            unsafe { grow(self, start, old, new) }
+            unsafe { grow(self, start, old, new) }.map(|(block, _)| block)
         } else {
             // SAFETY: as above.
             unsafe { shrink(self, start, old, new) }
@@ -160,10 +174,8 @@ mod api2 {
 
                 #[inline]
                 fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-                    let block = Allocate::allocate_layout(*self, layout).map_err(|_| AllocError)?;
-                    // SAFETY: just claimed.
-                    unsafe { self.zero(block.cast(), layout.size()) };
-                    Ok(block)
+                    let start = claim_zeroed(*self, layout.size(), layout.align()).map_err(|_| AllocError)?;
+                    Ok(NonNull::slice_from_raw_parts(start, layout.size()))
                 }
 
                 #[inline]
@@ -175,7 +187,7 @@ mod api2 {
                 #[inline]
                 unsafe fn grow(&self, start: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<[u8]>, AllocError> {
                     // SAFETY: the caller's promises are those of `super::grow`.
-                    unsafe { super::grow(*self, start, old, new) }.map_or_else(refused, Ok)
+                    unsafe { super::grow(*self, start, old, new) }.map_or_else(refused, |(block, _)| Ok(block))
                 }
 
                 #[inline]
@@ -186,17 +198,17 @@ mod api2 {
                     new: Layout,
                 ) -> Result<NonNull<[u8]>, AllocError> {
                     // SAFETY: as in `grow`.
-                    let block = unsafe { super::grow(*self, start, old, new) }.ok_or(AllocError)?;
+                    let (block, claimed) = unsafe { super::grow(*self, start, old, new) }.ok_or(AllocError)?;
                     // The rest of the last step is no news to the arena: the block may have held it before it shrank.
-                    let rest = old.size().next_multiple_of(STEP).min(new.size()) - old.size();
+                    let rest_end = old.size().next_multiple_of(STEP).min(new.size());
                     // SAFETY: the old size is at most the new one.
                     let behind = unsafe { block.cast::<u8>().add(old.size()) };
                     // SAFETY: the rest ends in the block.
-                    unsafe { behind.write_bytes(0, rest) };
-                    // SAFETY: as above.
-                    let claimed = unsafe { behind.add(rest) };
-                    // SAFETY: what lies behind the old block's last step, or is another block, was claimed just now.
-                    unsafe { self.zero(claimed, new.size() - old.size() - rest) };
+                    unsafe { behind.write_bytes(0, rest_end - old.size()) };
+                    if let Some(claimed) = claimed {
+                        // SAFETY: what lies behind the old block's last step, or is another block, was claimed just now.
+                        unsafe { claimed.zero(rest_end, new.size()) };
+                    }
                     Ok(block)
                 }
 

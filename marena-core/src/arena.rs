@@ -1,6 +1,5 @@
 //! The arena: memory, an epoch, and the figures and lives of both.
 
-use core::alloc::Layout;
 use core::fmt;
 use core::mem::MaybeUninit;
 use core::num::NonZeroU64;
@@ -8,15 +7,11 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{Ordering, compiler_fence};
 
-use crate::address::Address;
-use crate::block::Block;
 use crate::epoch;
-use crate::error::{AllocError, AttachError, MemoryError, TryAllocError};
-use crate::forward::forward;
-use crate::handle::Handle;
+use crate::error::{AttachError, MemoryError};
 use crate::header::Header;
 use crate::hidden;
-use crate::memory::{BorrowedMemory, ExclusiveMemory, Memory, StaticMemory, checked_capacity, max_align};
+use crate::memory::{BorrowedMemory, ExclusiveMemory, Memory, Reserve, StaticMemory, checked_capacity, max_align};
 use crate::placement::{HEADER_SIZE, STEP, Span};
 use crate::protocol;
 use crate::stats::Stats;
@@ -76,6 +71,78 @@ impl<'m> Arena<BorrowedMemory<'m>> {
     /// ```
     pub fn borrowed(bytes: &'m mut [MaybeUninit<u8>]) -> Result<Self, MemoryError> {
         Self::new(BorrowedMemory::new(bytes)?)
+    }
+}
+
+/// Arenas that come with memory of their own. The examples' `Arena` is `marena_std::Arena`, an alias.
+impl<M: Reserve> Arena<M> {
+    /// The largest capacity, in bytes.
+    ///
+    /// With `marena_std`, 2^31; on 32-bit targets 2^31 - 65,536.
+    pub const MAX_CAPACITY: usize = M::MAX_CAPACITY;
+
+    /// Creates an arena of at least `capacity` bytes, of which 128 are its header.
+    ///
+    /// With `marena_std`, the capacity is rounded up to a multiple of 65,536. Address space is reserved; memory is used from
+    /// the first touch of each page on.
+    ///
+    /// # Errors
+    ///
+    /// Those of the memory. With `marena_std`: `Error::ZeroCapacity`, `Error::CapacityTooLarge` and
+    /// `Error::OutOfAddressSpace`.
+    ///
+    /// ```
+    /// # use marena_core::{Arena, Reserve};
+    /// fn arena<M: Reserve>() -> Result<Arena<M>, M::Error> {
+    ///     let arena = Arena::<M>::with_capacity(1 << 20)?;
+    ///     assert!(arena.remaining() >= (1 << 20) - 128);
+    ///     Ok(arena)
+    /// }
+    /// ```
+    pub fn with_capacity(capacity: usize) -> Result<Self, M::Error> {
+        Ok(Self::new(M::reserve(capacity)?)?)
+    }
+
+    /// Returns a builder for settings beyond the capacity.
+    ///
+    /// ```
+    /// # use marena_core::{Arena, Reserve};
+    /// fn builder<'b, M: Reserve>() -> M::Builder<'b> {
+    ///     Arena::<M>::builder()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn builder<'b>() -> M::Builder<'b> {
+        M::Builder::default()
+    }
+
+    /// Gives memory that lies wholly past the cursor back to where it came from, which provides it anew when it is touched
+    /// again. Returns the number of bytes that were offered.
+    ///
+    /// What is allocated stays as it is, under its handles and addresses. After a [`reset`](Self::reset) nearly everything
+    /// goes back. With `marena_std`, Linux takes the pages at once and other Unix systems when they need them; Windows takes
+    /// none, and the answer is 0.
+    ///
+    /// No substitute for [`wipe`](Self::wipe): where the memory is not taken, its bytes stay.
+    ///
+    /// # Errors
+    ///
+    /// Those of the memory; with `marena_std`, `Error::Trim` for locked memory. The arena is unchanged then.
+    ///
+    /// ```
+    /// # use marena_core::{Arena, Reserve};
+    /// fn after_a_burst<M: Reserve>(arena: &mut Arena<M>) -> Result<(), M::Error> {
+    ///     arena.reset();
+    ///     arena.trim()?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn trim(&mut self) -> Result<usize, M::Error> {
+        let kept = HEADER_SIZE + self.used();
+        // SAFETY: behind the header and the used bytes nothing is handed out, and `&mut self` of exclusive memory keeps others
+        // from claiming meanwhile. The arena counts on zeros only past its peak, and those stay zero; below, it zeroes what
+        // it hands out.
+        unsafe { self.memory.give_back_past(kept) }
     }
 }
 
@@ -249,6 +316,21 @@ impl<M: Memory> Arena<M> {
         self.memory.region().len() & !(STEP - 1)
     }
 
+    /// Returns whether a pointer points into the region, behind its header.
+    ///
+    /// ```
+    /// use marena_core::{Arena, StaticMemory};
+    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    /// let arena = Arena::from_static(&MEMORY);
+    /// let number = arena.alloc(7).unwrap();
+    /// assert!(arena.contains(number.into()));
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn contains<T>(&self, pointer: NonNull<T>) -> bool {
+        pointer.addr().get().wrapping_sub(self.base().addr().get()) < self.limit() as usize
+    }
+
     /// Bytes handed out or claimed by leases, rounding and alignment included: 0 to `capacity - 128`.
     ///
     /// A snapshot: it may lag behind other threads, and be out of date when it returns.
@@ -387,11 +469,6 @@ impl<M: Memory> Arena<M> {
     }
 }
 
-/// Allocating.
-impl<M: Memory> Arena<M> {
-    forward!('s => 's);
-}
-
 /// What the other files build on.
 impl<M: Memory> Arena<M> {
     /// The largest position: bytes after the header, a multiple of the step.
@@ -483,6 +560,14 @@ fn capacity_of<M: Memory>(memory: &M) -> Result<usize, MemoryError> {
     const { _ = max_align::<M>() };
     let region = memory.region();
     checked_capacity(region.addr().get(), region.len(), M::REMAP_ALIGN.unwrap_or(1))
+}
+
+/// For code that is generic over what keeps an arena: the arena itself, or a [`PoolGuard`](crate::PoolGuard).
+impl<M: Memory> AsRef<Self> for Arena<M> {
+    #[inline]
+    fn as_ref(&self) -> &Self {
+        self
+    }
 }
 
 impl<M: Memory> fmt::Debug for Arena<M> {

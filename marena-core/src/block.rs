@@ -1,5 +1,6 @@
 //! Bytes that their owner holds exclusively.
 
+use core::borrow::{Borrow, BorrowMut};
 use core::fmt;
 use core::marker::PhantomData;
 use core::num::NonZeroU64;
@@ -144,6 +145,18 @@ impl AsRef<[u8]> for Block<'_> {
 
 impl AsMut<[u8]> for Block<'_> {
     fn as_mut(&mut self) -> &mut [u8] {
+        self
+    }
+}
+
+impl Borrow<[u8]> for Block<'_> {
+    fn borrow(&self) -> &[u8] {
+        self
+    }
+}
+
+impl BorrowMut<[u8]> for Block<'_> {
+    fn borrow_mut(&mut self) -> &mut [u8] {
         self
     }
 }

@@ -90,7 +90,7 @@ impl fmt::Display for AllocError {
 
 impl Error for AllocError {}
 
-/// Why [`try_alloc_with`](crate::Arena::try_alloc_with) returned no value.
+/// Why [`alloc_try_with`](crate::Arena::alloc_try_with) returned no value.
 ///
 /// # Examples
 ///
@@ -100,7 +100,7 @@ impl Error for AllocError {}
 ///
 /// let mut bytes = [MaybeUninit::uninit(); 1024];
 /// let arena = Arena::borrowed(&mut bytes)?;
-/// let failed = arena.try_alloc_with(|| "12x".parse::<u32>());
+/// let failed = arena.alloc_try_with(|| "12x".parse::<u32>());
 /// assert!(matches!(failed, Err(TryAllocError::Init(_))));
 /// # Ok::<(), marena_core::MemoryError>(())
 /// ```

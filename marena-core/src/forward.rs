@@ -2,6 +2,18 @@
 //!
 //! [`Allocate`]: crate::Allocate
 
+use core::alloc::Layout;
+use core::fmt;
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
+use crate::address::Address;
+use crate::arena::Arena;
+use crate::block::Block;
+use crate::error::{AllocError, TryAllocError};
+use crate::handle::Handle;
+use crate::memory::Memory;
+
 /// The methods of one type: `self` is borrowed for the first lifetime, results live for the second.
 macro_rules! forward {
     ($own:lifetime => $out:lifetime) => {
@@ -265,16 +277,16 @@ macro_rules! forward {
         /// # use marena_core::Arena;
         /// # let mut bytes = [MaybeUninit::uninit(); 2048];
         /// # let arena = Arena::borrowed(&mut bytes)?;
-        /// let number = arena.try_alloc_with(|| "42".parse::<u64>()).unwrap();
+        /// let number = arena.alloc_try_with(|| "42".parse::<u64>()).unwrap();
         /// assert_eq!(*number, 42);
-        /// assert!(arena.try_alloc_with(|| "x".parse::<u64>()).is_err());
+        /// assert!(arena.alloc_try_with(|| "x".parse::<u64>()).is_err());
         /// assert_eq!(arena.used(), 8);
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn try_alloc_with<$own, T, E>(&$own self, init: impl FnOnce() -> Result<T, E>) -> Result<&$out mut T, TryAllocError<E>> {
-            $crate::Allocate::try_alloc_with(self, init)
+        pub fn alloc_try_with<$own, T, E>(&$own self, init: impl FnOnce() -> Result<T, E>) -> Result<&$out mut T, TryAllocError<E>> {
+            $crate::Allocate::alloc_try_with(self, init)
         }
 
         /// Room for one value.
@@ -490,3 +502,8 @@ macro_rules! forward {
 }
 
 pub(crate) use forward;
+
+/// Allocating.
+impl<M: Memory> Arena<M> {
+    forward!('s => 's);
+}

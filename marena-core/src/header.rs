@@ -90,10 +90,22 @@ const_assert!(offset_of!(Shipped, cursor) == 64);
 const_assert!(offset_of!(Shipped, peak) == 68);
 const_assert!(offset_of!(Shipped, stranded) == 72);
 
-/// Where fields lie, for whoever reads a header by loads that this type does not make: from memory without write permission, say.
-#[doc(hidden)]
+/// Where fields lie, for code that reads a header by loads of its own: from memory without write permission, say.
 impl<W> Header<W> {
+    /// Bytes from the header's start to the root slots.
+    ///
+    /// ```
+    /// use marena_core::{AtomicU32, Header};
+    /// assert_eq!(Header::<AtomicU32>::ROOTS_OFFSET, 24);
+    /// ```
     pub const ROOTS_OFFSET: usize = offset_of!(Self, roots);
+
+    /// Bytes from the header's start to the cursor.
+    ///
+    /// ```
+    /// use marena_core::{AtomicU32, Header};
+    /// assert_eq!(Header::<AtomicU32>::CURSOR_OFFSET, 64);
+    /// ```
     pub const CURSOR_OFFSET: usize = offset_of!(Self, cursor);
 }
 

@@ -9,17 +9,17 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::address::Address;
-use crate::allocate::{Allocate, refusal, require_stable_alignment};
 use crate::arena::Arena;
 use crate::block::Block;
 use crate::bump::Bump;
+use crate::claim::{Claim, Claimed, Origin, refusal, require_stable_alignment};
 use crate::error::{AllocError, TryAllocError};
 use crate::forward::forward;
 use crate::handle::Handle;
 use crate::memory::{Memory, max_align};
 use crate::placement::{STEP, Span, place};
-use crate::protocol::{self, Unclaimed};
-use crate::scratch::Scratch;
+use crate::protocol;
+use crate::stats::Stats;
 use crate::sync::Word;
 
 /// The first chunk of a lease, in bytes: small, so that a lease which is hardly used costs the arena hardly anything.
@@ -137,28 +137,76 @@ impl<'a, M: Memory> Lease<'a, M> {
         self.arena
     }
 
-    /// A scope whose bytes all go back to the lease at its end.
+    /// Bytes that can still be allocated, not all of them in one piece: a snapshot where others share the arena.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
     /// # use marena_core::Arena;
     /// # let mut bytes = [MaybeUninit::uninit(); 4096];
     /// # let arena = Arena::borrowed(&mut bytes)?;
-    /// let mut lease = arena.lease(1024);
-    /// let kept = lease.alloc(1_u64).unwrap();
-    /// for round in 0..1000_u64 {
-    ///     let scratch = lease.scratch();
-    ///     scratch.alloc([round; 16]).unwrap();
-    /// }
-    /// assert_eq!(*kept, 1);
-    /// assert!(arena.used() < 1024);
+    /// let lease = arena.lease(1024);
+    /// let before = lease.remaining();
+    /// lease.alloc(7_u64).unwrap();
+    /// assert_eq!(lease.remaining(), before - 8);
     /// # Ok::<(), marena_core::MemoryError>(())
     /// ```
     #[must_use]
     #[inline]
-    pub fn scratch(&mut self) -> Scratch<'_, M> {
-        self.soil();
-        Scratch::of_lease(self)
+    pub fn remaining(&self) -> usize {
+        self.arena.remaining() + self.bump.room()
+    }
+
+    /// The arena's statistics, in which all of the lease's chunk counts as used.
+    ///
+    /// ```
+    /// # use core::mem::MaybeUninit;
+    /// # use marena_core::Arena;
+    /// # let mut bytes = [MaybeUninit::uninit(); 4096];
+    /// # let arena = Arena::borrowed(&mut bytes)?;
+    /// let lease = arena.lease(1024);
+    /// lease.alloc(7_u64).unwrap();
+    /// assert!(lease.stats().used >= 8);
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.arena.stats()
+    }
+
+    /// As [`Arena::view`].
+    ///
+    /// ```
+    /// # use core::mem::MaybeUninit;
+    /// # use marena_core::Arena;
+    /// # let mut bytes = [MaybeUninit::uninit(); 4096];
+    /// # let arena = Arena::borrowed(&mut bytes)?;
+    /// let lease = arena.lease(1024);
+    /// let handle = lease.allocate(4).unwrap().publish();
+    /// assert_eq!(lease.view(handle), Some(&[0; 4][..]));
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn view(&self, handle: Handle) -> Option<&'a [u8]> {
+        self.arena.view(handle)
+    }
+
+    /// As [`Arena::get`].
+    ///
+    /// ```
+    /// # use core::mem::MaybeUninit;
+    /// # use marena_core::Arena;
+    /// # let mut bytes = [MaybeUninit::uninit(); 4096];
+    /// # let arena = Arena::borrowed(&mut bytes)?;
+    /// let lease = arena.lease(1024);
+    /// let handle = lease.insert("text").unwrap();
+    /// assert_eq!(lease.get(handle), Some(&"text"));
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn get<T>(&self, handle: Handle<T>) -> Option<&'a T> {
+        self.arena.get(handle)
     }
 
     #[inline]
@@ -272,15 +320,8 @@ impl<'a, M: Memory> Lease<'a, M> {
             let Span { start, end } = place(self.base.addr().get(), seen, limit, size, align)?;
             Some(Span { start, end: end.max(start + ahead(chunk, limit - start)) })
         };
-        let claimed = match retries {
-            None => protocol::claim_from(cursor, seen, place).map_err(|seen| refusal(size, seen, limit)),
-            Some(retries) => {
-                protocol::claim_bounded(cursor, seen, place, retries).map_err(|unclaimed| match unclaimed {
-                    Unclaimed::NoPlace(seen) => refusal(size, seen, limit),
-                    Unclaimed::Contended => AllocError::Contended { retries },
-                })
-            }
-        }?;
+        let claimed = protocol::claim(cursor, seen, place, retries);
+        let claimed = claimed.map_err(|reason| refusal(size, limit, retries, reason))?;
         self.note_claim();
         Ok(claimed)
     }
@@ -310,25 +351,19 @@ fn ahead(chunk: usize, rest: u32) -> u32 {
 // SAFETY: `claim` hands out bytes that the lease claimed from the arena, each once: the bump's invariant. They stay claimed
 // when the lease ends, so they live as long as the arena's borrow. The chunk's bytes at and behind `dirty_end` are zero where the
 // memory was: it is at least the peak after every claim from the arena, and is raised over what was handed out and came back.
-unsafe impl<'a, M: Memory> Allocate<'a> for &Lease<'a, M> {
+unsafe impl<'a, M: Memory> Claim<'a> for &Lease<'a, M> {
+    type Origin = Self;
     const MAX_ALIGN: usize = max_align::<M>();
 
     #[inline(always)]
-    fn claim(self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
+    unsafe fn claim(self, size: usize, align: usize, retries: Option<u32>) -> Result<Claimed<Self>, AllocError> {
         require_stable_alignment::<M>(align)?;
-        match self.bump.claim(size, align) {
-            Some(start) => Ok(start),
-            None => self.claim_slowly(size, align, None),
-        }
-    }
-
-    #[inline]
-    fn claim_bounded(self, size: usize, align: usize, retries: u32) -> Result<NonNull<u8>, AllocError> {
-        require_stable_alignment::<M>(align)?;
-        match self.bump.claim(size, align) {
-            Some(start) => Ok(start),
-            None => self.claim_slowly(size, align, Some(retries)),
-        }
+        let start = match self.bump.claim(size, align) {
+            Some(start) => start,
+            None => self.claim_slowly(size, align, retries)?,
+        };
+        // SAFETY: claimed just now.
+        Ok(unsafe { Claimed::new(start, self) })
     }
 
     #[inline]
@@ -346,41 +381,51 @@ unsafe impl<'a, M: Memory> Allocate<'a> for &Lease<'a, M> {
     }
 
     #[inline]
-    unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> bool {
-        if self.bump.extend(start, old_size, new_size) {
-            return true;
-        }
-        if self.bump.is_last(start, old_size) {
-            let missing = self.bump.missing(start, new_size);
-            return self.extend_chunk(self.bump.next(), missing, STEP).is_ok()
-                && self.bump.extend(start, old_size, new_size);
-        }
-        // SAFETY: the caller's promise. A block that ends at the cursor is none of the current chunk, or its last.
-        let extended = unsafe { self.arena.extend(start, old_size, new_size) };
-        if extended && let Some(dirty_end) = self.arena.dirty_end() {
-            self.raise_dirty_end(dirty_end);
-        }
-        extended
-    }
-
-    #[inline(always)]
-    fn base(self, _claimed: NonNull<u8>) -> NonNull<u8> {
-        self.base
+    unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> Option<Claimed<Self>> {
+        let extended = self.bump.extend(start, old_size, new_size) || {
+            if self.bump.is_last(start, old_size) {
+                let missing = self.bump.missing(start, new_size);
+                self.extend_chunk(self.bump.next(), missing, STEP).is_ok()
+                    && self.bump.extend(start, old_size, new_size)
+            } else {
+                // SAFETY: the caller's promise. A block that ends at the cursor is none of the current chunk, or its last.
+                let extended = unsafe { self.arena.extend(start, old_size, new_size) }.is_some();
+                if extended && let Some(dirty_end) = self.arena.dirty_end() {
+                    self.raise_dirty_end(dirty_end);
+                }
+                extended
+            }
+        };
+        // SAFETY: claimed from this lease before, and just now what lies behind.
+        extended.then(|| unsafe { Claimed::new(start, self) })
     }
 
     #[inline]
-    fn dirty_end(self, _claimed: NonNull<u8>) -> Option<usize> {
-        self.arena.memory().is_zeroed().then(|| self.dirty_end.get())
-    }
-
-    #[inline]
-    fn epoch(self, _claimed: NonNull<u8>) -> NonZeroU64 {
+    unsafe fn epoch(self) -> NonZeroU64 {
         self.arena.epoch()
     }
 
     #[inline]
     fn remaining(self) -> usize {
-        self.arena.remaining() + self.bump.room()
+        Lease::remaining(self)
+    }
+}
+
+// SAFETY: the dirty end is raised over whatever was handed out, and by every claim of a chunk to what the arena knows.
+unsafe impl<M: Memory> Origin for &Lease<'_, M> {
+    #[inline(always)]
+    fn base(self) -> NonNull<u8> {
+        self.base
+    }
+
+    #[inline]
+    fn dirty_end(self) -> Option<usize> {
+        self.arena.memory().is_zeroed().then(|| self.dirty_end.get())
+    }
+
+    #[inline]
+    fn epoch(self) -> NonZeroU64 {
+        self.arena.epoch()
     }
 }
 

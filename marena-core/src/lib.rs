@@ -112,6 +112,7 @@ mod allocator;
 mod arena;
 mod block;
 mod bump;
+mod claim;
 #[cfg(feature = "defmt")]
 mod defmt_format;
 mod epoch;
@@ -131,23 +132,25 @@ mod scratch;
 mod slot;
 mod stats;
 mod sync;
+mod tickets;
 mod view;
 
 static_assertions::const_assert!(usize::BITS >= u32::BITS);
 
-pub use address::{ARENA_INVALID_ADDRESS, ARENA_MAX_ALLOC_SIZE, ARENA_MIN_ADDRESS, ARENA_PAGESIZE, Address};
+pub use address::{
+    ARENA_INVALID_ADDRESS, ARENA_MAX_ALLOC_SIZE, ARENA_MIN_ADDRESS, ARENA_PAGESIZE, Address, AddressError,
+};
 pub use allocate::Allocate;
 pub use arena::Arena;
 pub use block::Block;
-#[doc(hidden)]
-pub use epoch::Tickets;
+pub use claim::{Claim, Claimed};
 pub use error::{AllocError, AttachError, MemoryError, TryAllocError};
 pub use handle::Handle;
 pub use header::Header;
 pub use lease::Lease;
-pub use memory::{BorrowedMemory, ExclusiveMemory, Memory, RawMemory, StaticMemory};
+pub use memory::{BorrowedMemory, ExclusiveMemory, Memory, RawMemory, Reserve, StaticMemory};
 pub use pool::{Pool, PoolGuard, PoolSlot};
 pub use regions::Regions;
 pub use scratch::Scratch;
 pub use stats::Stats;
-pub use sync::Word;
+pub use sync::{AtomicU32, Word};

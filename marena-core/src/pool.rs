@@ -2,14 +2,16 @@
 
 use core::cell::UnsafeCell;
 use core::fmt;
+use core::num::NonZeroU64;
 use core::ops::Deref;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::arena::Arena;
-use crate::error::MemoryError;
+use crate::claim::{Claim, Claimed};
+use crate::error::{AllocError, MemoryError};
 use crate::header::Header;
-use crate::memory::ExclusiveMemory;
+use crate::memory::{ExclusiveMemory, max_align};
 use crate::sync::Word;
 
 /// Three values of a slot's count are states; any other is the number of guards. `FREE`: no guard has the arena.
@@ -258,6 +260,45 @@ impl<M: ExclusiveMemory> AsRef<Arena<M>> for PoolGuard<'_, M> {
     #[inline]
     fn as_ref(&self) -> &Arena<M> {
         self
+    }
+}
+
+// SAFETY: everything is done by the arena, which cannot be reset while the guard is borrowed.
+unsafe impl<'a, M: ExclusiveMemory> Claim<'a> for &'a PoolGuard<'_, M> {
+    type Origin = &'a Arena<M>;
+    const MAX_ALIGN: usize = max_align::<M>();
+
+    #[inline(always)]
+    unsafe fn claim(
+        self,
+        size: usize,
+        align: usize,
+        retries: Option<u32>,
+    ) -> Result<Claimed<&'a Arena<M>>, AllocError> {
+        // SAFETY: the caller's promises.
+        unsafe { (**self).claim(size, align, retries) }
+    }
+
+    #[inline]
+    unsafe fn give_back(self, start: NonNull<u8>, size: usize) {
+        // SAFETY: the caller's promises.
+        unsafe { (**self).give_back(start, size) };
+    }
+
+    #[inline]
+    unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> Option<Claimed<&'a Arena<M>>> {
+        // SAFETY: the caller's promises.
+        unsafe { (**self).extend(start, old_size, new_size) }
+    }
+
+    #[inline]
+    unsafe fn epoch(self) -> NonZeroU64 {
+        Arena::epoch(self)
+    }
+
+    #[inline]
+    fn remaining(self) -> usize {
+        Arena::remaining(self)
     }
 }
 

@@ -23,31 +23,7 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::placement::Span;
 use crate::sync::Word;
 
-/// Claims what `place` finds behind the cursor. `Err` carries the cursor at which it found no place.
-///
-/// Lock-free: an attempt fails only because another claim or give-back succeeded (or, on machines with load-linked and
-/// store-conditional, spuriously).
-#[inline(always)]
-pub(crate) fn claim<W: Word>(cursor: &W, place: impl Fn(u32) -> Option<Span>) -> Result<Span, u32> {
-    // ORDERING: Relaxed, only a guess that the exchange verifies.
-    claim_from(cursor, cursor.load(Relaxed), place)
-}
-
-/// As [`claim`], by one who has `seen` the cursor just now.
-#[inline(always)]
-pub(crate) fn claim_from<W: Word>(cursor: &W, mut seen: u32, place: impl Fn(u32) -> Option<Span>) -> Result<Span, u32> {
-    loop {
-        let Some(span) = place(seen) else { return Err(seen) };
-        // ORDERING: Acquire pairs with `give_back` and `reset_shared`: their owner's accesses to these bytes, and its
-        // raise of the peak, happen before ours. Nothing of ours is released: the bytes above are nobody's yet.
-        match cursor.compare_exchange_weak(seen, span.end, Acquire, Relaxed) {
-            Ok(_) => return Ok(span),
-            Err(found) => seen = found,
-        }
-    }
-}
-
-/// Why a bounded claim ended without bytes.
+/// Why a claim ended without bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unclaimed {
     /// No place at this cursor.
@@ -56,24 +32,30 @@ pub(crate) enum Unclaimed {
     Contended,
 }
 
-/// As [`claim_from`], with at most `retries` attempts after the first: a bound for interrupt handlers and real-time code.
+/// Claims what `place` finds behind the cursor, by one who has `seen` it just now; with at most `retries` attempts after
+/// the first, where interrupt handlers and real-time code need a bound.
+///
+/// Lock-free: an attempt fails only because another claim or give-back succeeded (or, on machines with load-linked and
+/// store-conditional, spuriously).
 #[inline(always)]
-pub(crate) fn claim_bounded<W: Word>(
+pub(crate) fn claim<W: Word>(
     cursor: &W,
     mut seen: u32,
     place: impl Fn(u32) -> Option<Span>,
-    retries: u32,
+    retries: Option<u32>,
 ) -> Result<Span, Unclaimed> {
-    let mut left = retries;
+    let mut left = retries.unwrap_or(0);
     loop {
         let Some(span) = place(seen) else { return Err(Unclaimed::NoPlace(seen)) };
-        // ORDERING: as in `claim`.
+        // ORDERING: Acquire pairs with `give_back` and `reset_shared`: their owner's accesses to these bytes, and its
+        // raise of the peak, happen before ours. Nothing of ours is released: the bytes above are nobody's yet.
         match cursor.compare_exchange_weak(seen, span.end, Acquire, Relaxed) {
             Ok(_) => return Ok(span),
             Err(found) => seen = found,
         }
-        let Some(fewer) = left.checked_sub(1) else { return Err(Unclaimed::Contended) };
-        left = fewer;
+        if retries.is_some() {
+            left = left.checked_sub(1).ok_or(Unclaimed::Contended)?;
+        }
     }
 }
 

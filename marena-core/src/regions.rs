@@ -7,14 +7,13 @@ use core::num::NonZeroU64;
 use core::ptr::NonNull;
 
 use crate::address::Address;
-use crate::allocate::Allocate;
 use crate::arena::Arena;
 use crate::block::Block;
+use crate::claim::{Claim, Claimed};
 use crate::error::{AllocError, TryAllocError};
 use crate::forward::forward;
 use crate::handle::Handle;
 use crate::memory::{ExclusiveMemory, Memory, max_align};
-use crate::placement::HEADER_SIZE;
 use crate::stats::Stats;
 
 /// Up to `N` arenas over disjoint memory, tried in order: a microcontroller's RAM banks, a boot loader's memory map.
@@ -106,9 +105,8 @@ impl<M: Memory, const N: usize> Regions<M, N> {
     /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let none = Stats { capacity: 0, used: 0, remaining: 0, high_water: 0, stranded: 0 };
         // Disjoint regions fit the address space together; several arenas over one static need not.
-        self.arenas.iter().map(Arena::stats).fold(none, |sum, one| Stats {
+        self.arenas.iter().map(Arena::stats).fold(Stats::default(), |sum, one| Stats {
             capacity: sum.capacity.saturating_add(one.capacity),
             used: sum.used.saturating_add(one.used),
             remaining: sum.remaining.saturating_add(one.remaining),
@@ -188,26 +186,9 @@ impl<M: Memory, const N: usize> Regions<M, N> {
         self.arenas.iter_mut().for_each(Arena::wipe);
     }
 
-    /// The arena that these bytes, claimed from one of them, lie in. `None` for no bytes, which lie nowhere.
+    /// The arena that these bytes, claimed from one of them, lie in.
     fn owner(&self, claimed: NonNull<u8>) -> Option<&Arena<M>> {
-        let position = |arena: &Arena<M>| claimed.addr().get().wrapping_sub(arena.base().addr().get());
-        self.arenas.iter().find(|arena| position(arena) < arena.capacity() - HEADER_SIZE)
-    }
-
-    /// The first claim that an arena grants, or the refusal that says most.
-    fn first_to_grant(
-        &self,
-        size: usize,
-        claim: impl Fn(&Arena<M>) -> Result<NonNull<u8>, AllocError>,
-    ) -> Result<NonNull<u8>, AllocError> {
-        let mut refused = AllocError::Full { requested: size, remaining: 0 };
-        for arena in &self.arenas {
-            match claim(arena) {
-                Ok(start) => return Ok(start),
-                Err(error) => refused = weightier(refused, error),
-            }
-        }
-        Err(refused)
+        self.arenas.iter().find(|arena| arena.contains(claimed))
     }
 }
 
@@ -229,15 +210,26 @@ impl<M: Memory, const COUNT: usize> Regions<M, COUNT> {
 
 // SAFETY: every claim is one of an arena's, borrowed as long as the regions are. Claimed bytes lie in one arena's region, which
 // their address tells, and what is done with them afterwards is done by that arena, or by another over the same header.
-unsafe impl<'a, M: Memory, const N: usize> Allocate<'a> for &'a Regions<M, N> {
+unsafe impl<'a, M: Memory, const N: usize> Claim<'a> for &'a Regions<M, N> {
+    type Origin = &'a Arena<M>;
     const MAX_ALIGN: usize = max_align::<M>();
 
-    fn claim(self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
-        self.first_to_grant(size, |arena| arena.claim(size, align))
-    }
-
-    fn claim_bounded(self, size: usize, align: usize, retries: u32) -> Result<NonNull<u8>, AllocError> {
-        self.first_to_grant(size, |arena| arena.claim_bounded(size, align, retries))
+    /// The first claim that an arena grants, or the refusal that says most.
+    unsafe fn claim(
+        self,
+        size: usize,
+        align: usize,
+        retries: Option<u32>,
+    ) -> Result<Claimed<&'a Arena<M>>, AllocError> {
+        let mut refused = AllocError::Full { requested: size, remaining: 0 };
+        for arena in &self.arenas {
+            // SAFETY: the caller's promises.
+            match unsafe { arena.claim(size, align, retries) } {
+                Ok(claimed) => return Ok(claimed),
+                Err(error) => refused = weightier(refused, error),
+            }
+        }
+        Err(refused)
     }
 
     unsafe fn give_back(self, start: NonNull<u8>, size: usize) {
@@ -247,22 +239,14 @@ unsafe impl<'a, M: Memory, const N: usize> Allocate<'a> for &'a Regions<M, N> {
         }
     }
 
-    unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> bool {
+    unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> Option<Claimed<&'a Arena<M>>> {
         // SAFETY: the caller's promise, for the arena that the bytes were claimed from.
-        self.owner(start).is_some_and(|arena| unsafe { arena.extend(start, old_size, new_size) })
+        unsafe { self.owner(start)?.extend(start, old_size, new_size) }
     }
 
-    fn base(self, claimed: NonNull<u8>) -> NonNull<u8> {
-        self.owner(claimed).map_or(claimed, Arena::base)
-    }
-
-    fn dirty_end(self, claimed: NonNull<u8>) -> Option<usize> {
-        self.owner(claimed)?.dirty_end()
-    }
-
-    fn epoch(self, claimed: NonNull<u8>) -> NonZeroU64 {
-        // No bytes lie nowhere: any arena reads them. Without arenas nobody does: no epoch is this odd number, as no region starts there.
-        self.owner(claimed).or(self.arenas.first()).map_or(NonZeroU64::MAX, Arena::epoch)
+    unsafe fn epoch(self) -> NonZeroU64 {
+        // Any arena reads no bytes. Without arenas nobody does: no epoch is this odd number, as no region starts there.
+        self.arenas.first().map_or(NonZeroU64::MAX, Arena::epoch)
     }
 
     fn remaining(self) -> usize {

@@ -9,10 +9,10 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::address::Address;
-use crate::allocate::{Allocate, refusal, require_stable_alignment};
 use crate::arena::Arena;
 use crate::block::Block;
 use crate::bump::Bump;
+use crate::claim::{Claim, Claimed, Origin, refusal, require_stable_alignment};
 use crate::epoch;
 use crate::error::{AllocError, TryAllocError};
 use crate::forward::forward;
@@ -20,7 +20,7 @@ use crate::handle::Handle;
 use crate::lease::Lease;
 use crate::memory::{Memory, max_align};
 use crate::placement::{STEP, Span, place};
-use crate::protocol;
+use crate::protocol::{self, Unclaimed};
 use crate::sync::Word;
 
 /// Bytes that an arena's scratch marks as soiled ahead of handing them out.
@@ -105,7 +105,9 @@ impl<M: Memory> Arena<M> {
         let base = arena.base().addr().get();
         // What is placed is nothing, at the cursor; what is claimed is all behind it. A damaged cursor leaves nothing.
         let rest = |seen| place(base, seen, limit, 0, 1).map(|Span { start, .. }| Span { start, end: limit });
-        let start = protocol::claim(&arena.header().cursor, rest).map_or(limit, |span| span.start);
+        let cursor = &arena.header().cursor;
+        // ORDERING: Relaxed, only a guess that the exchange verifies.
+        let start = protocol::claim(cursor, cursor.load(Relaxed), rest, None).map_or(limit, |span| span.start);
         // What lies below the peak counts as soiled already, so a scope that takes no more than those before it never leaves
         // the fast path. ORDERING: Relaxed: the claim before this acquired every raise that a give-back below released.
         let soiled = arena.header().peak.load(Relaxed).min(limit) & !(STEP as u32 - 1);
@@ -117,6 +119,32 @@ impl<M: Memory> Arena<M> {
             source: Source::Arena { start: Some(start), end: limit },
             epoch: Cell::new(None),
         }
+    }
+}
+
+impl<M: Memory> Lease<'_, M> {
+    /// A scope whose bytes all go back to the lease at its end.
+    ///
+    /// ```
+    /// # use core::mem::MaybeUninit;
+    /// # use marena_core::Arena;
+    /// # let mut bytes = [MaybeUninit::uninit(); 4096];
+    /// # let arena = Arena::borrowed(&mut bytes)?;
+    /// let mut lease = arena.lease(1024);
+    /// let kept = lease.alloc(1_u64).unwrap();
+    /// for round in 0..1000_u64 {
+    ///     let scratch = lease.scratch();
+    ///     scratch.alloc([round; 16]).unwrap();
+    /// }
+    /// assert_eq!(*kept, 1);
+    /// assert!(arena.used() < 1024);
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn scratch(&mut self) -> Scratch<'_, M> {
+        self.soil();
+        Scratch::of_lease(self)
     }
 }
 
@@ -284,7 +312,8 @@ impl<'s, M: Memory> Scratch<'s, M> {
     fn soil_more(&self, size: usize, align: usize, end: u32) -> Result<(), AllocError> {
         let next = self.position(self.bump.next()) as u32;
         let base = self.arena.base().addr().get();
-        let needed = place(base, next, end, size, align).ok_or_else(|| refusal(size, next, end))?;
+        let needed = place(base, next, end, size, align);
+        let needed = needed.ok_or_else(|| refusal(size, end, None, Unclaimed::NoPlace(next)))?;
         // Some way ahead: marking costs an atomic operation, and soiled bytes must be zeroed when they are reused.
         let soiled = self.position(self.bump.next()) as u32 + self.bump.room() as u32;
         let ahead = soiled.saturating_add(SOILED_AHEAD.max(needed.end - next)).min(end);
@@ -298,25 +327,19 @@ impl<'s, M: Memory> Scratch<'s, M> {
 
 // SAFETY: `claim` hands out bytes of the bump, each once, and they are the scope's until it is dropped; the borrow of the
 // scratch keeps its drop, and inner scopes, away meanwhile.
-unsafe impl<'s, M: Memory> Allocate<'s> for &'s Scratch<'_, M> {
+unsafe impl<'s, M: Memory> Claim<'s> for &'s Scratch<'_, M> {
+    type Origin = Self;
     const MAX_ALIGN: usize = max_align::<M>();
 
     #[inline(always)]
-    fn claim(self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
+    unsafe fn claim(self, size: usize, align: usize, retries: Option<u32>) -> Result<Claimed<Self>, AllocError> {
         require_stable_alignment::<M>(align)?;
-        match self.bump.claim(size, align) {
-            Some(start) => Ok(start),
-            None => self.claim_slowly(size, align, None),
-        }
-    }
-
-    #[inline]
-    fn claim_bounded(self, size: usize, align: usize, retries: u32) -> Result<NonNull<u8>, AllocError> {
-        require_stable_alignment::<M>(align)?;
-        match self.bump.claim(size, align) {
-            Some(start) => Ok(start),
-            None => self.claim_slowly(size, align, Some(retries)),
-        }
+        let start = match self.bump.claim(size, align) {
+            Some(start) => start,
+            None => self.claim_slowly(size, align, retries)?,
+        };
+        // SAFETY: claimed just now.
+        Ok(unsafe { Claimed::new(start, self) })
     }
 
     #[inline]
@@ -327,47 +350,58 @@ unsafe impl<'s, M: Memory> Allocate<'s> for &'s Scratch<'_, M> {
     }
 
     #[inline]
-    unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> bool {
-        if self.bump.extend(start, old_size, new_size) {
-            return true;
-        }
-        if !self.bump.is_last(start, old_size) {
-            return false;
-        }
-        let missing = self.bump.missing(start, new_size);
-        let has_room = match self.source {
-            Source::Arena { end, .. } => self.soil_more(missing, STEP, end).is_ok(),
-            // In a chunk that was replaced, the block's end is not where the scope would go on.
-            Source::Lease(lease) => {
-                self.next_in(lease) == self.bump.next() && self.follow(lease, missing, STEP).is_ok()
+    unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> Option<Claimed<Self>> {
+        if !self.bump.extend(start, old_size, new_size) {
+            if !self.bump.is_last(start, old_size) {
+                return None;
             }
-        };
-        has_room && self.bump.extend(start, old_size, new_size)
-    }
-
-    #[inline(always)]
-    fn base(self, _claimed: NonNull<u8>) -> NonNull<u8> {
-        self.arena.base()
-    }
-
-    #[inline(always)]
-    fn dirty_end(self, _claimed: NonNull<u8>) -> Option<usize> {
-        // Scopes use the same bytes over and over: nothing is known about them.
-        None
+            let missing = self.bump.missing(start, new_size);
+            let has_room = match self.source {
+                Source::Arena { end, .. } => self.soil_more(missing, STEP, end).is_ok(),
+                // In a chunk that was replaced, the block's end is not where the scope would go on.
+                Source::Lease(lease) => {
+                    self.next_in(lease) == self.bump.next() && self.follow(lease, missing, STEP).is_ok()
+                }
+            };
+            if !has_room || !self.bump.extend(start, old_size, new_size) {
+                return None;
+            }
+        }
+        // SAFETY: claimed from this scope before, and just now what lies behind.
+        Some(unsafe { Claimed::new(start, self) })
     }
 
     #[inline]
-    fn epoch(self, _claimed: NonNull<u8>) -> NonZeroU64 {
-        self.epoch.get().unwrap_or_else(|| {
-            let epoch = epoch::draw();
-            self.epoch.set(Some(epoch));
-            epoch
-        })
+    unsafe fn epoch(self) -> NonZeroU64 {
+        Origin::epoch(self)
     }
 
     #[inline]
     fn remaining(self) -> usize {
         Scratch::remaining(self)
+    }
+}
+
+// SAFETY: the base is the arena's, and nothing is said about zeros.
+unsafe impl<M: Memory> Origin for &Scratch<'_, M> {
+    #[inline(always)]
+    fn base(self) -> NonNull<u8> {
+        self.arena.base()
+    }
+
+    #[inline(always)]
+    fn dirty_end(self) -> Option<usize> {
+        // Scopes use the same bytes over and over: nothing is known about them.
+        None
+    }
+
+    #[inline]
+    fn epoch(self) -> NonZeroU64 {
+        self.epoch.get().unwrap_or_else(|| {
+            let epoch = epoch::draw();
+            self.epoch.set(Some(epoch));
+            epoch
+        })
     }
 }
 

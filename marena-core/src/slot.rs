@@ -5,11 +5,11 @@ use core::mem::{self, MaybeUninit, size_of};
 use core::ptr::{self, NonNull};
 use core::slice;
 
-use crate::allocate::Allocate;
+use crate::claim::Claim;
 use crate::error::AllocError;
 
 /// Room for `len` values of `T`, of which the first `filled` are there.
-pub(crate) struct Slot<'a, A: Allocate<'a>, T> {
+pub(crate) struct Slot<'a, A: Claim<'a>, T> {
     arena: A,
     /// INVARIANT: aligned, and valid during `'a` for writes of `len` values by this slot alone.
     start: NonNull<T>,
@@ -19,13 +19,14 @@ pub(crate) struct Slot<'a, A: Allocate<'a>, T> {
     lives: PhantomData<&'a mut [T]>,
 }
 
-impl<'a, A: Allocate<'a>, T> Slot<'a, A, T> {
+impl<'a, A: Claim<'a>, T> Slot<'a, A, T> {
     /// Claims room for `len` values. No bytes are claimed for values of no bytes.
     #[inline]
     pub(crate) fn claim(arena: A, len: usize) -> Result<Self, AllocError> {
         let start = match size_of::<T>().checked_mul(len) {
             Some(0) => NonNull::dangling(),
-            Some(size) => arena.claim(size, align_of::<T>())?.cast(),
+            // SAFETY: an alignment is a power of two, and the size is not 0.
+            Some(size) => unsafe { arena.claim(size, align_of::<T>(), None) }?.start().cast(),
             None => return Err(AllocError::TooLarge { requested: usize::MAX }),
         };
         Ok(Self { arena, start, len, filled: 0, lives: PhantomData })
@@ -107,7 +108,7 @@ impl<'a, A: Allocate<'a>, T> Slot<'a, A, T> {
     }
 }
 
-impl<'a, A: Allocate<'a>, T> Drop for Slot<'a, A, T> {
+impl<'a, A: Claim<'a>, T> Drop for Slot<'a, A, T> {
     /// An initialiser failed or panicked: the values that are there go, then their room.
     fn drop(&mut self) {
         let values = ptr::slice_from_raw_parts_mut(self.start.as_ptr(), self.filled);

@@ -41,7 +41,7 @@ use core::fmt;
 /// assert_eq!(serde_json::from_str::<Stats>(&json).unwrap(), arena.stats());
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Stats {

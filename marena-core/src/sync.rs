@@ -2,7 +2,9 @@
 
 use core::sync::atomic::Ordering;
 
-pub(crate) use portable_atomic::AtomicU32;
+/// The atomic word of every memory that ships: portable-atomic's, so that implementors of
+/// [`Memory`](crate::Memory) need no crate and version of their own.
+pub use portable_atomic::AtomicU32;
 
 /// One atomic `u32` of an arena's header.
 ///

@@ -89,7 +89,7 @@ fn a_refusal_names_the_most_that_one_arena_has_left_and_changes_nothing() {
 fn a_failed_initialiser_gives_its_slot_back_to_the_arena_it_came_from() {
     let (mut first, mut second) = (bytes(256), bytes(1024));
     let regions = regions([&mut first, &mut second]);
-    let failed = regions.try_alloc_with(|| Err::<[u8; 512], _>("no"));
+    let failed = regions.alloc_try_with(|| Err::<[u8; 512], _>("no"));
     assert!(failed.is_err());
     assert_eq!(regions.stats().used, 0);
     assert_eq!(regions.stats().high_water, 512);

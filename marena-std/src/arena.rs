@@ -1,18 +1,15 @@
-//! The arena: the core's over memory of its own, and what only that memory can do.
+//! The arena: the core's, over memory of its own.
 
-use std::ops::Deref;
-
-use marena_core::{ARENA_MIN_ADDRESS, Scratch};
+use marena_core::Reserve;
 
 use crate::builder::Builder;
 use crate::error::Error;
 use crate::memory::{CAPACITY_LIMIT, OwnedMemory};
 
-/// A lock-free bump allocator over memory of its own: [`marena_core::Arena`], to which it derefs, over [`OwnedMemory`].
+/// A lock-free bump allocator over memory of its own: [`marena_core::Arena`] in [`OwnedMemory`].
 ///
-/// All that allocates and reads is the core's: [`allocate`](marena_core::Arena::allocate),
-/// [`alloc`](marena_core::Arena::alloc), [`view`](marena_core::Arena::view) and so on. **Values placed in an arena are not
-/// dropped**, neither by a reset nor at its end: their memory comes back, their destructors do not run.
+/// **Values placed in an arena are not dropped**, neither by a reset nor at its end: their memory comes back, their
+/// destructors do not run.
 ///
 /// # Examples
 ///
@@ -41,142 +38,41 @@ use crate::memory::{CAPACITY_LIMIT, OwnedMemory};
 /// arena.reset();
 /// *number += 1;
 /// ```
-#[derive(Debug)]
-pub struct Arena {
-    core: marena_core::Arena<OwnedMemory>,
-}
+///
+/// The capacity is rounded up to a multiple of [`ARENA_PAGESIZE`](crate::ARENA_PAGESIZE), and has a limit:
+///
+/// ```
+/// use marena_std::{Arena, Error};
+/// assert_eq!(Arena::with_capacity(1024)?.capacity(), 65_536);
+/// let too_much = Arena::with_capacity(Arena::MAX_CAPACITY + 1);
+/// assert!(matches!(too_much, Err(Error::CapacityTooLarge { limit: Arena::MAX_CAPACITY, .. })));
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// [`builder`](marena_core::Arena::builder) sets how the memory is provided, and [`trim`](marena_core::Arena::trim) gives
+/// it back after a burst:
+///
+/// ```
+/// use marena_std::Arena;
+/// let mut arena = Arena::builder().capacity(1 << 20).huge_pages(true).build()?;
+/// let kept = arena.insert(7)?;
+/// arena.trim()?;
+/// assert_eq!(arena.get(kept), Some(&7));
+/// # Ok::<(), marena_std::Error>(())
+/// ```
+pub type Arena = marena_core::Arena<OwnedMemory>;
 
-impl Arena {
-    /// The largest capacity, in bytes: 2^31, on 32-bit targets 2^31 - 65,536.
-    ///
-    /// ```
-    /// use marena_std::{Arena, Error};
-    /// let refused = Arena::with_capacity(Arena::MAX_CAPACITY + 1);
-    /// assert!(matches!(refused, Err(Error::CapacityTooLarge { limit: Arena::MAX_CAPACITY, .. })));
-    /// ```
-    pub const MAX_CAPACITY: usize = CAPACITY_LIMIT;
+impl Reserve for OwnedMemory {
+    type Error = Error;
+    type Builder<'b> = Builder<'b>;
+    const MAX_CAPACITY: usize = CAPACITY_LIMIT;
 
-    /// An arena of `capacity` bytes, rounded up to a multiple of [`ARENA_PAGESIZE`](crate::ARENA_PAGESIZE); 128 of them are its
-    /// header.
-    ///
-    /// Address space is reserved; memory is used from the first touch of each page on.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::ZeroCapacity`], [`Error::CapacityTooLarge`] and [`Error::OutOfAddressSpace`].
-    ///
-    /// ```
-    /// use marena_std::Arena;
-    /// let arena = Arena::with_capacity(1024)?;
-    /// assert_eq!(arena.capacity(), 65_536);
-    /// assert_eq!(arena.remaining(), 65_536 - 128);
-    /// # Ok::<(), marena_std::Error>(())
-    /// ```
-    pub fn with_capacity(capacity: usize) -> Result<Self, Error> {
-        Self::builder().capacity(capacity).build()
+    fn reserve(capacity: usize) -> Result<Self, Error> {
+        Self::reserve(capacity)
     }
 
-    /// An arena with more to say about its memory than the capacity.
-    ///
-    /// ```
-    /// use marena_std::Arena;
-    /// let arena = Arena::builder().capacity(1 << 20).huge_pages(true).build()?;
-    /// # let _ = arena;
-    /// # Ok::<(), marena_std::Error>(())
-    /// ```
-    pub fn builder<'p>() -> Builder<'p> {
-        Builder::default()
-    }
-
-    pub(crate) fn in_memory(memory: OwnedMemory) -> Result<Self, Error> {
-        Ok(Self { core: marena_core::Arena::new(memory)? })
-    }
-
-    /// Takes everything back, in constant time: the arena is empty, and handles from before are stale.
-    ///
-    /// Values are not dropped. Pages stay with the arena; [`trim`](Self::trim) returns them.
-    ///
-    /// ```
-    /// use marena_std::Arena;
-    /// let mut arena = Arena::with_capacity(1024)?;
-    /// let handle = arena.insert(7)?;
-    /// arena.reset();
-    /// assert_eq!(arena.get(handle), None);
-    /// assert_eq!(*arena.allocate(8)?, [0; 8]);
-    /// # Ok::<(), marena_std::Error>(())
-    /// ```
-    #[inline]
-    pub fn reset(&mut self) {
-        self.core.reset();
-    }
-
-    /// [`reset`](Self::reset), and overwrites every byte that was ever handed out with zeros. Takes time in proportion to
-    /// [`Stats::high_water`](crate::Stats::high_water).
-    ///
-    /// ```
-    /// use marena_std::Arena;
-    /// let mut arena = Arena::with_capacity(1024)?;
-    /// arena.alloc_str("secret")?;
-    /// arena.wipe();
-    /// assert_eq!(arena.stats().high_water, 0);
-    /// # Ok::<(), marena_std::Error>(())
-    /// ```
-    pub fn wipe(&mut self) {
-        self.core.wipe();
-    }
-
-    /// A scope over all that the arena has left; everything in it goes back at its end.
-    ///
-    /// ```
-    /// let mut arena = marena_std::Arena::with_capacity(1 << 20)?;
-    /// for round in 0..100_u8 {
-    ///     let scratch = arena.scratch();
-    ///     scratch.alloc_slice_fill_with(500_000, |_| round)?;
-    /// }
-    /// assert_eq!(arena.used(), 0);
-    /// # Ok::<(), marena_std::Error>(())
-    /// ```
-    #[must_use]
-    #[inline]
-    pub fn scratch(&mut self) -> Scratch<'_, OwnedMemory> {
-        self.core.scratch()
-    }
-
-    /// Gives the pages that lie wholly past the cursor back to the system, which provides them anew when they are touched again;
-    /// the number of bytes offered to it.
-    ///
-    /// What is allocated stays as it is, under its handles and addresses; with a [`reset`](Self::reset) first, nearly everything
-    /// goes back. Linux takes the pages at once, other Unix systems when they need them, Windows not at all: the answer is 0
-    /// there.
-    ///
-    /// No substitute for [`wipe`](Self::wipe): where the system does not take the pages, their bytes stay.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Trim`] where the system refuses, as it does for locked memory. The arena is unchanged then.
-    ///
-    /// ```
-    /// use marena_std::Arena;
-    /// let mut arena = Arena::with_capacity(1 << 20)?;
-    /// let kept = arena.insert(7)?;
-    /// arena.trim()?;
-    /// assert_eq!(arena.get(kept), Some(&7));
-    /// # Ok::<(), marena_std::Error>(())
-    /// ```
-    pub fn trim(&mut self) -> Result<usize, Error> {
-        let kept = ARENA_MIN_ADDRESS as usize + self.core.used();
-        // SAFETY: behind the header and the used bytes nothing is handed out, and `&mut self` keeps others from claiming
-        // meanwhile. The arena counts on zeros only past its peak, and those stay zero; below, it zeroes what it hands out.
-        unsafe { self.core.memory().give_back_past(kept) }
-    }
-}
-
-/// Shared only: what needs the arena exclusively is this type's own, so that the memory can take part in it.
-impl Deref for Arena {
-    type Target = marena_core::Arena<OwnedMemory>;
-
-    #[inline]
-    fn deref(&self) -> &Self::Target {
-        &self.core
+    unsafe fn give_back_past(&self, kept: usize) -> Result<usize, Error> {
+        // SAFETY: the caller's promise.
+        unsafe { self.give_back_past(kept) }
     }
 }

@@ -95,7 +95,7 @@ impl<'p> Builder<'p> {
     /// # Ok::<(), marena_std::Error>(())
     /// ```
     pub fn build(mut self) -> Result<Arena, Error> {
-        Arena::in_memory(self.memory(0, 1)?)
+        Ok(Arena::new(self.memory(0, 1)?)?)
     }
 
     /// Makes a pool of `arenas` arenas, each with these settings.

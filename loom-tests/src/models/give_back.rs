@@ -2,9 +2,10 @@
 
 use std::alloc::Layout;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::NonNull;
 use std::sync::Arc;
 
-use marena_core::Allocate;
+use marena_core::{AllocError, Claim};
 
 use crate::{Fault, LoomMemory, Model, Scene, Start, Witness, spawn};
 
@@ -42,14 +43,20 @@ fn initialiser_that_panics<F: Fault>(scene: &Owned<F>) {
     assert!(!matches!(outcome, Ok(Ok(_))), "an initialiser that panics makes no slice");
 }
 
+/// Claims `size` bytes, more than 0, through what every claim goes through.
+pub(super) fn claim<'a>(memory: impl Claim<'a>, size: usize) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: 8 is a power of two, and no model claims 0 bytes.
+    unsafe { memory.claim(size, 8, None) }.map(|claimed| claimed.start())
+}
+
 /// Claims, dirties and gives back `size` bytes, through what every give-back of the arena goes through.
 pub(super) fn claim_and_give_back<F: Fault>(scene: &Owned<F>, size: usize) {
-    let Ok(start) = Allocate::claim(&**scene, size, 8) else { return };
+    let Ok(start) = claim(&**scene, size) else { return };
     scene.witness().written(start.as_ptr(), size);
     // SAFETY: just claimed.
     unsafe { start.write_bytes(0xEE, size) };
     // SAFETY: the whole claim, never published, not used again.
-    unsafe { Allocate::give_back(&**scene, start, size) };
+    unsafe { Claim::give_back(&**scene, start, size) };
 }
 
 /// What a panicking initialiser made is gone, and its bytes zero, before another claim gets them.
@@ -70,7 +77,7 @@ pub fn a_failing_initialiser_gives_back_against_a_claim<F: Fault>() -> Model {
     Model::unbounded("failing initialiser against claim", || {
         let scene = scene::<F>(64, Start::Zeroed);
         let other = spawn(&scene, |scene| scene.claims(&[8, 8], 1));
-        let failed = scene.try_alloc_with(|| Err::<u64, _>("no value"));
+        let failed = scene.alloc_try_with(|| Err::<u64, _>("no value"));
         assert!(failed.is_err());
         assert_eq!(other.join().unwrap(), 2);
         assert!(scene.used() == 16 || scene.used() == 24, "{} used", scene.used());
@@ -84,7 +91,7 @@ pub fn a_failing_initialiser_after_a_join_leaves_nothing<F: Fault>() -> Model {
         let other = spawn(&scene, |scene| scene.claims(&[8], 1));
         scene.claims(&[8], 2);
         other.join().unwrap();
-        let failed = scene.try_alloc_with(|| Err::<u64, _>("no value"));
+        let failed = scene.alloc_try_with(|| Err::<u64, _>("no value"));
         assert!(failed.is_err());
         assert_eq!(scene.used(), 16);
     })
@@ -96,7 +103,7 @@ pub fn a_reentrant_failing_initialiser_keeps_what_it_allocated<F: Fault>() -> Mo
         let scene = scene::<F>(64, Start::Zeroed);
         let other = spawn(&scene, |scene| scene.claims(&[8], 1));
         let mut inner = None;
-        let failed = scene.try_alloc_with(|| {
+        let failed = scene.alloc_try_with(|| {
             inner = scene.claim(8, 2);
             Err::<u64, _>("no value")
         });

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use marena_core::{Allocate, Arena, Lease};
+use marena_core::{Arena, Claim, Lease};
 
-use crate::models::give_back::claim_and_give_back;
+use crate::models::give_back::{claim, claim_and_give_back};
 use crate::{Fault, LoomMemory, Model, Scene, SharedMemory, Start, Witness, spawn};
 
 type Owned<F> = Scene<LoomMemory<F>>;
@@ -25,12 +25,12 @@ fn lease_and_claim<F: Fault>(scene: &Owned<F>, sizes: &[usize], mark: u8) {
 
 /// Claims bytes from a lease, dirties them and gives them back to it.
 fn soil_lease<F: Fault>(scene: &Owned<F>, lease: &Lease<'_, LoomMemory<F>>, size: usize) {
-    let start = Allocate::claim(lease, size, 8).unwrap();
+    let start = claim(lease, size).unwrap();
     scene.witness().written(start.as_ptr(), size);
     // SAFETY: just claimed.
     unsafe { start.write_bytes(0xEE, size) };
     // SAFETY: the whole claim, never published, not used again.
-    unsafe { Allocate::give_back(lease, start, size) };
+    unsafe { Claim::give_back(lease, start, size) };
 }
 
 /// All that is left is zero and nobody's.
@@ -122,9 +122,9 @@ pub fn growing_in_place_is_disjoint_from_a_claim<F: Fault>() -> Model {
     Model::unbounded("growth against claim", || {
         let scene = scene::<F>(64);
         let other = spawn(&scene, |scene| scene.claims(&[8, 8], 1));
-        let start = Allocate::claim(&**scene, 8, 8).unwrap();
+        let start = claim(&**scene, 8).unwrap();
         // SAFETY: the whole claim, never published.
-        let grown = unsafe { Allocate::extend(&**scene, start, 8, 24) };
+        let grown = unsafe { scene.extend(start, 8, 24) }.is_some();
         let len = if grown { 24 } else { 8 };
         scene.witness().written(start.as_ptr(), len);
         // SAFETY: claimed above.
@@ -140,9 +140,9 @@ pub fn two_growing_blocks_stay_disjoint<F: Fault>() -> Model {
     Model::unbounded("growth against growth", || {
         let scene = scene::<F>(64);
         let grow = |scene: &Owned<F>| {
-            let start = Allocate::claim(&**scene, 8, 8).unwrap();
+            let start = claim(&**scene, 8).unwrap();
             // SAFETY: the whole claim, never published.
-            let grown = unsafe { Allocate::extend(&**scene, start, 8, 16) };
+            let grown = unsafe { scene.extend(start, 8, 16) }.is_some();
             let len = if grown { 16 } else { 8 };
             scene.witness().written(start.as_ptr(), len);
             scene.witness().written(start.as_ptr(), len);
@@ -158,10 +158,10 @@ pub fn two_growing_blocks_stay_disjoint<F: Fault>() -> Model {
 pub fn growth_acquires_what_was_given_back_behind_it<F: Fault>() -> Model {
     Model::unbounded("growth against give-back", || {
         let scene = scene::<F>(64);
-        let start = Allocate::claim(&**scene, 8, 8).unwrap();
+        let start = claim(&**scene, 8).unwrap();
         let other = spawn(&scene, |scene| claim_and_give_back(scene, 16));
         // SAFETY: the whole claim, never published.
-        if unsafe { Allocate::extend(&**scene, start, 8, 24) } {
+        if unsafe { scene.extend(start, 8, 24) }.is_some() {
             scene.witness().written(start.as_ptr(), 24);
         }
         other.join().unwrap();

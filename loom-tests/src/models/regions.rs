@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use marena_core::{Allocate, Arena, Memory, Regions};
+use marena_core::{Arena, Claim, Memory, Regions};
 
+use crate::models::give_back::claim;
 use crate::{Fault, LoomMemory, Model, Witness, spawn};
 
 /// Regions with room for 24 and for 64 bytes, and the witnesses of their bytes.
@@ -63,12 +64,12 @@ pub fn bytes_go_back_to_their_own_region_against_a_claim<F: Fault>() -> Model {
     Model::unbounded("give-back to a region against claims", || {
         let banks = Banks::<F>::new();
         let other = spawn(&banks, |banks| banks.claims(&[8, 16], 1));
-        let start = Allocate::claim(&banks.regions, 16, 8).unwrap();
+        let start = claim(&banks.regions, 16).unwrap();
         banks.written(start.as_ptr(), 16);
         // SAFETY: just claimed.
         unsafe { start.write_bytes(0xEE, 16) };
         // SAFETY: the whole claim, never published, not used again.
-        unsafe { Allocate::give_back(&banks.regions, start, 16) };
+        unsafe { Claim::give_back(&banks.regions, start, 16) };
         other.join().unwrap();
         let used = banks.regions.stats().used;
         assert!(used == 24 || used == 40, "{used} used");

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use marena_core::Tickets;
-
 use crate::fault::Leaping;
+use crate::tickets::Tickets;
 use crate::{Fault, LoomWord, Model, spawn};
 
 fn draws<F: Fault>(tickets: &Tickets<LoomWord<F>>, count: usize) -> Vec<u64> {

@@ -173,7 +173,7 @@ fuzz_target!(|input: (u16, u8, Vec<Step>)| {
                 }
             }
             Step::FailingInit(size) => {
-                let failed = arena.try_alloc_with(|| if size > 0 { Err(size) } else { Ok([mark; 40]) });
+                let failed = arena.alloc_try_with(|| if size > 0 { Err(size) } else { Ok([mark; 40]) });
                 match failed {
                     Ok(place) => life.add(place.as_ptr().addr(), 40, 1, region),
                     Err(_) => assert_eq!(arena.used(), used),

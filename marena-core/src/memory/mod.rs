@@ -2,12 +2,14 @@
 
 mod borrowed;
 mod raw;
+mod reserve;
 mod static_memory;
 
 use core::ptr::NonNull;
 
 pub use borrowed::BorrowedMemory;
 pub use raw::RawMemory;
+pub use reserve::Reserve;
 pub use static_memory::StaticMemory;
 
 use crate::error::MemoryError;

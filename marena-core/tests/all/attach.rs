@@ -141,7 +141,7 @@ fn exercise(arena: &Arena<RawMemory>, base: usize) {
     if let Ok(block) = arena.lease(64).allocate(24) {
         assert!(inside(block.as_ptr().addr(), 24));
     }
-    let _ = arena.try_alloc_with(|| Err::<[u64; 4], _>("given back"));
+    let _ = arena.alloc_try_with(|| Err::<[u64; 4], _>("given back"));
     for raw in [128 << 32 | 896, 1016 << 32 | 8, 128 << 32, 1 << 63] {
         if let Some(bytes) = Address::from_raw(raw).and_then(|address| arena.view_ptr(address)) {
             assert!(inside(bytes.addr().get(), bytes.len()));

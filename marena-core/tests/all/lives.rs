@@ -43,7 +43,7 @@ fn figures_follow_what_was_allocated_reset_and_wiped() {
     assert_eq!(figures(&arena), (0, 208, 0));
     arena.allocate(8).unwrap();
     assert_eq!(figures(&arena), (8, 208, 0));
-    arena.try_alloc_with(|| Err::<[u64; 100], _>(())).unwrap_err();
+    arena.alloc_try_with(|| Err::<[u64; 100], _>(())).unwrap_err();
     assert_eq!(figures(&arena), (8, 808, 0), "what was handed out and came back counts");
     arena.wipe();
     assert_eq!(figures(&arena), (0, 0, 0));
@@ -78,7 +78,7 @@ fn a_request_that_fits_the_arena_fits_through_a_lease_whatever_its_chunk() {
         let arena = zeroed_arena(4096);
         let lease = arena.lease(chunk);
         lease.allocate(8).unwrap();
-        let rest = marena_core::Allocate::remaining(&lease);
+        let rest = lease.remaining();
         assert_eq!(lease.allocate(rest).unwrap().len(), rest, "chunk {chunk}");
         assert_eq!(arena.remaining(), 0, "chunk {chunk}");
         lease.allocate(1).unwrap_err();

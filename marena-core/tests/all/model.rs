@@ -336,7 +336,7 @@ impl Checked<'_> {
                 let outcome = self.arena.alloc_slice_uninit::<u64>(len).map(|_| ());
                 if outcome.is_ok() {
                     let now = self.arena.used();
-                    let failed = self.arena.try_alloc_with(|| Err::<[u64; 4], _>(()));
+                    let failed = self.arena.alloc_try_with(|| Err::<[u64; 4], _>(()));
                     assert!(failed.is_err());
                     assert_eq!(self.arena.used(), now);
                     self.reached.gave_back += 1;

@@ -136,7 +136,7 @@ fn give_backs_and_claims_of_several_threads_leave_zero_blocks_and_no_overlap() {
             scope.spawn(move || {
                 let mut blocks = Vec::new();
                 for round in 0..rounds() / 2 {
-                    let failed = arena.try_alloc_with(|| Err::<[u64; 4], _>(()));
+                    let failed = arena.alloc_try_with(|| Err::<[u64; 4], _>(()));
                     assert!(failed.is_err());
                     let text = arena.alloc_fmt(format_args!("{thread}-{round}")).unwrap();
                     let mut block = arena.allocate(size(thread, round)).unwrap();

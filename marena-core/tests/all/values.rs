@@ -39,7 +39,7 @@ fn values_of_every_form_are_where_they_were_put() {
     let arena = zeroed_arena(4096);
     let number = arena.alloc(1_u64).unwrap();
     let made = arena.alloc_with(|| [2_u16; 3]).unwrap();
-    let tried = arena.try_alloc_with(|| Ok::<_, ()>(3_i8)).unwrap();
+    let tried = arena.alloc_try_with(|| Ok::<_, ()>(3_i8)).unwrap();
     let written = arena.alloc_uninit::<u32>().unwrap().write(4);
     let copied = arena.alloc_slice_copy(&[5_u8; 5]).unwrap();
     let cloned = arena.alloc_slice_clone(&[Cell::new(6)]).unwrap();
@@ -75,7 +75,7 @@ fn an_initialiser_is_not_called_where_the_arena_refuses() {
     let never = || -> [u64; 2] { unreachable!("no room for it") };
     arena.alloc_with(never).unwrap_err();
     assert!(matches!(
-        arena.try_alloc_with(|| Ok::<_, ()>(never())),
+        arena.alloc_try_with(|| Ok::<_, ()>(never())),
         Err(TryAllocError::Alloc(AllocError::Full { .. }))
     ));
     arena.alloc_slice_fill_with(2, |_| never()).unwrap_err();
@@ -88,7 +88,7 @@ fn an_initialiser_that_panics_or_fails_leaves_the_arena_as_it_was() {
     arena.allocate(8).unwrap();
     panics(|| arena.alloc_with(|| -> u64 { panic_quietly() }).map(|value| *value));
     assert_eq!(arena.used(), 8);
-    let failed = arena.try_alloc_with(|| Err::<[u64; 8], _>("reason"));
+    let failed = arena.alloc_try_with(|| Err::<[u64; 8], _>("reason"));
     assert_eq!(failed, Err(TryAllocError::Init("reason")));
     assert_eq!(arena.used(), 8);
 }
@@ -104,7 +104,7 @@ fn an_initialiser_may_allocate_in_the_same_arena_and_keeps_what_it_allocated() {
     assert_eq!((*outer.unwrap(), inner.as_deref()), (5, Some("inner")));
 
     let kept = Cell::new(None);
-    let failed = arena.try_alloc_with(|| {
+    let failed = arena.alloc_try_with(|| {
         kept.set(arena.insert(9_u64).ok());
         Err::<u64, _>(())
     });
@@ -117,8 +117,8 @@ fn an_initialiser_may_allocate_in_the_same_arena_and_keeps_what_it_allocated() {
 #[test]
 fn initialisers_nested_in_initialisers_give_back_in_order() {
     let arena = zeroed_arena(1024);
-    let failed = arena.try_alloc_with(|| {
-        let failed = arena.try_alloc_with(|| {
+    let failed = arena.alloc_try_with(|| {
+        let failed = arena.alloc_try_with(|| {
             panics(|| arena.alloc_with(|| -> u64 { panic_quietly() }).map(|value| *value));
             Err::<u64, _>(1)
         });

@@ -161,7 +161,7 @@ impl<'x, A: Source<'x>> Holdings<'x, A> {
             }));
             panicked.is_ok()
         } else {
-            let failed = source.try_alloc_with(|| -> Result<[u64; 9], ()> {
+            let failed = source.alloc_try_with(|| -> Result<[u64; 9], ()> {
                 take();
                 Err(())
             });

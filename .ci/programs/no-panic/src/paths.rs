@@ -28,7 +28,7 @@ fn allocate<'a>(memory: impl Allocate<'a>, number: usize) {
     black_box(memory.alloc(number)).ok();
     black_box(memory.alloc(())).ok();
     black_box(memory.alloc_with(|| black_box(number))).ok();
-    black_box(memory.try_alloc_with(|| if black_box(number) == 7 { Err(7) } else { Ok(number) })).ok();
+    black_box(memory.alloc_try_with(|| if black_box(number) == 7 { Err(7) } else { Ok(number) })).ok();
     black_box(memory.alloc_uninit::<[u64; 9]>()).ok();
     black_box(memory.alloc_slice_uninit::<[u16; 3]>(number)).ok();
     let source = black_box(&[1_u32, 2, 3][..]);

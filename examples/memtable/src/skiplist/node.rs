@@ -18,12 +18,11 @@
 
 use std::alloc::Layout;
 use std::marker::PhantomData;
-use std::ops::Deref;
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use marena_std::marena_core::{self, Memory};
+use marena_std::marena_core::Memory;
 use marena_std::{ARENA_MAX_ALLOC_SIZE, AllocError, Arena, OwnedMemory, PoolGuard, Stats};
 use portable_atomic::AtomicU64;
 
@@ -41,8 +40,8 @@ const END: u64 = (u32::MAX as u64) << 32;
 ///
 /// # Safety
 ///
-/// It derefs to the same arena all its life, and that arena is not reset before its end.
-pub(crate) unsafe trait Home: Deref<Target = marena_core::Arena<OwnedMemory>> + Send + Sync {}
+/// It refers to the same arena all its life, and that arena is not reset before its end.
+pub(crate) unsafe trait Home: AsRef<Arena> + Send + Sync {}
 
 // SAFETY: it owns its arena; a reset takes `&mut`, which a `Nodes` gives nobody.
 unsafe impl Home for Arena {}
@@ -70,14 +69,14 @@ unsafe impl<A: Home> Sync for Nodes<A> {}
 impl<A: Home> Nodes<A> {
     /// A head in an arena.
     pub(super) fn new(arena: A) -> Result<Self, AllocError> {
-        let base = arena.memory().region().cast();
+        let base = arena.as_ref().memory().region().cast();
         let mut nodes = Self { arena, base, head: 0 };
         nodes.head = nodes.make_head()?;
         Ok(nodes)
     }
 
     pub(super) fn stats(&self) -> Stats {
-        self.arena.stats()
+        self.arena.as_ref().stats()
     }
 
     /// The head's top level. The head precedes all nodes; its record is empty.
@@ -105,7 +104,7 @@ impl<A: Home> Nodes<A> {
         let size = words * WORD + key_len + tail_len;
         let layout = Layout::from_size_align(size, WORD).map_err(|_| AllocError::TooLarge { requested: size })?;
 
-        let start = self.arena.allocate_layout(layout)?.cast::<u64>();
+        let start = self.arena.as_ref().allocate_layout(layout)?.cast::<u64>();
         let word_at = |index: usize| {
             // SAFETY: the caller's index is below `words`, so it is in the claim.
             unsafe { start.add(index) }

@@ -1,0 +1,95 @@
+//! Memory that can be had by its size.
+
+use super::ExclusiveMemory;
+use crate::error::MemoryError;
+
+/// Memory that can be had by its size: from an operating system, a kernel's page allocator, a heap.
+///
+/// [`Arena::with_capacity`](crate::Arena::with_capacity), [`Arena::builder`](crate::Arena::builder) and
+/// [`Arena::trim`](crate::Arena::trim) are there for arenas in such memory. `marena-std`'s `Arena` is one.
+///
+/// # Examples
+///
+/// ```
+/// use core::ptr::NonNull;
+/// use marena_core::{Arena, AtomicU32, ExclusiveMemory, Memory, MemoryError, Reserve};
+/// use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+///
+/// struct Heap(NonNull<[u8]>);
+///
+/// // SAFETY: `reserve` allocates the bytes, and only dropping the value frees them.
+/// unsafe impl Memory for Heap {
+///     type Word = AtomicU32;
+///     fn region(&self) -> NonNull<[u8]> {
+///         self.0
+///     }
+/// }
+/// // SAFETY: nobody else has the pointer, and the value is not `Clone`.
+/// unsafe impl ExclusiveMemory for Heap {}
+///
+/// impl Heap {
+///     fn layout(capacity: usize) -> Layout {
+///         Layout::from_size_align(capacity, 128).expect("a capacity that `reserve` has checked")
+///     }
+/// }
+///
+/// impl Reserve for Heap {
+///     type Error = MemoryError;
+///     /// There is nothing to set but the capacity.
+///     type Builder<'b> = ();
+///     const MAX_CAPACITY: usize = 1 << 30;
+///
+///     fn reserve(capacity: usize) -> Result<Self, MemoryError> {
+///         if capacity > Self::MAX_CAPACITY {
+///             return Err(MemoryError::TooLarge { limit: Self::MAX_CAPACITY, len: capacity });
+///         }
+///         let layout = Self::layout(capacity.max(136));
+///         // SAFETY: the size is not 0.
+///         let start = NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
+///         Ok(Self(NonNull::slice_from_raw_parts(start, layout.size())))
+///     }
+/// }
+///
+/// impl Drop for Heap {
+///     fn drop(&mut self) {
+///         // SAFETY: allocated by `reserve` with this layout.
+///         unsafe { dealloc(self.0.cast().as_ptr(), Self::layout(self.0.len())) };
+///     }
+/// }
+///
+/// let arena = Arena::<Heap>::with_capacity(4096)?;
+/// assert_eq!(arena.remaining(), 4096 - 128);
+/// # Ok::<(), MemoryError>(())
+/// ```
+pub trait Reserve: ExclusiveMemory + Sized {
+    /// Why there is no such memory.
+    type Error: From<MemoryError>;
+
+    /// The settings of memory to be, at their defaults.
+    type Builder<'b>: Default;
+
+    /// The largest capacity, in bytes.
+    const MAX_CAPACITY: usize;
+
+    /// Returns fresh memory of at least `capacity` bytes.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none of this size.
+    fn reserve(capacity: usize) -> Result<Self, Self::Error>;
+
+    /// Offers the memory past the region's first `kept` bytes to where it came from, which provides it anew when it is
+    /// touched. Returns the number of bytes offered: 0 for memory that cannot do this.
+    ///
+    /// # Errors
+    ///
+    /// Where the memory could not be taken back. Nothing has changed then.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else uses those bytes meanwhile, or relies on their values afterwards: each is what it was, or zero.
+    unsafe fn give_back_past(&self, kept: usize) -> Result<usize, Self::Error> {
+        let _ = kept;
+        Ok(0)
+    }
+}

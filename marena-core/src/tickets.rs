@@ -1,0 +1,84 @@
+//! Distinct numbers to 2^63 from two 32-bit words.
+//!
+//! A file of its own, so that the models of `loom-tests` include it as it is.
+
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+
+use crate::sync::Word;
+
+/// A dispenser of distinct numbers, made of two words so that it needs no wide atomics.
+///
+/// `low` counts. `halves` counts how often `low` passed a multiple of 2^31. Right unless 2^31 tickets are being drawn at once.
+#[derive(Debug)]
+pub(crate) struct Tickets<W> {
+    low: W,
+    halves: W,
+}
+
+impl<W> Tickets<W> {
+    /// A dispenser that goes on from these two words.
+    pub(crate) const fn from_words(low: W, halves: W) -> Self {
+        Self { low, halves }
+    }
+}
+
+impl<W: Word> Tickets<W> {
+    /// A number, even, that no other call returns. Lock-free: a round fails only when another draw succeeded.
+    pub(crate) fn draw(&self) -> u64 {
+        loop {
+            // ORDERING: Acquire pairs with the exchange on `halves`: the count read from `low` next is no older.
+            let before = self.halves.load(Acquire);
+            let count = self.count();
+            let half = if before & 1 == count >> 31 {
+                before
+            } else {
+                // The draw that finds the parity wrong is past a multiple of 2^31 that `halves` does not know yet.
+                let next = before.wrapping_add(1);
+                // ORDERING: AcqRel: acquires what led to the value replaced, releases the count that made it due. A lost
+                // race is as good as a won one, so the outcome is looked at below and not here.
+                let _ = self.halves.compare_exchange(before, next, AcqRel, Relaxed);
+                next
+            };
+            // ORDERING: Acquire, as above.
+            let after = self.halves.load(Acquire);
+            if after == before || after == half {
+                return ((u64::from(half) << 31) | u64::from(count & (u32::MAX >> 1))) << 1;
+            }
+            // 2^31 draws or more passed since `before` was read: this count's half is not known any more.
+        }
+    }
+
+    /// Adds one to `low`; the old value.
+    fn count(&self) -> u32 {
+        // ORDERING: Relaxed, a guess that the exchange verifies.
+        let mut seen = self.low.load(Relaxed);
+        loop {
+            // ORDERING: AcqRel: draws are ordered through `low`, so that one behind a multiple of 2^31 sees what the
+            // draws before it did to `halves`.
+            match self.low.compare_exchange_weak(seen, seen.wrapping_add(1), AcqRel, Relaxed) {
+                Ok(old) => return old,
+                Err(found) => seen = found,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::AtomicU32;
+
+    #[test]
+    fn tickets_are_distinct_even_and_rising_across_both_half_wraps() {
+        for (low, halves) in [(u32::MAX >> 1, 0), (u32::MAX, 1), (u32::MAX - 3, 5)] {
+            let tickets = Tickets::from_words(AtomicU32::new(low - 2), AtomicU32::new(halves));
+            let mut last = 0;
+            for _ in 0..8 {
+                let ticket = tickets.draw();
+                assert!(ticket > last, "{ticket} after {last} from {low} and {halves}");
+                assert_eq!(ticket % 2, 0);
+                last = ticket;
+            }
+        }
+    }
+}
