@@ -144,6 +144,8 @@ mod api2 {
 
     use super::*;
     use crate::lease::Lease;
+    use crate::memory::ExclusiveMemory;
+    use crate::pool::PoolGuard;
     use crate::regions::Regions;
     use crate::scratch::Scratch;
 
@@ -243,6 +245,19 @@ let arena = Arena::borrowed(&mut bytes)?;
 let mut numbers = Vec::new_in(&arena);
 numbers.extend(0..100_u32);
 assert!(arena.used() >= 400);
+# Ok::<(), marena_core::MemoryError>(())
+```"
+        [M: ExclusiveMemory] PoolGuard<'_, M>: "```
+use allocator_api2::vec::Vec;
+use core::mem::MaybeUninit;
+use marena_core::{BorrowedMemory, Pool};
+
+let mut bytes = [MaybeUninit::uninit(); 4096];
+let pool = Pool::new([BorrowedMemory::new(&mut bytes)?])?;
+let guard = pool.acquire().unwrap();
+let mut numbers = Vec::new_in(&guard);
+numbers.extend(0..100_u32);
+assert_eq!(guard.used(), 400);
 # Ok::<(), marena_core::MemoryError>(())
 ```"
         [M: Memory] Lease<'_, M>: "```
