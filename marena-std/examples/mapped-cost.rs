@@ -37,7 +37,7 @@ mod measure {
             let uninit = ratio(
                 || {
                     // SAFETY: nothing of what was allocated before is used, and nobody else has the file.
-                    unsafe { mapped.reset_shared() };
+                    unsafe { mapped.reset_shared() }.expect("nothing is flushed");
                     // SAFETY: as above.
                     let plain = unsafe { mapped.plain() };
                     timed(count, || _ = black_box(plain.allocate_uninit(black_box(size), 8)))
@@ -50,7 +50,7 @@ mod measure {
             let zeroed = ratio(
                 || {
                     // SAFETY: as above.
-                    unsafe { mapped.reset_shared() };
+                    unsafe { mapped.reset_shared() }.expect("nothing is flushed");
                     timed(count, || _ = black_box(mapped.allocate_address(black_box(size))))
                 },
                 || {

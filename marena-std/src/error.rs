@@ -4,6 +4,8 @@ use std::io;
 
 use marena_core::{ARENA_PAGESIZE, AllocError, MemoryError};
 
+use crate::limit::Limit;
+
 /// Why an arena could not be made or trimmed.
 ///
 /// Allocating returns [`AllocError`], which converts into this type, so that one `?` serves a function that does both.
@@ -39,14 +41,16 @@ pub enum Error {
         /// Bytes that an arena can have on this target: [`Arena::MAX_CAPACITY`](crate::Arena::MAX_CAPACITY).
         limit: usize,
     },
-    /// The system has no run of addresses of this length left for the process.
+    /// The system has no run of addresses of this length left for the process, or a limit of the process does not allow it.
     #[error(
-        "the system refused {requested} bytes of address space; request fewer, drop arenas that are no longer \
-         used, or raise the process's limit (`ulimit -v`)"
+        "the system gave no {requested} bytes of address space{}; request fewer, or drop arenas that are no longer used",
+        Limit::reached(*limit)
     )]
     OutOfAddressSpace {
         /// Bytes asked for, rounded up to a multiple of [`ARENA_PAGESIZE`].
         requested: usize,
+        /// The limit of this process that was met, where one can be told.
+        limit: Option<Limit>,
         /// What the system said.
         source: io::Error,
     },
@@ -64,11 +68,19 @@ pub enum Error {
     /// The memory cannot be an arena's region.
     #[error(transparent)]
     Memory(#[from] MemoryError),
-    /// A file could not be made, opened or written as an arena.
+    /// A file could not be created or opened as an arena.
     #[cfg(all(any(unix, windows), target_has_atomic = "64"))]
     #[error(transparent)]
     Map(#[from] crate::MapError),
-    /// An allocation was refused.
+    /// A mapped arena could not publish, clear or flush.
+    #[cfg(all(any(unix, windows), target_has_atomic = "64"))]
+    #[error(transparent)]
+    Publish(#[from] crate::PublishError),
+    /// Bytes of a mapped arena could not be read or written.
+    #[cfg(all(any(unix, windows), target_has_atomic = "64"))]
+    #[error(transparent)]
+    Access(#[from] crate::AccessError),
+    /// An allocation failed.
     #[error(transparent)]
     Alloc(#[from] AllocError),
 }

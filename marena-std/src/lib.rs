@@ -154,6 +154,7 @@ mod advice;
 mod arena;
 mod builder;
 mod error;
+mod limit;
 // Needs mappings of files, and addresses that are published by one native atomic.
 #[cfg(all(any(unix, windows), target_has_atomic = "64"))]
 mod mapped;
@@ -163,8 +164,11 @@ mod pool;
 pub use arena::Arena;
 pub use builder::Builder;
 pub use error::Error;
+pub use limit::Limit;
 #[cfg(all(any(unix, windows), target_has_atomic = "64"))]
-pub use mapped::{AccessError, Durability, MapError, MappedArena, MappedBuilder, MappedMemory, MappedView};
+pub use mapped::{
+    AccessError, Durability, MapError, MappedArena, MappedBuilder, MappedMemory, MappedView, PublishError,
+};
 pub use marena_core;
 pub use marena_core::{
     ARENA_INVALID_ADDRESS, ARENA_MAX_ALLOC_SIZE, ARENA_MIN_ADDRESS, ARENA_PAGESIZE, Address, AllocError, Allocate,

@@ -10,6 +10,7 @@ use portable_atomic::AtomicU32;
 
 use crate::advice;
 use crate::error::Error;
+use crate::limit::Limit;
 
 /// The longest region: 2^31 bytes, or `isize::MAX` rounded down to a page where that is smaller.
 pub(crate) const CAPACITY_LIMIT: usize = {
@@ -61,7 +62,10 @@ impl OwnedMemory {
     /// ```
     pub fn reserve(capacity: usize) -> Result<Self, Error> {
         let len = rounded(capacity)?;
-        map(len, ARENA_PAGESIZE).map_err(|source| Error::OutOfAddressSpace { requested: len, source })
+        map(len, ARENA_PAGESIZE).map_err(|source| {
+            let limit = Limit::met_by_private_mapping(&source, len);
+            Error::OutOfAddressSpace { requested: len, limit, source }
+        })
     }
 
     /// As [`reserve`](Self::reserve), in huge pages as far as the system has any.

@@ -60,7 +60,8 @@ fn errors_say_what_to_do_and_what_the_system_said() {
     assert!(too_large.to_string().contains("use several arenas"), "{too_large}");
     assert!(Error::ZeroCapacity.to_string().contains("give a capacity"));
 
-    let refused = Error::OutOfAddressSpace { requested: 65_536, source: std::io::ErrorKind::OutOfMemory.into() };
+    let refused =
+        Error::OutOfAddressSpace { requested: 65_536, limit: None, source: std::io::ErrorKind::OutOfMemory.into() };
     assert!(refused.to_string().contains("request fewer"), "{refused}");
     assert!(refused.source().is_some());
 }
@@ -118,8 +119,9 @@ fn running_out_of_addresses_is_a_typed_error_after_which_less_still_fits() {
     }
     for huge_pages in [false, true] {
         let refused = Arena::builder().capacity(1 << 30).huge_pages(huge_pages).build();
-        let Err(Error::OutOfAddressSpace { requested, source }) = refused else { panic!("{refused:?}") };
+        let Err(Error::OutOfAddressSpace { requested, limit, source }) = refused else { panic!("{refused:?}") };
         assert_eq!((requested, source.kind()), (1 << 30, std::io::ErrorKind::OutOfMemory));
+        assert_eq!(limit, Some(marena_std::Limit::AddressSpace(1 << 30)));
         let arena = Arena::builder().capacity(1 << 20).huge_pages(huge_pages).build().unwrap();
         assert!(arena.alloc(1_u64).is_ok());
     }

@@ -13,7 +13,9 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use marena_std::marena_core::AttachError;
-use marena_std::{ARENA_MAX_ALLOC_SIZE, AccessError, Address, AllocError, Durability, MapError, MappedArena};
+use marena_std::{
+    ARENA_MAX_ALLOC_SIZE, AccessError, Address, AllocError, Durability, MapError, MappedArena, PublishError,
+};
 use tempfile::TempDir;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -90,7 +92,7 @@ fn blocks_are_zero_even_over_bytes_from_before_a_power_loss() {
         let address = arena.allocate_copy(&vec![1; size]).unwrap();
         assert_eq!(copy(&arena, address), vec![1; size]);
     }
-    let [a, b] = arena.allocate_addresses([3, 30]).unwrap();
+    let [a, b] = arena.allocate_address_array([3, 30]).unwrap();
     assert_eq!((copy(&arena, a), copy(&arena, b)), (vec![0; 3], vec![0; 30]));
     assert_eq!(b.offset(), a.offset() + 8);
 }
@@ -101,7 +103,7 @@ fn blocks_that_are_not_zeroed_hold_what_the_file_holds() {
     let arena = create(&path);
     let before = arena.allocate_copy(b"from an earlier life").unwrap();
     // SAFETY: what is from before is not used.
-    unsafe { arena.reset_shared() };
+    unsafe { arena.reset_shared() }.unwrap();
     let block = arena.allocate_address_uninit(before.size() as usize).unwrap();
     assert_eq!(copy(&arena, block), b"from an earlier life");
     assert_eq!(arena.used(), 24);
@@ -143,8 +145,8 @@ fn accesses_outside_what_was_handed_out_are_errors() {
         assert_eq!(arena.read_into(outside, &mut []), Err(unused));
         assert_eq!(arena.write_from(outside, &[]), Err(unused));
         assert_eq!(arena.atomic_u64_at(outside).unwrap_err(), unused);
-        assert!(matches!(arena.publish_root(0, outside), Err(MapError::Access(error)) if error == unused));
-        assert!(matches!(arena.flush_range(outside), Err(MapError::Access(_))));
+        assert!(matches!(arena.publish_root(0, outside), Err(PublishError::Access(error)) if error == unused));
+        assert!(matches!(arena.flush_range(outside), Err(PublishError::Access(_))));
     }
     assert_eq!(arena.root(0), None);
     assert_eq!(arena.read_into(block, &mut [0; 17]), Err(AccessError::Size { address: block, requested: 17 }));
@@ -156,7 +158,7 @@ fn accesses_outside_what_was_handed_out_are_errors() {
         let odd = Address::new(block.offset() + 2, 12).unwrap();
         assert_eq!(arena.atomic_u32_at(odd).unwrap_err(), AccessError::Misaligned { address: odd, required: 4 });
     }
-    assert!(matches!(arena.publish_root(4, block), Err(MapError::Slot { slot: 4 })));
+    assert!(matches!(arena.publish_root(4, block), Err(PublishError::Slot { slot: 4 })));
 }
 
 #[derive(FromBytes, IntoBytes, Immutable, Debug, PartialEq, Clone, Copy)]
@@ -177,12 +179,12 @@ fn values_of_any_bytes_are_read_as_copies_and_when_published_in_place() {
     arena.publish_root(0, address).unwrap();
     // SAFETY: written above and never again.
     unsafe {
-        assert_eq!(arena.view_value::<Record>(arena.root(0).unwrap()), Ok(&record));
-        assert_eq!(arena.view_address(address), Ok(record.as_bytes()));
+        assert_eq!(arena.value_at::<Record>(arena.root(0).unwrap()), Ok(&record));
+        assert_eq!(arena.bytes_at(address), Ok(record.as_bytes()));
         let odd = Address::new(address.offset() + 1, 8).unwrap();
         let misaligned = AccessError::Misaligned { address: odd, required: align_of::<u64>() };
-        assert_eq!(arena.view_value::<u64>(odd), Err(misaligned));
-        assert!(matches!(arena.view_value::<[Record; 2]>(address), Err(AccessError::Size { .. })));
+        assert_eq!(arena.value_at::<u64>(odd), Err(misaligned));
+        assert!(matches!(arena.value_at::<[Record; 2]>(address), Err(AccessError::Size { .. })));
     }
 }
 
@@ -200,14 +202,14 @@ fn alignments_hold_in_every_mapping_and_larger_ones_are_refused() {
     }
     for size in [usize::MAX, usize::MAX / 2 + 1, 1 << 31] {
         assert_eq!(arena.allocate_address(size), Err(AllocError::TooLarge { requested: size }));
-        assert_eq!(arena.allocate_addresses([8, size]), Err(AllocError::TooLarge { requested: size }));
+        assert_eq!(arena.allocate_address_array([8, size]), Err(AllocError::TooLarge { requested: size }));
     }
     let remaining = arena.remaining();
     for align in [1, 4096] {
         let refused = AllocError::Full { requested: ARENA_MAX_ALLOC_SIZE, remaining };
         assert_eq!(arena.allocate_address_aligned(ARENA_MAX_ALLOC_SIZE, align), Err(refused));
     }
-    let refused = arena.allocate_addresses([ARENA_MAX_ALLOC_SIZE; 4]).unwrap_err();
+    let refused = arena.allocate_address_array([ARENA_MAX_ALLOC_SIZE; 4]).unwrap_err();
     assert!(matches!(refused, AllocError::Full { .. }), "{refused}");
     assert!(arena.allocate_address(arena.remaining()).is_ok());
 }
@@ -345,7 +347,7 @@ fn a_view_has_the_figures_of_the_arena() {
     let arena = create(&path);
     arena.allocate_address(1000).unwrap();
     // SAFETY: nobody uses what was allocated.
-    unsafe { arena.reset_shared() };
+    unsafe { arena.reset_shared() }.unwrap();
     arena.allocate_address(100).unwrap();
     // SAFETY: as in `create`.
     let view = unsafe { MappedArena::open_read_only(&path) }.unwrap();
@@ -389,7 +391,7 @@ fn a_view_sees_no_root_that_was_never_published() {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            while let Ok(addresses) = arena.allocate_addresses(sizes) {
+            while let Ok(addresses) = arena.allocate_address_array(sizes) {
                 for address in addresses {
                     arena.publish_root(1, address).unwrap();
                 }
@@ -447,9 +449,9 @@ fn a_view_follows_an_arena_that_it_cannot_write() {
     let found = Address::from_raw(view.load_u64(link).unwrap()).unwrap();
     assert_eq!(view.read_value::<Record>(found), Ok(record));
     // SAFETY: never written again.
-    assert_eq!(unsafe { view.view_value::<Record>(found) }, Ok(&record));
+    assert_eq!(unsafe { view.value_at::<Record>(found) }, Ok(&record));
     // SAFETY: as above.
-    assert_eq!(unsafe { view.view_address(found) }, Ok(record.as_bytes()));
+    assert_eq!(unsafe { view.bytes_at(found) }, Ok(record.as_bytes()));
     assert_eq!(view.remaining(), arena.remaining());
     let past = Address::new(128 + arena.used() as u32, 8).unwrap();
     assert!(matches!(view.load_u64(past), Err(AccessError::Unused { .. })));
@@ -502,7 +504,7 @@ fn a_reset_empties_the_arena_and_its_roots() {
     let arena = create(&path);
     arena.publish_root(3, arena.allocate_copy(&[1; 100]).unwrap()).unwrap();
     // SAFETY: nobody else has the file, and nothing from before is used.
-    unsafe { arena.reset_shared() };
+    unsafe { arena.reset_shared() }.unwrap();
     assert_eq!((arena.used(), arena.root(3)), (0, None));
     drop(arena);
     let again = open(&path).unwrap();
@@ -541,7 +543,8 @@ fn two_gibibytes_are_made_and_opened_without_touching_more_than_the_first_page()
     // SAFETY: as in `create`.
     let made = unsafe { MappedArena::builder().capacity(1 << 31).reserve(false).create(&path) };
     assert_eq!(made.unwrap().capacity(), 1 << 31);
-    let arena = open(&path).unwrap();
+    // SAFETY: as in `create`.
+    let arena = unsafe { MappedArena::builder().reserve(false).open(&path) }.unwrap();
     assert_eq!(arena.allocate_address(8).map(Address::offset), Ok(128));
     // What was never touched takes no space on the disk.
     assert!(fs::metadata(&path).unwrap().blocks() * 512 <= 1 << 20);

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use libc::{c_int, c_void, off64_t, size_t};
-use marena_std::{Address, Durability, MapError, MappedArena};
+use marena_std::{Address, Durability, MapError, MappedArena, PublishError};
 
 /// What reached the disk by one call.
 struct Flush {
@@ -228,12 +228,12 @@ fn a_flush_that_fails_publishes_nothing_and_later_ones_do_not_pretend() {
     let second = arena.allocate_copy(b"second").unwrap();
 
     let (outcome, failed) = failing_after(0, || arena.publish_root(0, second));
-    assert!(matches!(outcome, Err(MapError::Flush { .. })) && failed == 1);
+    assert!(matches!(outcome, Err(PublishError::Flush { .. })) && failed == 1);
     assert_eq!(arena.root(0), Some(first));
     // The system may by now take the pages for written.
-    assert!(matches!(arena.publish_root(0, second), Err(MapError::Undurable)));
-    assert!(matches!(arena.publish_root_if(0, Some(first), second), Err(MapError::Undurable)));
-    assert!(matches!(arena.flush(), Err(MapError::Undurable)));
+    assert!(matches!(arena.publish_root(0, second), Err(PublishError::Undurable)));
+    assert!(matches!(arena.publish_root_if(0, Some(first), second), Err(PublishError::Undurable)));
+    assert!(matches!(arena.flush(), Err(PublishError::Undurable)));
     assert_eq!(arena.root(0), Some(first));
 
     // SAFETY: as above.
@@ -243,7 +243,7 @@ fn a_flush_that_fails_publishes_nothing_and_later_ones_do_not_pretend() {
     assert_eq!(&bytes, b"second");
     // The data reaches the disk, the slot does not: it is published to the living all the same.
     let (outcome, failed) = failing_after(1, || again.publish_root(0, second));
-    assert!(matches!(outcome, Err(MapError::Flush { .. })) && failed == 1);
+    assert!(matches!(outcome, Err(PublishError::Flush { .. })) && failed == 1);
     assert_eq!(again.root(0), Some(second));
 }
 

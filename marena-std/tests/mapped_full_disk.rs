@@ -69,7 +69,7 @@ fn a_full_file_system_refuses_the_file_and_keeps_the_arenas_it_has() {
     let check = || {
         let kept = create(&directory.path().join("kept")).unwrap();
         let refused = create(&directory.path().join("refused"));
-        assert!(matches!(refused, Err(MapError::Io { action: "size", .. })), "{refused:?}");
+        assert!(matches!(refused, Err(MapError::Io { action: "reserve space for", .. })), "{refused:?}");
         // Every page of the file that was made has its space.
         let rest = kept.allocate_address(kept.remaining()).unwrap();
         kept.write_from(rest, &vec![7; rest.size() as usize]).unwrap();

@@ -55,7 +55,7 @@ fn serve(arena: &MappedArena) -> usize {
             Err(error) => panic!("{error}"),
         }
     }
-    let _ = arena.allocate_addresses([8, 16]);
+    let _ = arena.allocate_address_array([8, 16]);
     let _ = arena.stats();
     blocks
 }

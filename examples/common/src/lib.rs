@@ -9,7 +9,7 @@ mod spawn;
 mod stdio;
 
 pub use counting::{CountingAllocator, Heap, count};
-pub use program::{AnyError, EXIT_CODES, Negative, Shown, main, warn};
+pub use program::{AnyError, Chain, EXIT_CODES, Negative, Shown, main, warn};
 pub use random::{Random, median};
 pub use replace::FileOutput;
 pub use sizes::{bytes, size, threads};

@@ -67,7 +67,7 @@ pub fn main<C: Parser>(run: impl FnOnce(C, &mut Output) -> Result<(), AnyError>)
     match outcome.and_then(|()| Ok(output.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            warn(&name, &*error);
+            warn(&name, Chain(&*error));
             ExitCode::from(exit_code(&*error))
         }
     }
@@ -76,6 +76,22 @@ pub fn main<C: Parser>(run: impl FnOnce(C, &mut Output) -> Result<(), AnyError>)
 /// Writes a message to standard error, and does without it where that is closed or full.
 pub fn warn(program: &str, message: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{program}: {message}");
+}
+
+/// An error and its causes, one after the other. Messages of libraries leave their causes out.
+#[derive(Clone, Copy, Debug)]
+pub struct Chain<'e>(pub &'e (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 fn exit_code(error: &(dyn Error + 'static)) -> u8 {

@@ -57,7 +57,7 @@ impl Report {
 /// A file that is there and is no arena answers the question. Everything else is trouble.
 fn failure(error: MapError) -> AnyError {
     match error {
-        MapError::Attach { .. } | MapError::NotAFile { .. } => Negative(error.to_string()).into(),
+        MapError::Attach { .. } | MapError::NotAFile { .. } => Negative(common::Chain(&error).to_string()).into(),
         error => error.into(),
     }
 }

@@ -19,7 +19,7 @@ fn fill(arena: &MappedArena) -> Result<(), marena_std::Error> {
     // An earlier generation, which reached further than this one.
     arena.allocate_address(CAPACITY / 2)?;
     // SAFETY: nobody else knows the file, and the address above is not used.
-    unsafe { arena.reset_shared() };
+    unsafe { arena.reset_shared() }?;
 
     let table = arena.allocate_address(4096)?;
     arena.publish_root(0, table)?;

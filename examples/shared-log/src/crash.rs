@@ -132,7 +132,7 @@ fn one_log(options: &Options, path: &Path, random: &mut Random, totals: &mut Tot
     let ledger_path = path.with_extension("ledger");
     // SAFETY: the file is new, and only this program's writers know it.
     let ledger = unsafe { MappedArena::create(&ledger_path, 65_536) }?;
-    let account = |_| ledger.allocate_addresses([8; 2]).map(|[records, tails]| Account { records, tails });
+    let account = |_| ledger.allocate_address_array([8; 2]).map(|[records, tails]| Account { records, tails });
     let accounts = (0..options.writers).map(account).collect::<Result<Vec<_>, _>>()?;
     let mut reader = Reader::open(path)?;
     let mut findings = Findings::default();

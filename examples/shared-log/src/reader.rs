@@ -47,7 +47,9 @@ impl Reader {
         // SAFETY: the file is a log's: all that writes it is this program, through `MappedArena`, and nobody
         // truncates it.
         let view = unsafe { MappedArena::open_read_only(path) }.map_err(|error| match error {
-            MapError::Attach { .. } | MapError::NotAFile { .. } => AnyError::from(Negative(error.to_string())),
+            MapError::Attach { .. } | MapError::NotAFile { .. } => {
+                AnyError::from(Negative(common::Chain(&error).to_string()))
+            }
             error => error.into(),
         })?;
         Ok(Self { view, seen: [None; LANES as usize] })

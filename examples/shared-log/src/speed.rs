@@ -61,12 +61,12 @@ fn rate(options: &Options, path: &Path, processes: u64) -> Result<f64, AnyError>
     // Every page is touched once before, so that it is the appending that is measured. The pages stay the file's.
     let all = log.arena.allocate_address(log.arena.remaining())?;
     // SAFETY: nobody else has the file; the table from before is made anew by whoever opens the log next.
-    unsafe { log.arena.reset_shared() };
+    unsafe { log.arena.reset_shared() }?;
     drop((log, all));
     let gate_path = path.with_extension("gate");
     // SAFETY: the file is new, and only the processes below know it.
     let gate = unsafe { MappedArena::create(&gate_path, 65_536) }?;
-    let [ready, go, end] = gate.allocate_addresses([8; 3])?;
+    let [ready, go, end] = gate.allocate_address_array([8; 3])?;
     let (ready, go, end) = (gate.atomic_u64_at(ready)?, gate.atomic_u64_at(go)?, gate.atomic_u64_at(end)?);
     let mut children = Vec::new();
     for id in 0..processes {

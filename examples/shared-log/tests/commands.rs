@@ -200,6 +200,6 @@ fn what_is_no_arena_is_an_error() {
     fs::write(&path, "not an arena").unwrap();
     for subcommand in ["dump", "verify", "follow"] {
         let (code, _, message) = failure(&[subcommand, path.to_str().unwrap()]);
-        assert!(code == 1 && message.contains("no usable arena"), "{message}");
+        assert!(code == 1 && message.contains("not a usable arena"), "{message}");
     }
 }

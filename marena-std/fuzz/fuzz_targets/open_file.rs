@@ -65,7 +65,7 @@ fn look(view: &MappedView, bytes: &[u8]) {
         if read.is_ok() {
             assert_eq!(into, bytes[offset..offset + size]);
             // SAFETY: nobody writes the file meanwhile.
-            assert_eq!(unsafe { view.view_address(address) }, Ok(&bytes[offset..offset + size]));
+            assert_eq!(unsafe { view.bytes_at(address) }, Ok(&bytes[offset..offset + size]));
         } else {
             assert!(into.iter().all(|&byte| byte == 0xA5));
         }
@@ -77,7 +77,7 @@ fn look(view: &MappedView, bytes: &[u8]) {
     }
 }
 
-fn allocate(arena: &MappedArena, path: &str, bytes: &[u8]) -> Result<(), MapError> {
+fn allocate(arena: &MappedArena, path: &str, bytes: &[u8]) -> Result<(), marena_std::Error> {
     let end = bytes.len() & !7;
     let mut last = None;
     // The file's numbers are the requests, and small ones that fit now and then.

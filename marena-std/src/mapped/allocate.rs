@@ -11,54 +11,22 @@ use super::words::{self, WORD};
 
 /// Allocating: addresses of blocks that are this caller's until it tells others.
 impl MappedArena {
-    /// `size` zeroed bytes at a multiple of 8.
+    /// Allocates `size` zeroed bytes at a multiple of 8.
     ///
     /// # Errors
     ///
     /// [`AllocError::TooLarge`] and [`AllocError::Full`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// use marena_std::MappedArena;
-    ///
-    /// let path = std::env::temp_dir().join(format!("allocate-address-{}.arena", std::process::id()));
-    /// // SAFETY: nobody else knows the file.
-    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
-    /// let block = arena.allocate_address(5)?;
-    /// let mut bytes = [1; 5];
-    /// arena.read_into(block, &mut bytes)?;
-    /// assert_eq!(bytes, [0; 5]);
-    /// # std::fs::remove_file(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
     #[inline]
     pub fn allocate_address(&self, size: usize) -> Result<Address, AllocError> {
         self.allocate_address_aligned(size, WORD)
     }
 
-    /// As [`allocate_address`](Self::allocate_address), at a multiple of `align`: a power of two, at most 4,096, since other processes have the file at
-    /// other addresses.
+    /// Allocates `size` zeroed bytes at a multiple of `align`: a power of two, at most 4,096, since other processes have the file
+    /// at other addresses.
     ///
     /// # Errors
     ///
     /// [`AllocError::TooLarge`], [`AllocError::Full`] and [`AllocError::Alignment`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// use marena_std::MappedArena;
-    ///
-    /// let path = std::env::temp_dir().join(format!("allocate-address-aligned-{}.arena", std::process::id()));
-    /// // SAFETY: nobody else knows the file.
-    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
-    /// let page = arena.allocate_address_aligned(4096, 4096)?;
-    /// assert_eq!(page.offset() % 4096, 0);
-    /// # std::fs::remove_file(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
     #[inline]
     pub fn allocate_address_aligned(&self, size: usize, align: usize) -> Result<Address, AllocError> {
         let supported = MappedMemory::REMAP_ALIGN.unwrap_or(1);
@@ -74,10 +42,11 @@ impl MappedArena {
         Ok(self.address_of(start, size))
     }
 
-    /// `size` bytes at a multiple of 8, as they stand in the file: for blocks that are written anyway, and for large ones that are used bit by bit.
+    /// Allocates `size` bytes at a multiple of 8, as they stand in the file: for blocks that are written anyway, and for large
+    /// ones that are used bit by bit.
     ///
-    /// The bytes may be those of blocks from before a reset or a power loss. A reader who must not see them has to be kept from the part of the block that
-    /// is not written yet.
+    /// The bytes may be those of blocks from before a reset or a power loss. A reader that must not see them has to be kept from
+    /// the part of the block that is not written yet.
     ///
     /// # Errors
     ///
@@ -108,7 +77,7 @@ impl MappedArena {
         Ok(self.address_of(start, size))
     }
 
-    /// Several blocks of zeroed bytes, or none of them.
+    /// Allocates several blocks of zeroed bytes side by side, or none of them.
     ///
     /// # Errors
     ///
@@ -120,18 +89,18 @@ impl MappedArena {
     /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
     /// use marena_std::MappedArena;
     ///
-    /// let path = std::env::temp_dir().join(format!("allocate-addresses-{}.arena", std::process::id()));
+    /// let path = std::env::temp_dir().join(format!("allocate-address-array-{}.arena", std::process::id()));
     /// // SAFETY: nobody else knows the file.
     /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
-    /// let [node, value] = arena.allocate_addresses([24, 100])?;
+    /// let [node, value] = arena.allocate_address_array([24, 100])?;
     /// assert_eq!(value.offset(), node.offset() + 24);
     /// // None of them, if there is no room for all.
-    /// assert!(arena.allocate_addresses([8, 65_536]).is_err());
+    /// assert!(arena.allocate_address_array([8, 65_536]).is_err());
     /// assert_eq!(arena.used(), 24 + 104);
     /// # std::fs::remove_file(&path)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn allocate_addresses<const N: usize>(&self, sizes: [usize; N]) -> Result<[Address; N], AllocError> {
+    pub fn allocate_address_array<const N: usize>(&self, sizes: [usize; N]) -> Result<[Address; N], AllocError> {
         let mut total = 0_usize;
         for size in sizes {
             if size > ARENA_MAX_ALLOC_SIZE {
@@ -153,26 +122,12 @@ impl MappedArena {
         }))
     }
 
-    /// A block with a copy of `bytes` in it: what [`allocate_address`](Self::allocate_address) and [`write_from`](Self::write_from) do, without writing zeros first.
+    /// Allocates a block with a copy of `bytes` in it: what [`allocate_address`](Self::allocate_address) and
+    /// [`write_from`](Self::write_from) do, without writing zeros first.
     ///
     /// # Errors
     ///
     /// [`AllocError::TooLarge`] and [`AllocError::Full`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// use marena_std::MappedArena;
-    ///
-    /// let path = std::env::temp_dir().join(format!("allocate-copy-{}.arena", std::process::id()));
-    /// // SAFETY: nobody else knows the file.
-    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
-    /// let text = arena.allocate_copy(b"hello")?;
-    /// assert_eq!((text.size(), arena.used()), (5, 8));
-    /// # std::fs::remove_file(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
     #[inline]
     pub fn allocate_copy(&self, bytes: &[u8]) -> Result<Address, AllocError> {
         if bytes.is_empty() {
@@ -189,8 +144,8 @@ impl MappedArena {
         Ok(self.address_of(start, bytes.len()))
     }
 
-    /// Claims `size` bytes, more than 0, rounded up to words. This process accesses them by 64-bit atomics of aligned words only, unless a caller of an unsafe
-    /// method has promised that its accesses race with none.
+    /// Claims `size` bytes, more than 0, rounded up to words. This process accesses them by 64-bit atomics of aligned words only,
+    /// unless a caller of an unsafe method has promised that its accesses race with none.
     #[inline]
     fn claim(&self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
         let layout = Layout::from_size_align(size, align.max(WORD));

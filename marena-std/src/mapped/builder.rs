@@ -1,35 +1,21 @@
-//! How a mapped arena is to be made and used.
+//! How a mapped arena is created and opened.
 
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use marena_core::{ARENA_PAGESIZE, AttachError};
 
 use super::arena::MappedArena;
-use super::error::MapError;
-use super::file::{self, failed};
+use super::file::{self, ATTEMPTS};
 use super::memory::{MappedMemory, SMALLEST_PAGE};
 use super::new_file::NewFile;
+use super::open_error::{MapError, failed, unmapped, unusable};
 use super::view::MappedView;
+use super::{replaced, reserve};
 use crate::memory::CAPACITY_LIMIT;
 
 /// What a published root promises after a power loss. A killed process loses nothing in either case: the system has the pages.
-///
-/// # Examples
-///
-/// ```
-/// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-/// use marena_std::{Durability, MappedArena};
-///
-/// let path = std::env::temp_dir().join(format!("durability-{}.arena", std::process::id()));
-/// let builder = MappedArena::builder().capacity(65_536).durability(Durability::FlushOnPublish);
-/// // SAFETY: nobody else knows the file.
-/// let arena = unsafe { builder.create(&path) }?;
-/// // Returns when text and root are on the disk.
-/// arena.publish_root(0, arena.allocate_copy(b"hello")?)?;
-/// # std::fs::remove_file(&path)?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
@@ -40,7 +26,7 @@ pub enum Durability {
     FlushOnPublish,
 }
 
-/// The settings of a [`MappedArena`] to be: made by [`MappedArena::builder`].
+/// Configures a [`MappedArena`]; made by [`MappedArena::builder`].
 ///
 /// # Examples
 ///
@@ -53,6 +39,8 @@ pub enum Durability {
 /// // SAFETY: the file is new, and nobody else knows it.
 /// let arena = unsafe { builder.open_or_create(&path) }?;
 /// assert_eq!(arena.capacity(), 1 << 20);
+/// // Returns when text and root are on the disk.
+/// arena.publish_root(0, arena.allocate_copy(b"hello")?)?;
 /// # std::fs::remove_file(&path)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -63,6 +51,7 @@ pub struct MappedBuilder {
     page_alignment: usize,
     populate: bool,
     reserve: bool,
+    replace_other_files: bool,
     durability: Durability,
 }
 
@@ -73,127 +62,66 @@ impl Default for MappedBuilder {
             page_alignment: ARENA_PAGESIZE,
             populate: false,
             reserve: true,
+            replace_other_files: false,
             durability: Durability::default(),
         }
     }
 }
 
+/// Settings.
 impl MappedBuilder {
-    /// The capacity in bytes, header included, rounded up to a multiple of the page alignment. Needed to make a file. An arena that is there has the capacity
-    /// it was made with, and is refused if another one is given here.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// use marena_std::MappedArena;
-    ///
-    /// let path = std::env::temp_dir().join(format!("builder-capacity-{}.arena", std::process::id()));
-    /// let builder = MappedArena::builder().capacity(1);
-    /// // SAFETY: nobody else knows the file.
-    /// let arena = unsafe { builder.create(&path) }?;
-    /// assert_eq!(arena.capacity(), 65_536);
-    /// # std::fs::remove_file(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Configures the capacity in bytes, header included, rounded up to a multiple of the page alignment. Needed to create a
+    /// file. An arena that is there has the capacity it was created with, and opening it with another one is an error.
     pub fn capacity(mut self, bytes: usize) -> Self {
         self.capacity = bytes;
         self
     }
 
-    /// What capacities are rounded up to: a power of two from 4,096, the default being [`ARENA_PAGESIZE`]. Systems whose pages are larger than
-    /// this can still map the file.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// use marena_std::MappedArena;
-    ///
-    /// let path = std::env::temp_dir().join(format!("page-alignment-{}.arena", std::process::id()));
-    /// let builder = MappedArena::builder().capacity(5000).page_alignment(4096);
-    /// // SAFETY: nobody else knows the file.
-    /// let arena = unsafe { builder.create(&path) }?;
-    /// assert_eq!(arena.capacity(), 8192);
-    /// # std::fs::remove_file(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Configures what capacities are rounded up to: a power of two from 4,096 to 2^30, by default [`ARENA_PAGESIZE`]. Systems
+    /// whose pages are larger than this can still map the file.
     pub fn page_alignment(mut self, bytes: usize) -> Self {
         self.page_alignment = bytes;
         self
     }
 
-    /// Has the system read the whole file and set up all pages at once, where it can (Linux), so that no access waits for one
-    /// later. Off by default.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// use marena_std::MappedArena;
-    ///
-    /// let path = std::env::temp_dir().join(format!("populate-{}.arena", std::process::id()));
-    /// let builder = MappedArena::builder().capacity(65_536).populate(true);
-    /// // SAFETY: nobody else knows the file.
-    /// let arena = unsafe { builder.create(&path) }?;
-    /// arena.allocate_address(4096)?; // touches no page for the first time
-    /// # std::fs::remove_file(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Configures whether the system reads the whole file and sets up all pages before the arena is returned, so that no
+    /// access waits for one later. Off by default. A file that holds no arena is not read.
     pub fn populate(mut self, wanted: bool) -> Self {
         self.populate = wanted;
         self
     }
 
-    /// Reserves the file's space on the disk when it is made. On by default.
+    /// Configures whether the file's space is reserved on the disk when the file is created, and when it is opened for writing
+    /// and has holes, as a copy may have. On by default.
     ///
-    /// Without, a file takes space page by page as it is written, and **when the disk is full, the write to a new page ends the process**
-    /// (`SIGBUS`).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// use marena_std::MappedArena;
-    ///
-    /// let path = std::env::temp_dir().join(format!("reserve-{}.arena", std::process::id()));
-    /// let builder = MappedArena::builder().capacity(1 << 30).reserve(false);
-    /// // SAFETY: nobody else knows the file.
-    /// let arena = unsafe { builder.create(&path) }?;
-    /// assert_eq!(arena.capacity(), 1 << 30); // of a file that takes a few pages on the disk
-    /// # std::fs::remove_file(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Without, a file takes space page by page as it is written, and **when the disk is full, the write to a new page ends
+    /// the process** (`SIGBUS`). Where the file system knows no reservations, a new file is filled with zeros, and the holes of
+    /// an existing one stay.
     pub fn reserve(mut self, wanted: bool) -> Self {
         self.reserve = wanted;
         self
     }
 
-    /// What a published root promises after a power loss.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// use marena_std::{Durability, MappedArena};
-    ///
-    /// let path = std::env::temp_dir().join(format!("builder-durability-{}.arena", std::process::id()));
-    /// let builder = MappedArena::builder().capacity(65_536).durability(Durability::FlushOnPublish);
-    /// // SAFETY: nobody else knows the file.
-    /// let arena = unsafe { builder.create(&path) }?;
-    /// arena.publish_root(0, arena.allocate_copy(b"hello")?)?;
-    /// # std::fs::remove_file(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Configures whether [`replace`](Self::replace) takes the place of any regular file. Off by default: it takes that of an
+    /// arena only.
+    pub fn replace_other_files(mut self, wanted: bool) -> Self {
+        self.replace_other_files = wanted;
+        self
+    }
+
+    /// Configures what a published root promises after a power loss.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
+}
 
-    /// Makes the file with an empty arena in it; the path must name nothing yet.
+/// Creating and opening.
+impl MappedBuilder {
+    /// Creates the file with an empty arena in it. The path must name nothing yet, not even a link.
     ///
-    /// The file appears under its name complete. A process that is killed meanwhile leaves nothing on Linux, where the file system has files without names, as the
-    /// usual ones have; elsewhere at most a file `.NAME.*.new` beside it.
+    /// The file appears under its name complete. A process that is killed meanwhile leaves nothing on Linux, where the file
+    /// system has files without names, as the usual ones have; elsewhere at most a file `.marena-*.new` beside it.
     ///
     /// # Errors
     ///
@@ -202,95 +130,58 @@ impl MappedBuilder {
     /// # Safety
     ///
     /// As for [`MappedArena::create`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// use marena_std::{MapError, MappedArena};
-    ///
-    /// let path = std::env::temp_dir().join(format!("builder-create-{}.arena", std::process::id()));
-    /// let builder = MappedArena::builder().capacity(65_536);
-    /// // SAFETY: nobody else knows the file; here and below.
-    /// let arena = unsafe { builder.create(&path) }?;
-    /// assert_eq!(arena.used(), 0);
-    /// assert!(matches!(unsafe { builder.create(&path) }, Err(MapError::Exists { .. })));
-    /// # std::fs::remove_file(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
     pub unsafe fn create(self, path: impl AsRef<Path>) -> Result<MappedArena, MapError> {
+        let path = path.as_ref();
+        self.rounded_capacity()?;
+        // Before all that may fail for other reasons, as in a folder without write permission. Linking asks again.
+        if path.symlink_metadata().is_ok() {
+            return Err(MapError::Exists { path: path.into() });
+        }
         // SAFETY: the caller's promise.
-        unsafe { self.make(path.as_ref(), false) }
+        unsafe { self.make(path, None) }
     }
 
-    /// The arena in the file.
+    /// Opens the arena in the file. Reads the file's first page only, whatever its size, unless it is to be
+    /// [populated](Self::populate).
     ///
     /// # Errors
     ///
-    /// [`MapError::Attach`], [`MapError::OtherCapacity`], [`MapError::InUse`], [`MapError::NotAFile`], [`MapError::PageAlignment`] and
-    /// [`MapError::Io`].
+    /// [`MapError::Attach`], [`MapError::OtherCapacity`], [`MapError::InUse`], [`MapError::NotAFile`],
+    /// [`MapError::PageAlignment`] and [`MapError::Io`].
     ///
     /// # Safety
     ///
     /// As for [`MappedArena::create`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// use marena_std::{MapError, MappedArena};
-    ///
-    /// let path = std::env::temp_dir().join(format!("builder-open-{}.arena", std::process::id()));
-    /// let builder = MappedArena::builder().capacity(65_536);
-    /// // SAFETY: nobody else knows the file; here and below.
-    /// unsafe { builder.create(&path) }?;
-    /// let arena = unsafe { builder.open(&path) }?;
-    /// assert_eq!(arena.capacity(), 65_536);
-    /// // An arena does not grow.
-    /// let larger = unsafe { builder.capacity(1 << 20).open(&path) };
-    /// assert!(matches!(larger, Err(MapError::OtherCapacity { found: 65_536, .. })));
-    /// # std::fs::remove_file(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
     pub unsafe fn open(self, path: impl AsRef<Path>) -> Result<MappedArena, MapError> {
         let path = path.as_ref();
         let (file, len) = file::open(path, true)?;
+        let memory = MappedMemory::map(file, len).map_err(unmapped(path, len))?;
+        // SAFETY: a file's bytes are initialised; those who write them keep to the protocol by the caller's promise, and the
+        // memory is not exclusive.
+        let core = unsafe { marena_core::Arena::attach(memory) }.map_err(unusable(path))?;
         self.require_capacity(path, len)?;
-        let memory = MappedMemory::map(file, len, self.populate).map_err(failed("map", path))?;
-        // SAFETY: a file's bytes are initialised; those who write them keep to the protocol by the caller's promise, and the memory is
-        // not exclusive.
-        let core = unsafe { marena_core::Arena::attach(memory) };
-        Ok(MappedArena::new(core.map_err(unusable(path))?, self.durability))
+        let view = core.memory().view();
+        if self.reserve {
+            reserve::holes(view.file(), len as u64).map_err(failed("reserve space for", path))?;
+        }
+        self.prepare_pages(view, path)?;
+        Ok(MappedArena::new(core, self.durability))
     }
 
-    /// The arena in the file, which is made if it is not there. Of several that do this at once, one makes it and all open the same.
+    /// Opens the arena in the file, and creates it if it is not there. Of several processes that do this at once, one creates
+    /// it and all open the same.
     ///
     /// # Errors
     ///
-    /// As for [`open`](Self::open) and [`create`](Self::create). [`MapError::Exists`] is a symbolic link that leads nowhere.
+    /// As for [`open`](Self::open) and [`create`](Self::create). [`MapError::Exists`] means a symbolic link that leads
+    /// nowhere, or a name that others keep creating and removing.
     ///
     /// # Safety
     ///
     /// As for [`MappedArena::create`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// use marena_std::MappedArena;
-    ///
-    /// let path = std::env::temp_dir().join(format!("builder-open-or-create-{}.arena", std::process::id()));
-    /// let builder = MappedArena::builder().capacity(65_536).populate(true);
-    /// // SAFETY: whoever opens the file uses this type, and nobody makes it shorter.
-    /// let arena = unsafe { builder.open_or_create(&path) }?;
-    /// assert_eq!(arena.capacity(), 65_536);
-    /// # std::fs::remove_file(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
     pub unsafe fn open_or_create(self, path: impl AsRef<Path>) -> Result<MappedArena, MapError> {
         let path = path.as_ref();
-        // Comes to an end: each round but the last means that another process made or removed the file meanwhile.
-        loop {
+        for _ in 0..ATTEMPTS {
             // SAFETY: the caller's promise.
             match unsafe { self.open(path) } {
                 Err(MapError::Io { action: "open", source, .. }) if source.kind() == ErrorKind::NotFound => {}
@@ -302,15 +193,22 @@ impl MappedBuilder {
                 outcome => return outcome,
             }
         }
+        Err(MapError::Exists { path: path.into() })
     }
 
-    /// Makes a file with an empty arena in it, in place of the one that may be there; refused while anybody has that open.
+    /// Creates a file with an empty arena in it, in place of the arena that may be there; an error while anybody has that
+    /// open. What is no arena stays, unless [told otherwise](Self::replace_other_files).
     ///
-    /// The name always leads to a complete arena, the old one or the new. A process that is killed meanwhile leaves at most a file `.NAME.*.new` beside it.
+    /// Follows symbolic links. On Unix the new file has the old one's mode, owner and group, as far as this process may give
+    /// them; where it may not, nobody gains access. Access lists and other attributes are those of a new file.
+    ///
+    /// The name always leads to a complete arena, the old one or the new. A process that is killed meanwhile leaves at most a
+    /// file `.marena-*.new` beside it.
     ///
     /// # Errors
     ///
-    /// As for [`create`](Self::create), [`MapError::InUse`] and [`MapError::NotAFile`].
+    /// [`MapError::Attach`] if the file is no arena, [`MapError::InUse`], [`MapError::NotAFile`], [`MapError::Capacity`],
+    /// [`MapError::PageAlignment`] and [`MapError::Io`].
     ///
     /// # Safety
     ///
@@ -335,58 +233,75 @@ impl MappedBuilder {
     /// ```
     pub unsafe fn replace(self, path: impl AsRef<Path>) -> Result<MappedArena, MapError> {
         let path = path.as_ref();
-        let previous = file::open_alone(path)?;
-        // SAFETY: the caller's promise.
-        let made = unsafe { self.make(path, previous.is_some()) };
-        // Until here nobody else could open the previous file.
-        drop(previous);
-        made
+        self.rounded_capacity()?;
+        for _ in 0..ATTEMPTS {
+            let Some(mut previous) = file::open_alone(path)? else {
+                // SAFETY: the caller's promise.
+                match unsafe { self.create(replaced::behind_links(path)) } {
+                    // Somebody created it since.
+                    Err(MapError::Exists { .. }) => continue,
+                    outcome => return outcome,
+                }
+            };
+            if !self.replace_other_files && !replaced::holds_arena(&mut previous).map_err(failed("open", path))? {
+                return Err(unusable(path)(AttachError::NotAnArena));
+            }
+            let target = replaced::behind_links(path);
+            if !file::is_named(&target, &previous)? {
+                // A link that was changed since, or one that only the system can follow.
+                break;
+            }
+            // SAFETY: the caller's promise. Until `previous` is dropped, nobody else can open the file.
+            return unsafe { self.make(&target, Some(&previous)) };
+        }
+        Err(MapError::InUse { path: path.into() })
     }
 
-    /// The arena in the file, to read only. Of the settings, only [`populate`](Self::populate) and [`capacity`](Self::capacity) matter.
+    /// Opens the arena in the file for reading. Of the settings, only [`populate`](Self::populate) and
+    /// [`capacity`](Self::capacity) matter.
     ///
     /// # Errors
     ///
-    /// As for [`open`](Self::open).
+    /// As for [`open`](Self::open), and [`MapError::Overlay`].
     ///
     /// # Safety
     ///
     /// As for [`MappedArena::create`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// use marena_std::MappedArena;
-    ///
-    /// let path = std::env::temp_dir().join(format!("builder-open-read-only-{}.arena", std::process::id()));
-    /// // SAFETY: nobody else knows the file; here and below.
-    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
-    /// let view = unsafe { MappedArena::builder().populate(true).open_read_only(&path) }?;
-    /// assert_eq!(view.capacity(), arena.capacity());
-    /// # std::fs::remove_file(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
     pub unsafe fn open_read_only(self, path: impl AsRef<Path>) -> Result<MappedView, MapError> {
         let path = path.as_ref();
         let (file, len) = file::open(path, false)?;
-        self.require_capacity(path, len)?;
-        let view = MappedView::map(file, len, self.populate).map_err(failed("map", path))?;
+        let view = MappedView::map(file, len, false).map_err(unmapped(path, len))?;
         view.validate().map_err(unusable(path))?;
+        self.require_capacity(path, len)?;
+        self.prepare_pages(&view, path)?;
         Ok(view)
     }
 
-    unsafe fn make(self, path: &Path, replace: bool) -> Result<MappedArena, MapError> {
+    /// Creates a file with an empty arena in it, in place of `previous` if there is one.
+    ///
+    /// # Safety
+    ///
+    /// As for [`MappedArena::create`].
+    unsafe fn make(self, path: &Path, previous: Option<&File>) -> Result<MappedArena, MapError> {
         let len = self.rounded_capacity()?;
-        let mut prepared = NewFile::prepare(path, len, self.reserve, replace)?;
+        let mut prepared = NewFile::prepare(path, len, self.reserve, previous)?;
         // The same open file, and so the same lock.
         let file = prepared.file().try_clone().map_err(failed("create", path))?;
-        let memory = MappedMemory::map(file, len, self.populate).map_err(failed("map", path))?;
+        let memory = MappedMemory::map(file, len).map_err(unmapped(path, len))?;
         // SAFETY: nobody knows the file yet.
         let core = unsafe { marena_core::Arena::format(memory) }.map_err(|error| unusable(path)(error.into()))?;
-        core.memory().flush(0, len).map_err(failed("sync", path))?;
+        let view = core.memory().view();
+        view.flush(0, len).map_err(failed("sync", path))?;
+        self.prepare_pages(view, path)?;
         prepared.link(path)?;
         Ok(MappedArena::new(core, self.durability))
+    }
+
+    fn prepare_pages(&self, view: &MappedView, path: &Path) -> Result<(), MapError> {
+        if self.populate {
+            view.populate().map_err(failed("populate", path))?;
+        }
+        Ok(())
     }
 
     fn rounded_capacity(&self) -> Result<usize, MapError> {
@@ -409,11 +324,8 @@ impl MappedBuilder {
     }
 }
 
-/// Whether the path is a link without a target: it can neither be opened nor made.
+/// Whether the path is a link without a target: it can neither be opened nor created. A slash at its end changes nothing.
 fn leads_nowhere(path: &Path) -> bool {
+    let path = path.components().as_path();
     path.is_symlink() && !path.exists()
-}
-
-fn unusable(path: &Path) -> impl FnOnce(AttachError) -> MapError {
-    move |source| MapError::Attach { path: path.into(), source }
 }

@@ -1,24 +1,30 @@
 //! Arenas in files, shared between processes and found again after a restart.
 
-mod access;
+mod access_error;
 mod allocate;
 mod arena;
+mod bounds;
 mod builder;
-mod error;
 mod file;
+mod header;
+mod interrupted;
 mod memory;
 mod new_file;
+mod open_error;
+mod publish_error;
+mod replaced;
+mod reserve;
 mod roots;
 #[cfg(target_os = "linux")]
 mod unnamed;
 mod view;
 mod words;
+mod write;
 
+pub use access_error::AccessError;
 pub use arena::MappedArena;
 pub use builder::{Durability, MappedBuilder};
-pub use error::{AccessError, MapError};
 pub use memory::MappedMemory;
+pub use open_error::MapError;
+pub use publish_error::PublishError;
 pub use view::MappedView;
-
-/// Root slots in a header.
-const ROOTS: usize = 4;

@@ -1,19 +1,17 @@
-//! Files of arenas that are made: found under their name complete or not at all.
+//! Files of arenas that are created: found under their name complete or not at all.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use fs4::FileExt;
 use tempfile::NamedTempFile;
 
-use super::error::MapError;
-use super::file::{failed, lock};
+use super::file::lock_shared;
+use super::interrupted::repeat;
+use super::open_error::{MapError, failed};
 #[cfg(target_os = "linux")]
 use super::unnamed;
-
-/// How many bytes are written at once where space cannot be reserved otherwise.
-const ZEROS: usize = 1 << 20;
+use super::{replaced, reserve};
 
 /// A file that nobody finds yet, with space reserved on the disk and the shared lock taken; gone again unless it is linked.
 pub(super) enum NewFile {
@@ -23,22 +21,24 @@ pub(super) enum NewFile {
     /// With another name, beside its own.
     Named {
         file: NamedTempFile,
-        /// Whether it takes its name from the file that may have it.
+        /// Whether it takes its name from the file that has it.
         replaces: bool,
     },
 }
 
 impl NewFile {
-    /// A file of `len` zeros for `path`.
-    pub(super) fn prepare(path: &Path, len: usize, reserve: bool, replaces: bool) -> Result<Self, MapError> {
-        let mut new = Self::empty(path, replaces).map_err(failed("create", path))?;
+    /// A file of `len` zeros for `path`. If that is to be in the place of another, with that one's owner and mode.
+    pub(super) fn prepare(path: &Path, len: usize, reserve: bool, previous: Option<&File>) -> Result<Self, MapError> {
+        let mut new = Self::empty(path, previous.is_some()).map_err(failed("create", path))?;
         let file = new.file();
+        if let Some(previous) = previous {
+            replaced::keep_owner_and_mode(file, previous).map_err(failed("create", path))?;
+        }
         file.set_len(len as u64).map_err(failed("size", path))?;
         if reserve {
-            // A mapped page for which a full disk has no space ends the process when it is written.
-            reserve_space(file, len as u64).map_err(failed("size", path))?;
+            reserve::whole(file, len as u64).map_err(failed("reserve space for", path))?;
         }
-        lock(FileExt::try_lock_shared(&*file), path)?;
+        lock_shared(file, path)?;
         Ok(new)
     }
 
@@ -48,15 +48,14 @@ impl NewFile {
         if !replaces && let Some(file) = unnamed::create(&directory(path)) {
             return Ok(Self::Unnamed(file));
         }
-        let mut prefix = std::ffi::OsString::from(".");
-        prefix.push(path.file_name().unwrap_or_default());
-        prefix.push(".");
         let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix).suffix(".new");
+        // Without the arena's name, which may be as long as names can be.
+        builder.prefix(".marena-").suffix(".new");
         #[cfg(unix)]
-        {
+        if !replaces {
             use std::os::unix::fs::PermissionsExt;
-            // As for any new file: less what the process's mask takes away.
+            // As for any new file: less what the process's mask takes away. One that replaces another is its owner's alone
+            // until it has the other's mode.
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
         Ok(Self::Named { file: builder.tempfile_in(directory(path))?, replaces })
@@ -75,33 +74,24 @@ impl NewFile {
         self.file().sync_all().map_err(failed("sync", path))?;
         let linked = match self {
             #[cfg(target_os = "linux")]
-            Self::Unnamed(file) => unnamed::link(&file, path),
-            Self::Named { file, replaces: true } => file.persist(path).map(drop).map_err(|refused| refused.error),
-            Self::Named { file, .. } => file.persist_noclobber(path).map(drop).map_err(|refused| refused.error),
+            Self::Unnamed(file) => repeat(|| unnamed::link(&file, path)),
+            Self::Named { file, replaces } => {
+                let mut left = Some(file);
+                repeat(|| {
+                    let file = left.take().ok_or(ErrorKind::NotFound)?;
+                    let linked = if replaces { file.persist(path) } else { file.persist_noclobber(path) };
+                    linked.map(drop).map_err(|refused| {
+                        left = Some(refused.file);
+                        refused.error
+                    })
+                })
+            }
         };
         linked.map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => MapError::Exists { path: path.into() },
             _ => failed("link", path)(error),
         })?;
         sync_directory(path)
-    }
-}
-
-fn reserve_space(file: &mut File, len: u64) -> io::Result<()> {
-    match FileExt::allocate(&*file, len) {
-        Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) => {
-            // The file system knows no reservations: space is what has been written.
-            file.seek(SeekFrom::Start(0))?;
-            let zeros = vec![0; ZEROS];
-            let mut left = len;
-            while left > 0 {
-                let written = left.min(ZEROS as u64);
-                file.write_all(&zeros[..written as usize])?;
-                left -= written;
-            }
-            Ok(())
-        }
-        outcome => outcome,
     }
 }
 
@@ -121,7 +111,7 @@ fn sync_directory(path: &Path) -> Result<(), MapError> {
 }
 
 /// Where the path's last component lies.
-fn directory(path: &Path) -> PathBuf {
+pub(super) fn directory(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent.into(),
         _ => PathBuf::from("."),
@@ -136,7 +126,8 @@ mod tests {
     fn where_files_need_names_two_cannot_get_the_same() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("arena");
-        let [first, second] = [(); 2].map(|()| match NewFile::prepare(&path, 4096, true, true).unwrap() {
+        let previous = tempfile::tempfile().unwrap();
+        let [first, second] = [(); 2].map(|()| match NewFile::prepare(&path, 4096, true, Some(&previous)).unwrap() {
             NewFile::Named { file, .. } => NewFile::Named { file, replaces: false },
             #[cfg(target_os = "linux")]
             NewFile::Unnamed(_) => unreachable!("only a file with a name replaces another"),

@@ -1,82 +1,42 @@
-//! What the file is about: addresses in its header, and how they and what they name reach the disk.
+//! Roots: addresses in the header that say where to start reading, and how they and what they name reach the disk.
 
 use std::io;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
 
-use marena_core::{ARENA_MIN_ADDRESS, Address, Memory};
+use marena_core::{Address, Memory};
 
-use super::access::checked;
 use super::arena::MappedArena;
+use super::bounds::checked;
 use super::builder::Durability;
-use super::error::MapError;
+use super::header::{HEADER_SIZE, ROOTS};
+use super::publish_error::PublishError;
 
-/// The four root slots, and the disk.
+/// Publishing by the four root slots.
 impl MappedArena {
-    /// What a slot (0 to 3) names: what was last published there, by any process, before or after a restart. `None` if that is nothing, or damaged.
+    /// Makes a root slot (0 to 3) name `address`.
     ///
-    /// Whatever was written before it was published is visible after this.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// use marena_std::MappedArena;
-    ///
-    /// let path = std::env::temp_dir().join(format!("root-{}.arena", std::process::id()));
-    /// // SAFETY: nobody else knows the file.
-    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
-    /// assert_eq!(arena.root(0), None);
-    /// let text = arena.allocate_copy(b"hello")?;
-    /// arena.publish_root(0, text)?;
-    /// assert_eq!(arena.root(0), Some(text));
-    /// # std::fs::remove_file(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    #[inline]
-    pub fn root(&self, slot: usize) -> Option<Address> {
-        // ORDERING: Acquire pairs with the Release of `publish_root` and `publish_root_if`.
-        let found = Address::from_raw(self.slot(slot)?.load(Acquire))?;
-        checked(found, 0, self.used()).is_ok().then_some(found)
-    }
-
-    /// Makes a slot (0 to 3) name `address`.
-    ///
-    /// With [`Durability::FlushOnPublish`], everything in the arena is written to the disk before the slot is, and the slot before this returns: whenever the
-    /// power fails, the slot on the disk names complete data, what it named before or this.
+    /// With [`Durability::FlushOnPublish`], everything in the arena is written to the disk before the slot is, and the slot
+    /// before this returns. Whenever the power fails, the slot on the disk names complete data: what it named before, or this.
     ///
     /// # Errors
     ///
-    /// [`MapError::Slot`] and [`MapError::Access`]; where data has to be flushed, [`MapError::Flush`] and [`MapError::Undurable`]. If the data could
-    /// not be flushed, the slot is unchanged. If the slot itself could not be, it is changed for all processes, but perhaps not on the disk.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// use marena_std::{Durability, MappedArena};
-    ///
-    /// let path = std::env::temp_dir().join(format!("publish-root-{}.arena", std::process::id()));
-    /// let builder = MappedArena::builder().capacity(65_536).durability(Durability::FlushOnPublish);
-    /// // SAFETY: nobody else knows the file.
-    /// let arena = unsafe { builder.create(&path) }?;
-    /// let text = arena.allocate_copy(b"on the disk before its root is")?;
-    /// arena.publish_root(0, text)?;
-    /// # std::fs::remove_file(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn publish_root(&self, slot: usize, address: Address) -> Result<(), MapError> {
-        let root = self.slot(slot).ok_or(MapError::Slot { slot })?;
+    /// [`PublishError::Slot`] and [`PublishError::Access`]; where data has to be flushed, [`PublishError::Flush`] and
+    /// [`PublishError::Undurable`]. If the data could not be flushed, the slot is unchanged. If the slot itself could not be,
+    /// it is changed for all processes, but perhaps not on the disk.
+    pub fn publish_root(&self, slot: usize, address: Address) -> Result<(), PublishError> {
+        let root = self.slot(slot)?;
         self.before_publication(address)?;
-        // ORDERING: Release pairs with the Acquire of `root`, and the fence of `MappedView::root`.
+        // ORDERING: Release pairs with the fence of `MappedView::root`.
         root.store(address.to_raw(), Release);
         self.after_publication()
     }
 
-    /// [`publish_root`](Self::publish_root) if the slot names `current` (`None`: nothing, as in a new arena) at that moment; whether it did.
+    /// Makes a root slot name `address` if at that moment it names `current` (`None`: nothing, as in a new arena), and returns
+    /// whether it did.
     ///
-    /// Of several processes that set up the same structure, one wins, and the others find the winner's with [`root`](Self::root).
+    /// Of several processes that set up the same structure, one wins, and the others find the winner's with
+    /// [`root`](super::MappedView::root).
     ///
     /// # Errors
     ///
@@ -98,49 +58,48 @@ impl MappedArena {
     /// # std::fs::remove_file(&path)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn publish_root_if(&self, slot: usize, current: Option<Address>, address: Address) -> Result<bool, MapError> {
-        let root = self.slot(slot).ok_or(MapError::Slot { slot })?;
+    pub fn publish_root_if(
+        &self,
+        slot: usize,
+        current: Option<Address>,
+        address: Address,
+    ) -> Result<bool, PublishError> {
+        let root = self.slot(slot)?;
         self.before_publication(address)?;
         let current = current.map_or(0, Address::to_raw);
-        // ORDERING: Release and Acquire pair as in `publish_root` and `root`: this both publishes and replaces what others published.
+        // ORDERING: Release pairs with the fence of `MappedView::root`, Acquire with the Release of the publication that this
+        // one replaces.
         let published = root.compare_exchange(current, address.to_raw(), AcqRel, Relaxed).is_ok();
         self.after_publication()?;
         Ok(published)
     }
 
-    /// Writes everything that was handed out to the disk, and returns when it is there. The system writes only pages that have changed since.
+    /// Makes a root slot (0 to 3) name nothing. With [`Durability::FlushOnPublish`], also on the disk when this returns.
     ///
     /// # Errors
     ///
-    /// [`MapError::Flush`] and [`MapError::Undurable`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
-    /// use std::sync::atomic::Ordering::Relaxed;
-    ///
-    /// use marena_std::MappedArena;
-    ///
-    /// let path = std::env::temp_dir().join(format!("flush-{}.arena", std::process::id()));
-    /// // SAFETY: nobody else knows the file.
-    /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
-    /// let counter = arena.allocate_address(8)?;
-    /// arena.atomic_u64_at(counter)?.fetch_add(1, Relaxed);
-    /// arena.flush()?;
-    /// # std::fs::remove_file(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn flush(&self) -> Result<(), MapError> {
-        self.flush_bytes(0, ARENA_MIN_ADDRESS as usize + self.used())
+    /// [`PublishError::Slot`]; where the slot has to be flushed, [`PublishError::Flush`] and [`PublishError::Undurable`]. If it
+    /// could not be, it is cleared for all processes, but perhaps not on the disk.
+    pub fn clear_root(&self, slot: usize) -> Result<(), PublishError> {
+        // ORDERING: Relaxed: nothing is published.
+        self.slot(slot)?.store(0, Relaxed);
+        self.after_publication()
     }
 
-    /// Writes the bytes of an address to the disk, and returns when they are there. Not the header: what was allocated since the last [`flush`](Self::flush) or
-    /// publication may be handed out again after a power loss.
+    /// Takes everything back: the arena is empty, its root slots too.
+    ///
+    /// With [`Durability::FlushOnPublish`], the cleared slots are on the disk before any byte can be handed out again. Whenever
+    /// the power fails, no slot on the disk names bytes that were handed out since and not published.
     ///
     /// # Errors
     ///
-    /// [`MapError::Access`], [`MapError::Flush`] and [`MapError::Undurable`].
+    /// Where the slots have to be flushed, [`PublishError::Flush`] and [`PublishError::Undurable`]. If they could not be, they
+    /// are cleared for all processes, and no byte is handed out again.
+    ///
+    /// # Safety
+    ///
+    /// - No other call on this file runs meanwhile, in any process.
+    /// - Nobody uses addresses, references or handles from before afterwards. They are not detected.
     ///
     /// # Examples
     ///
@@ -148,25 +107,31 @@ impl MappedArena {
     /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
     /// use marena_std::MappedArena;
     ///
-    /// let path = std::env::temp_dir().join(format!("flush-range-{}.arena", std::process::id()));
+    /// let path = std::env::temp_dir().join(format!("reset-shared-{}.arena", std::process::id()));
     /// // SAFETY: nobody else knows the file.
     /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
-    /// let text = arena.allocate_address(5)?;
-    /// arena.publish_root(0, text)?;
-    /// arena.flush()?;
-    /// // From here on, the text is all that changes.
-    /// arena.write_from(text, b"hello")?;
-    /// arena.flush_range(text)?;
+    /// arena.publish_root(0, arena.allocate_copy(b"hello")?)?;
+    /// // SAFETY: nobody else has the file, and the address from before is not used.
+    /// unsafe { arena.reset_shared() }?;
+    /// assert_eq!((arena.used(), arena.root(0)), (0, None));
     /// # std::fs::remove_file(&path)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn flush_range(&self, address: Address) -> Result<(), MapError> {
-        let offset = checked(address, 0, self.used())?;
-        self.flush_bytes(offset, address.size() as usize)
+    pub unsafe fn reset_shared(&self) -> Result<(), PublishError> {
+        for slot in 0..ROOTS {
+            // ORDERING: Relaxed: nobody calls meanwhile, by the caller's promise.
+            self.slot(slot)?.store(0, Relaxed);
+        }
+        // On its own: a disk that writes a page while it changes may hold the new cursor with an old slot.
+        self.after_publication()?;
+        // SAFETY: the caller's promise.
+        unsafe { self.core.reset_shared() };
+        self.after_publication()
     }
 
-    /// The data goes first: the header's page goes with it, whose cursor then covers the data and whose slot still names what it did.
-    fn before_publication(&self, address: Address) -> Result<(), MapError> {
+    /// The data goes first. The header's page goes with it, whose cursor then covers the data and whose slot still names what
+    /// it did.
+    fn before_publication(&self, address: Address) -> Result<(), PublishError> {
         checked(address, 0, self.used())?;
         match self.durability {
             Durability::None => Ok(()),
@@ -174,27 +139,51 @@ impl MappedArena {
         }
     }
 
-    fn after_publication(&self) -> Result<(), MapError> {
+    fn after_publication(&self) -> Result<(), PublishError> {
         match self.durability {
             Durability::None => Ok(()),
-            Durability::FlushOnPublish => self.flush_bytes(0, ARENA_MIN_ADDRESS as usize),
+            Durability::FlushOnPublish => self.flush_bytes(0, HEADER_SIZE),
         }
     }
 
-    fn flush_bytes(&self, start: usize, len: usize) -> Result<(), MapError> {
-        // ORDERING: Relaxed, here and below: the flag says something about the system's pages, not about bytes of this process.
-        if self.undurable.load(Relaxed) {
-            return Err(MapError::Undurable);
-        }
-        self.core.memory().flush(start, len).map_err(|source: io::Error| {
-            self.undurable.store(true, Relaxed);
-            MapError::Flush { source }
-        })
-    }
-
-    pub(super) fn slot(&self, slot: usize) -> Option<&AtomicU64> {
+    fn slot(&self, slot: usize) -> Result<&AtomicU64, PublishError> {
         // SAFETY: the header lies in the mapping, which lives as long as `self`, and consists of atomics.
         let header = unsafe { self.core.memory().header().as_ref() };
-        header.root_slot(slot)
+        header.root_slot(slot).ok_or(PublishError::Slot { slot })
+    }
+}
+
+/// Writing to the disk.
+impl MappedArena {
+    /// Writes everything that was handed out to the disk, and returns when it is there. The system writes only pages that have
+    /// changed since it last wrote them.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Flush`] and [`PublishError::Undurable`].
+    pub fn flush(&self) -> Result<(), PublishError> {
+        self.flush_bytes(0, HEADER_SIZE + self.used())
+    }
+
+    /// Writes the bytes of an address to the disk, and returns when they are there. Not the header: what was allocated since
+    /// the last [`flush`](Self::flush) or publication may be handed out again after a power loss.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Access`], [`PublishError::Flush`] and [`PublishError::Undurable`].
+    pub fn flush_range(&self, address: Address) -> Result<(), PublishError> {
+        let offset = checked(address, 0, self.used())?;
+        self.flush_bytes(offset, address.size() as usize)
+    }
+
+    fn flush_bytes(&self, start: usize, len: usize) -> Result<(), PublishError> {
+        // ORDERING: Relaxed, here and below: the flag says something about the system's pages, not about bytes of this process.
+        if self.undurable.load(Relaxed) {
+            return Err(PublishError::Undurable);
+        }
+        self.core.memory().view().flush(start, len).map_err(|source: io::Error| {
+            self.undurable.store(true, Relaxed);
+            PublishError::Flush { source }
+        })
     }
 }

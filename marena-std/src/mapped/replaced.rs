@@ -1,0 +1,73 @@
+//! The file that a new arena takes the place of.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use marena_core::AttachError;
+
+use super::header::HeaderCopy;
+use super::new_file::directory;
+
+/// As many links as systems follow.
+const LINKS: usize = 40;
+
+/// Where the symbolic links that a path may be lead to, whether anything is there or not.
+pub(super) fn behind_links(path: &Path) -> PathBuf {
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS {
+        match fs::read_link(&path) {
+            Ok(target) => path = directory(&path).join(target),
+            // No link, or nothing that can be read as one.
+            Err(_) => break,
+        }
+    }
+    path
+}
+
+/// Tells whether the file starts as an arena does, however damaged the rest may be.
+pub(super) fn holds_arena(file: &mut File) -> io::Result<bool> {
+    let len = file.metadata()?.len();
+    let mut header = HeaderCopy::zero();
+    match file.read_exact(header.bytes_mut()) {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(false),
+        outcome => outcome?,
+    }
+    let len = usize::try_from(len).unwrap_or(usize::MAX);
+    Ok(!matches!(header.as_header().validate(len), Err(AttachError::NotAnArena | AttachError::Memory(_))))
+}
+
+/// Gives a new file the owner, the group and the mode of another, as far as this process may. Nobody can open the new file
+/// who could not open the other.
+#[cfg(unix)]
+pub(super) fn keep_owner_and_mode(made: &File, previous: &File) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+
+    const SET_USER: u32 = 0o4000;
+    const SET_GROUP: u32 = 0o2000;
+    const GROUP: u32 = 0o070;
+    const ALL: u32 = 0o7777;
+
+    let (old, new) = (previous.metadata()?, made.metadata()?);
+    let owner = (old.uid() != new.uid()).then(|| old.uid());
+    let group = (old.gid() != new.gid()).then(|| old.gid());
+    let mut mode = old.mode() & ALL;
+    if (owner, group) != (None, None) && fchown(made, owner, group).is_err() {
+        mode &= !SET_USER;
+        if group.is_some() && fchown(made, None, group).is_err() {
+            // Another group gets what everyone has.
+            mode &= !SET_GROUP & (!GROUP | (mode << 3));
+        }
+    }
+    match made.set_permissions(fs::Permissions::from_mode(mode)) {
+        // File systems without modes of their own.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// A new file has its directory's permissions there.
+#[cfg(not(unix))]
+pub(super) fn keep_owner_and_mode(_: &File, _: &File) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Space on the disk, reserved before a mapped page needs it.
+//!
+//! When a full disk has no space for a mapped page, writing the page ends the process (`SIGBUS`).
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+
+#[cfg(not(target_os = "linux"))]
+use super::interrupted::repeat;
+
+/// How many bytes are written at once where space cannot be reserved otherwise.
+const ZEROS: usize = 1 << 20;
+
+/// Reserves the space of a new file of `len` zeros.
+pub(super) fn whole(file: &mut File, len: u64) -> io::Result<()> {
+    match allocate(file, len) {
+        Err(error) if is_unsupported(&error) => {
+            // The file system knows no reservations: space is what has been written.
+            file.seek(SeekFrom::Start(0))?;
+            let zeros = vec![0; ZEROS];
+            let mut left = len;
+            while left > 0 {
+                let written = left.min(ZEROS as u64);
+                file.write_all(&zeros[..written as usize])?;
+                left -= written;
+            }
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}
+
+/// Reserves the space of the holes in a file of `len` bytes that others may be writing, where the file system can.
+///
+/// Bytes that are there stay as they are.
+pub(super) fn holes(file: &File, len: u64) -> io::Result<()> {
+    if !has_holes(file, len)? {
+        return Ok(());
+    }
+    match allocate(file, len) {
+        Err(error) if is_unsupported(&error) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Tells whether less than the whole file takes space on the disk.
+fn has_holes(file: &File, len: u64) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        /// What `blocks` counts, whatever blocks the file system has.
+        const BLOCK: u64 = 512;
+        Ok(file.metadata()?.blocks().saturating_mul(BLOCK) < len)
+    }
+    #[cfg(not(unix))]
+    {
+        Ok(fs4::FileExt::allocated_size(file)? < len)
+    }
+}
+
+/// Whether the file system has no such call.
+fn is_unsupported(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(libc::EOPNOTSUPP) {
+        return true;
+    }
+    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput)
+}
+
+/// Reserves the first `len` bytes of the file, and changes none.
+#[cfg(target_os = "linux")]
+fn allocate(file: &File, len: u64) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+
+    /// Bytes reserved by one call.
+    const LARGEST: u64 = 256 << 20;
+    const SMALLEST: u64 = 4096;
+
+    // Some file systems drop what an interrupted call has reserved. A process whose timer rings often would never be done with
+    // a large file, so each interruption halves what is asked for.
+    let (mut start, mut step) = (0, LARGEST);
+    while start < len {
+        let part = step.min(len - start);
+        // SAFETY: a call without pointers, on a descriptor that is open.
+        match unsafe { libc::fallocate64(file.as_raw_fd(), 0, start as i64, part as i64) } {
+            0 => start += part,
+            _ => match io::Error::last_os_error() {
+                error if error.kind() == ErrorKind::Interrupted => step = (step / 2).max(SMALLEST),
+                error => return Err(error),
+            },
+        }
+    }
+    Ok(())
+}
+
+/// Reserves the first `len` bytes of the file, and changes none.
+#[cfg(not(target_os = "linux"))]
+fn allocate(file: &File, len: u64) -> io::Result<()> {
+    repeat(|| fs4::FileExt::allocate(file, len))
+}
