@@ -1,23 +1,25 @@
-//! Checked names for what was published: they are recognised as stale after a reset and as foreign by another arena.
+//! Checked names of published values: stale after a reset, foreign to other arenas.
 
 use core::cmp::Ordering;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 use core::num::NonZeroU64;
+use core::ptr::NonNull;
 
 use static_assertions::assert_eq_size;
 
 use crate::address::Address;
+use crate::placement::HEADER_SIZE;
 
-/// Names a published block (`Handle`) or value (`Handle<T>`) that anyone with the arena may read.
+/// A checked name of a published block (`Handle`) or value (`Handle<T>`) that everyone with the arena may read.
 ///
-/// Made only by [`Block::publish`](crate::Block::publish) and [`Arena::insert`](crate::Arena::insert), so
-/// it always names initialised bytes that nobody writes. It carries its arena's epoch:
-/// [`Arena::view`](crate::Arena::view) and [`Arena::get`](crate::Arena::get) give `None` to a handle from before a reset
-/// or from another arena. 16 bytes, `Copy`, and so is its `Option`.
+/// Only [`Block::publish`](crate::Block::publish) and [`Arena::insert`](crate::Arena::insert) make one, so a handle
+/// always names initialised bytes that nobody writes. It carries its arena's epoch:
+/// [`Arena::view`](crate::Arena::view) and [`Arena::get`](crate::Arena::get) return `None` for a handle from before a
+/// reset or from another arena. `T` is a sized type, a slice or `str`: see [`Nameable`].
 ///
-/// A handle may go to another thread if what it names may be read there: if `T` is `Sync`.
+/// A handle takes 16 bytes and is `Copy`; so is its `Option`. It may go to another thread if `T` is `Sync`.
 ///
 /// # Examples
 ///
@@ -56,14 +58,14 @@ assert_eq_size!(Handle, [u64; 2]);
 assert_eq_size!(Option<Handle>, [u64; 2]);
 
 impl<T: ?Sized> Handle<T> {
-    /// The caller vouches: the address names initialised bytes (a valid `T`) of the life `epoch`, and from now on they are
-    /// only read.
+    /// The caller promises that the address names a valid `T` of the generation `epoch`, and that it is only read from
+    /// now on.
     #[inline]
     pub(crate) const fn new(address: Address, epoch: NonZeroU64) -> Self {
         Self { address, epoch, names: PhantomData }
     }
 
-    /// Where it lies. An address can be kept in a node or a file; the check against reset stays behind.
+    /// Returns where the value lies. An address can be kept in a node or a file, but is not checked against a reset.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -86,7 +88,7 @@ impl<T: ?Sized> Handle<T> {
     }
 }
 
-// SAFETY: a handle gives whoever has the arena a `&T`, nothing more; a `&T` may go to another thread if `T: Sync`.
+// SAFETY: with the arena, a handle gives a `&T` and nothing more. A `&T` may go to another thread if `T: Sync`.
 unsafe impl<T: ?Sized + Sync> Send for Handle<T> {}
 // SAFETY: a `&Handle<T>` gives a copy of the handle, for which the same holds.
 unsafe impl<T: ?Sized + Sync> Sync for Handle<T> {}
@@ -135,5 +137,61 @@ impl<T: ?Sized> Hash for Handle<T> {
 impl<T: ?Sized> fmt::Debug for Handle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("address", &self.address).field("epoch", &self.epoch).finish()
+    }
+}
+
+/// What a [`Handle`] can name: a value of any sized type, a slice or a `str`.
+///
+/// Sealed: exactly these implement it.
+#[diagnostic::on_unimplemented(
+    message = "a handle cannot name `{Self}`",
+    note = "handles name values of sized types, slices and `str`"
+)]
+pub trait Nameable: Sealed {}
+
+impl<T> Nameable for T {}
+impl<T> Nameable for [T] {}
+impl Nameable for str {}
+
+pub(crate) use sealed::Sealed;
+
+mod sealed {
+    use super::NonNull;
+
+    /// How the bytes that a handle names become a value.
+    pub trait Sealed {
+        /// The pointer to the value of `size` bytes at `start`. A value of no bytes was placed nowhere, and any aligned
+        /// pointer reads it.
+        fn locate(size: usize, start: impl FnOnce() -> NonNull<u8>) -> NonNull<Self>;
+    }
+}
+
+impl<T> Sealed for T {
+    #[inline(always)]
+    fn locate(_size: usize, start: impl FnOnce() -> NonNull<u8>) -> NonNull<Self> {
+        match size_of::<T>() {
+            0 => NonNull::dangling(),
+            _ => start().cast(),
+        }
+    }
+}
+
+impl<T> Sealed for [T] {
+    #[inline(always)]
+    fn locate(size: usize, start: impl FnOnce() -> NonNull<u8>) -> NonNull<Self> {
+        // Slices of types without bytes cannot be inserted: their length has no place in a handle.
+        let len = size.checked_div(size_of::<T>()).unwrap_or(0);
+        // No bytes count as lying at the arena's first position, which is aligned to the size of a header.
+        let start = if len == 0 && align_of::<T>() > HEADER_SIZE { NonNull::dangling() } else { start().cast() };
+        NonNull::slice_from_raw_parts(start, len)
+    }
+}
+
+impl Sealed for str {
+    #[inline(always)]
+    fn locate(size: usize, start: impl FnOnce() -> NonNull<u8>) -> NonNull<Self> {
+        let bytes = <[u8]>::locate(size, start);
+        // SAFETY: the pointer is not null, and a `str` has the metadata of its bytes.
+        unsafe { NonNull::new_unchecked(bytes.as_ptr() as *mut str) }
     }
 }

@@ -7,6 +7,8 @@ use core::ops::Deref;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
+use stable_deref_trait::{CloneStableDeref, StableDeref};
+
 use crate::arena::Arena;
 use crate::claim::{Claim, Claimed};
 use crate::error::{AllocError, MemoryError};
@@ -216,7 +218,8 @@ impl<M: ExclusiveMemory> PoolSlot<M> {
 /// Shared access to one of a [`Pool`]'s arenas.
 ///
 /// Clones share the arena. When the last is dropped, the arena is reset and free again. Whatever the arena hands out
-/// borrows the guard that it was called through.
+/// borrows the guard that it was called through. What must outlive that borrow goes into an
+/// [`Owned`](crate::Owned) together with the guard.
 ///
 /// # Examples
 ///
@@ -255,6 +258,12 @@ impl<M: ExclusiveMemory> Deref for PoolGuard<'_, M> {
         unsafe { &*self.slot.arena.get() }
     }
 }
+
+// SAFETY: the arena lies in the slot, which is borrowed for longer than the guard lives, wherever that is moved. It is only
+// shared until the guard is dropped, whatever is done through `&PoolGuard`. There is no `DerefMut`.
+unsafe impl<M: ExclusiveMemory> StableDeref for PoolGuard<'_, M> {}
+// SAFETY: a clone has the same slot.
+unsafe impl<M: ExclusiveMemory> CloneStableDeref for PoolGuard<'_, M> {}
 
 impl<M: ExclusiveMemory> AsRef<Arena<M>> for PoolGuard<'_, M> {
     #[inline]

@@ -12,9 +12,10 @@ use crate::block::Block;
 use crate::claim::{Claim, Claimed};
 use crate::error::{AllocError, TryAllocError};
 use crate::forward::forward;
-use crate::handle::Handle;
+use crate::handle::{Handle, Nameable};
 use crate::memory::{ExclusiveMemory, Memory, max_align};
 use crate::stats::Stats;
+use crate::view::View;
 
 /// Up to `N` arenas over disjoint memory, tried in order: a microcontroller's RAM banks, a boot loader's memory map.
 ///
@@ -142,7 +143,7 @@ impl<M: Memory, const N: usize> Regions<M, N> {
     /// assert_eq!(regions.get(handle), Some(&"text"));
     /// ```
     #[must_use]
-    pub fn get<T>(&self, handle: Handle<T>) -> Option<&T> {
+    pub fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
         self.arenas.iter().find_map(|arena| arena.get(handle))
     }
 
@@ -257,6 +258,12 @@ unsafe impl<'a, M: Memory, const N: usize> Claim<'a> for &'a Regions<M, N> {
 impl<M: Memory, const N: usize> Default for Regions<M, N> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl<M: Memory, const N: usize> View for Regions<M, N> {
+    fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
+        Regions::get(self, handle)
     }
 }
 

@@ -16,12 +16,13 @@ use crate::claim::{Claim, Claimed, Origin, refusal, require_stable_alignment};
 use crate::epoch;
 use crate::error::{AllocError, TryAllocError};
 use crate::forward::forward;
-use crate::handle::Handle;
+use crate::handle::{Handle, Nameable};
 use crate::lease::Lease;
 use crate::memory::{Memory, max_align};
 use crate::placement::{STEP, Span, place};
 use crate::protocol::{self, Unclaimed};
 use crate::sync::Word;
+use crate::view::View;
 
 /// Bytes that an arena's scratch marks as soiled ahead of handing them out.
 const SOILED_AHEAD: u32 = 4096;
@@ -217,7 +218,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
     pub fn view(&self, handle: Handle) -> Option<&[u8]> {
         let current = self.epoch.get() == Some(handle.epoch());
         // SAFETY: the handle was made in this scope, which still owns the bytes and hands them out to nobody else.
-        current.then(|| unsafe { self.arena.published_bytes(handle) })
+        current.then(|| unsafe { self.arena.published(handle) })
     }
 
     /// A value inserted in this scratch, or `None` for any other handle.
@@ -234,10 +235,10 @@ impl<'s, M: Memory> Scratch<'s, M> {
     /// ```
     #[must_use]
     #[inline]
-    pub fn get<T>(&self, handle: Handle<T>) -> Option<&T> {
+    pub fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
         let current = self.epoch.get() == Some(handle.epoch());
         // SAFETY: as in `view`.
-        current.then(|| unsafe { self.arena.published_value(handle) })
+        current.then(|| unsafe { self.arena.published(handle) })
     }
 
     /// Bytes that can still be allocated, not all of them in one piece on a lease; a snapshot where others share the arena.
@@ -420,6 +421,13 @@ impl<M: Memory> Drop for Scratch<'_, M> {
 // SAFETY: what is not `Send` by itself are pointers into the region, whose bytes are the scope's own, and the lease, which is
 // mutably borrowed for the scope and itself `Send` under the same bound.
 unsafe impl<M: Memory> Send for Scratch<'_, M> where Arena<M>: Sync {}
+
+impl<M: Memory> View for Scratch<'_, M> {
+    #[inline]
+    fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
+        Scratch::get(self, handle)
+    }
+}
 
 impl<M: Memory> fmt::Debug for Scratch<'_, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

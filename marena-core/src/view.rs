@@ -1,18 +1,55 @@
-//! Reading back: by handle, checked; by address, with the caller's word for it.
+//! Reading: by handle, which is checked; by address, which the caller vouches for.
 
 use core::ptr::NonNull;
-use core::slice;
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::address::Address;
 use crate::arena::Arena;
-use crate::handle::Handle;
+use crate::handle::{Handle, Nameable};
 use crate::memory::Memory;
 use crate::placement::HEADER_SIZE;
 use crate::sync::Word;
 
+/// What handles are read in, for code that is generic over it. The inherent methods of the same names need no import.
+///
+/// # Examples
+///
+/// ```
+/// use core::mem::MaybeUninit;
+/// use marena_core::{Arena, Handle, View};
+///
+/// fn total(numbers: &impl View, handles: &[Handle<u32>]) -> Option<u32> {
+///     handles.iter().map(|&handle| numbers.get(handle)).sum()
+/// }
+///
+/// let mut bytes = [MaybeUninit::uninit(); 1024];
+/// let mut arena = Arena::borrowed(&mut bytes)?;
+/// let handles = [arena.insert(1).unwrap(), arena.insert(2).unwrap()];
+/// assert_eq!(total(&arena, &handles), Some(3));
+/// arena.reset();
+/// assert_eq!(total(&arena, &handles), None);
+/// # Ok::<(), marena_core::MemoryError>(())
+/// ```
+pub trait View {
+    /// Returns what a handle names, or `None` if the handle is stale or of another arena.
+    fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T>;
+
+    /// Returns the bytes of a published block, or `None` if the handle is stale or of another arena.
+    fn view(&self, handle: Handle) -> Option<&[u8]> {
+        self.get(handle)
+    }
+}
+
+impl<M: Memory> View for Arena<M> {
+    #[inline]
+    fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
+        Arena::get(self, handle)
+    }
+}
+
 impl<M: Memory> Arena<M> {
-    /// The bytes of a published block, or `None` for a handle from before a reset or from another arena. One comparison.
+    /// Returns the bytes of a published block, or `None` if the handle is from before a reset or from another arena.
+    /// One comparison.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -27,11 +64,10 @@ impl<M: Memory> Arena<M> {
     #[must_use]
     #[inline]
     pub fn view(&self, handle: Handle) -> Option<&[u8]> {
-        // SAFETY: the epoch says so.
-        self.is_current(handle.epoch()).then(|| unsafe { self.published_bytes(handle) })
+        self.get(handle)
     }
 
-    /// An inserted value, or `None` for a handle from before a reset or from another arena. One comparison.
+    /// Returns an inserted value, or `None` if the handle is from before a reset or from another arena. One comparison.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -44,15 +80,15 @@ impl<M: Memory> Arena<M> {
     /// ```
     #[must_use]
     #[inline]
-    pub fn get<T>(&self, handle: Handle<T>) -> Option<&T> {
-        // SAFETY: the epoch says so.
-        self.is_current(handle.epoch()).then(|| unsafe { self.published_value(handle) })
+    pub fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
+        // SAFETY: the handle is of the current epoch.
+        self.is_current(handle.epoch()).then(|| unsafe { self.published(handle) })
     }
 
-    /// A pointer to the bytes of an address, or `None` where they do not all lie in `[128, 128 + used)`.
+    /// Returns a pointer to the bytes of an address, or `None` if they do not all lie in `[128, 128 + used)`.
     ///
-    /// An address proves nothing, so nothing is promised about the bytes: they may be written by their owner, or belong to
-    /// another block than the one that had this address in an earlier life.
+    /// Nothing is promised about the bytes: their owner may be writing them, and after a reset they may belong to
+    /// another block.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -70,7 +106,8 @@ impl<M: Memory> Arena<M> {
         // An address's offset is at least the header's size, and its end at most 2^31.
         let position = address.offset() as usize - HEADER_SIZE;
         let size = address.size() as usize;
-        // ORDERING: Relaxed: whoever received the address through synchronisation sees at least its claim, by coherence.
+        // ORDERING: Relaxed: a thread that received the address through synchronisation sees at least its claim, by
+        // coherence.
         let used = self.header().cursor.load(Relaxed).min(self.limit()) as usize;
         if size > used.checked_sub(position)? {
             return None;
@@ -78,12 +115,12 @@ impl<M: Memory> Arena<M> {
         Some(NonNull::slice_from_raw_parts(self.at(position), size))
     }
 
-    /// The bytes of an address, or `None` where they do not all lie in `[128, 128 + used)`.
+    /// Returns the bytes of an address, or `None` if they do not all lie in `[128, 128 + used)`.
     ///
     /// # Safety
     ///
     /// - If the bytes are in range, they are initialised.
-    /// - Nobody writes them while the result is used, and what was written before happens before this call.
+    /// - Nobody writes them while the result is used, and earlier writes happen before this call.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -103,12 +140,12 @@ impl<M: Memory> Arena<M> {
         Some(unsafe { bytes.as_ref() })
     }
 
-    /// The bytes of an address, to write, or `None` where they do not all lie in `[128, 128 + used)`.
+    /// Returns the bytes of an address for writing, or `None` if they do not all lie in `[128, 128 + used)`.
     ///
     /// # Safety
     ///
     /// - If the bytes are in range, they are initialised.
-    /// - Nobody else uses them while the result is used, and what was done with them before happens before this call.
+    /// - Nobody else uses them while the result is used, and earlier uses happen before this call.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -129,35 +166,21 @@ impl<M: Memory> Arena<M> {
         Some(unsafe { bytes.as_mut() })
     }
 
-    /// What a handle to bytes names.
+    /// The value that a handle names.
     ///
-    /// Handles are made only from published blocks and inserted values, of the epoch they carry; epochs are unique, and bytes
-    /// that a live epoch's handle names are never given back. So an equal epoch alone proves that the bytes lie in this region,
-    /// are initialised, and are written by nobody until the epoch ends, for which its owner must not be borrowed.
+    /// Only published blocks and inserted values get handles, of the epoch in which they were allocated. Epochs are
+    /// unique, and bytes that a handle of the current epoch names are never given back. So an equal epoch alone proves
+    /// that the bytes lie in this region, hold a `T`, and are written by nobody until the epoch ends. Its owner must
+    /// not be borrowed for that.
     ///
     /// # Safety
     ///
     /// The handle is of this arena's current epoch, or of that of a scratch which outlives the result.
-    #[inline]
-    pub(crate) unsafe fn published_bytes(&self, handle: Handle) -> &[u8] {
-        let start = self.at(handle.address().offset() as usize - HEADER_SIZE);
-        // SAFETY: see above.
-        unsafe { slice::from_raw_parts(start.as_ptr(), handle.address().size() as usize) }
-    }
-
-    /// What a handle to a value names.
-    ///
-    /// # Safety
-    ///
-    /// As for [`published_bytes`](Self::published_bytes).
-    #[inline]
-    pub(crate) unsafe fn published_value<T>(&self, handle: Handle<T>) -> &T {
-        // A value of no bytes was placed nowhere; any aligned pointer reads it.
-        let start = match size_of::<T>() {
-            0 => NonNull::dangling(),
-            _ => self.at(handle.address().offset() as usize - HEADER_SIZE).cast(),
-        };
-        // SAFETY: as in `published_bytes`; the value was placed with the alignment of `T`.
-        unsafe { start.as_ref() }
+    #[inline(always)]
+    pub(crate) unsafe fn published<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> &T {
+        let address = handle.address();
+        let value = T::locate(address.size() as usize, || self.at(address.offset() as usize - HEADER_SIZE));
+        // SAFETY: the caller's promise, by the argument above. The value was placed with the alignment of `T`.
+        unsafe { value.as_ref() }
     }
 }

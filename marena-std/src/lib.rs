@@ -159,6 +159,7 @@ mod limit;
 #[cfg(all(any(unix, windows), target_has_atomic = "64"))]
 mod mapped;
 mod memory;
+mod owned_pool_guard;
 mod pool;
 
 pub use arena::Arena;
@@ -172,9 +173,10 @@ pub use mapped::{
 pub use marena_core;
 pub use marena_core::{
     ARENA_INVALID_ADDRESS, ARENA_MAX_ALLOC_SIZE, ARENA_MIN_ADDRESS, ARENA_PAGESIZE, Address, AllocError, Allocate,
-    Block, Handle, Lease, MemoryError, PoolGuard, Scratch, Stats, TryAllocError,
+    Block, Handle, Lease, MemoryError, Owned, PoolGuard, Scratch, Stats, TryAllocError,
 };
 pub use memory::OwnedMemory;
+pub use owned_pool_guard::OwnedPoolGuard;
 pub use pool::Pool;
 
 /// The examples of the README are tests too.

@@ -65,6 +65,10 @@ impl Pool {
         Ok(Self { slots: slots.collect::<Result<_, Error>>()? })
     }
 
+    pub(crate) fn slots(&self) -> &[PoolSlot<OwnedMemory>] {
+        &self.slots
+    }
+
     /// Takes a free arena, or returns `None` if every arena was in use. Takes time in proportion to the number of
     /// arenas.
     ///

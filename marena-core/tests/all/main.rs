@@ -11,6 +11,7 @@ mod memory_kinds;
 mod mistakes;
 mod model;
 mod owned;
+mod owned_values;
 mod statics;
 mod threads;
 mod values;
