@@ -29,7 +29,7 @@
 //! The [`Arena`] itself is for everyone at once. A [`Lease`] is one thread's run of it, a [`Scratch`] a scope whose bytes all go back; neither
 //! needs an atomic operation to allocate. All have the same methods.
 //!
-#![doc = concat!("<div>", include_str!("../doc/speeds.svg"), "</div>")]
+#![doc = concat!("<div>", include_str!("../doc/ways.svg"), "</div>")]
 //!
 //! Around them: a [`Pool`] recycles whole arenas when their last reader lets go, [`Regions`] allocates from memory in pieces, and with the feature
 //! `allocator-api2` references to arenas, leases, scratches and regions are allocators for collections. A static arena can be the `#[global_allocator]`.
