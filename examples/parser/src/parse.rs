@@ -10,17 +10,22 @@
 
 use allocator_api2::alloc::Allocator;
 use allocator_api2::vec::Vec;
+use marena_std::{Lease, OwnedMemory};
 
-use crate::build::{Build, Function, Operator};
 use crate::error::Error;
 use crate::lexer::{Lexer, Token};
+use crate::tree::{Kind, Node};
 
-/// A bound on the recursion, so that no text makes the parser's thread run out of stack.
+/// A bound on the recursion, so that no text makes a thread run out of stack.
 const MAX_DEPTH: usize = 200;
 
-/// The tree of a whole text. `temporary` holds the lists whose end has not been read yet.
-pub(crate) fn parse<B: Build, A: Allocator>(text: &str, build: B, temporary: A) -> Result<B::Node, Error> {
-    let mut parser = Parser { lexer: Lexer::new(text)?, build, pending: Vec::new_in(temporary), depth: 0 };
+/// Parses a whole text into a tree. `temporary` holds the lists whose end has not been read yet.
+pub(crate) fn parse<'a>(
+    text: &str,
+    lease: &Lease<'a, OwnedMemory>,
+    temporary: impl Allocator,
+) -> Result<Node<'a>, Error> {
+    let mut parser = Parser { lexer: Lexer::new(text)?, lease, pending: Vec::new_in(temporary), depth: 0 };
     let tree = parser.block()?;
     match parser.lexer.next() {
         Token::End => Ok(tree),
@@ -28,22 +33,21 @@ pub(crate) fn parse<B: Build, A: Allocator>(text: &str, build: B, temporary: A) 
     }
 }
 
-struct Parser<'t, B: Build, A: Allocator> {
+struct Parser<'a, 't, 'l, A: Allocator> {
     lexer: Lexer<'t>,
-    build: B,
-    /// The nodes of all lists that have begun and not ended, the innermost list's last. A list moves to the tree when its length
-    /// is known, so that it takes no more room there than it needs.
-    pending: Vec<B::Node, A>,
+    lease: &'l Lease<'a, OwnedMemory>,
+    /// The nodes of all lists that have begun and not ended, the innermost list's last. A list moves to the tree when
+    /// its length is known, so it takes no more room there than it needs.
+    pending: Vec<Node<'a>, A>,
     depth: usize,
 }
 
-impl<'t, B: Build, A: Allocator> Parser<'t, B, A> {
-    fn block(&mut self) -> Result<B::Node, Error> {
-        let statements = self.list(';', Self::statement)?;
-        self.build.block(self.pending.drain(statements..))
+impl<'a, 't, A: Allocator> Parser<'a, 't, '_, A> {
+    fn block(&mut self) -> Result<Node<'a>, Error> {
+        self.list(Kind::Block, |parser| parser.separated(';', Self::statement))
     }
 
-    fn statement(&mut self) -> Result<B::Node, Error> {
+    fn statement(&mut self) -> Result<Node<'a>, Error> {
         if self.lexer.next() != Token::Word("let") {
             return self.sum();
         }
@@ -52,90 +56,99 @@ impl<'t, B: Build, A: Allocator> Parser<'t, B, A> {
         self.lexer.take()?;
         self.lexer.expect('=', "`=`")?;
         let value = self.sum()?;
-        self.build.define(name, value)
+        let name: &str = self.lease.alloc_str(name)?;
+        Ok(Node::Define(self.lease.alloc((name, value))?))
     }
 
-    fn sum(&mut self) -> Result<B::Node, Error> {
-        let mut left = self.product()?;
-        loop {
-            let operator = match self.lexer.next() {
-                Token::Symbol('+') => Operator::Add,
-                Token::Symbol('-') => Operator::Subtract,
-                _ => return Ok(left),
-            };
-            self.lexer.take()?;
-            let right = self.product()?;
-            left = self.build.binary(operator, left, right)?;
-        }
+    fn sum(&mut self) -> Result<Node<'a>, Error> {
+        self.list(Kind::Sum, |parser| {
+            let mut minus = false;
+            loop {
+                let term = parser.list(Kind::Product, |parser| parser.separated('*', Self::atom))?;
+                let term = if minus { Node::Negate(parser.lease.alloc(term)?) } else { term };
+                parser.push(term)?;
+                minus = match parser.lexer.next() {
+                    Token::Symbol('+') => false,
+                    Token::Symbol('-') => true,
+                    _ => return Ok(()),
+                };
+                parser.lexer.take()?;
+            }
+        })
     }
 
-    fn product(&mut self) -> Result<B::Node, Error> {
-        let mut left = self.atom()?;
-        while self.lexer.take_if('*')? {
-            let right = self.atom()?;
-            left = self.build.binary(Operator::Multiply, left, right)?;
-        }
-        Ok(left)
-    }
-
-    fn atom(&mut self) -> Result<B::Node, Error> {
+    fn atom(&mut self) -> Result<Node<'a>, Error> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(Error::TooDeep { at: self.lexer.at(), limit: MAX_DEPTH });
         }
-        let atom = self.atom_within()?;
-        self.depth -= 1;
-        Ok(atom)
-    }
-
-    fn atom_within(&mut self) -> Result<B::Node, Error> {
         let expected = self.expected("a number, a name, `-`, `(` or `{`");
-        match self.lexer.take()? {
-            Token::Number(number) => Ok(self.build.number(number)),
-            Token::Word(name) => self.name_or_call(name),
+        let atom = match self.lexer.take()? {
+            Token::Number(number) => Node::Number(number),
+            Token::Word(name) => self.name_or_call(name)?,
             Token::Symbol('-') => {
                 let of = self.atom()?;
-                self.build.negate(of)
+                Node::Negate(self.lease.alloc(of)?)
             }
             Token::Symbol('(') => {
                 let sum = self.sum()?;
                 self.lexer.expect(')', "an operator or `)`")?;
-                Ok(sum)
+                sum
             }
             Token::Symbol('{') => {
                 let block = self.block()?;
                 self.lexer.expect('}', "an operator, `;` or `}`")?;
-                Ok(block)
+                block
             }
-            _ => Err(expected),
-        }
+            _ => return Err(expected),
+        };
+        self.depth -= 1;
+        Ok(atom)
     }
 
-    fn name_or_call(&mut self, name: &'t str) -> Result<B::Node, Error> {
-        let function = match name {
-            "max" => Function::Max,
-            "min" => Function::Min,
-            "sum" => Function::Sum,
-            _ => return self.build.name(name),
+    fn name_or_call(&mut self, name: &'t str) -> Result<Node<'a>, Error> {
+        let kind = match name {
+            "max" => Kind::Max,
+            "min" => Kind::Min,
+            "sum" => Kind::Sum,
+            _ => return Ok(Node::Name(self.lease.alloc_str(name)?)),
         };
         self.lexer.expect('(', "`(`")?;
-        let arguments = self.list(',', Self::sum)?;
+        let call = self.list(kind, |parser| parser.separated(',', Self::sum))?;
         self.lexer.expect(')', "an operator, `,` or `)`")?;
-        self.build.call(function, self.pending.drain(arguments..))
+        Ok(call)
     }
 
-    /// Reads one `item` at least, and more after each `separator`: they are pending from the returned index on.
-    fn list(&mut self, separator: char, item: fn(&mut Self) -> Result<B::Node, Error>) -> Result<usize, Error> {
+    /// The list of the nodes that `read` pushes, of which there is one at least. Alone, that is the list.
+    fn list(&mut self, kind: Kind, read: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<Node<'a>, Error> {
         let start = self.pending.len();
+        read(self)?;
+        match &self.pending[start..] {
+            // A block also ends the scope of its names.
+            &[node] if kind != Kind::Block => {
+                self.pending.truncate(start);
+                Ok(node)
+            }
+            _ => Ok(Node::List(kind, self.lease.alloc_slice_from_iter(self.pending.drain(start..))?)),
+        }
+    }
+
+    /// Reads one `item` at least, and more after each `separator`.
+    fn separated(&mut self, separator: char, item: fn(&mut Self) -> Result<Node<'a>, Error>) -> Result<(), Error> {
         loop {
             let node = item(self)?;
-            // `push` alone would end the process where the memory is full.
-            self.pending.try_reserve(1)?;
-            self.pending.push(node);
+            self.push(node)?;
             if !self.lexer.take_if(separator)? {
-                return Ok(start);
+                return Ok(());
             }
         }
+    }
+
+    /// `Vec::push` alone would end the process where the memory is full.
+    fn push(&mut self, node: Node<'a>) -> Result<(), Error> {
+        self.pending.try_reserve(1)?;
+        self.pending.push(node);
+        Ok(())
     }
 
     fn expected(&self, expected: &'static str) -> Error {
@@ -145,13 +158,13 @@ impl<'t, B: Build, A: Allocator> Parser<'t, B, A> {
 
 #[cfg(test)]
 mod tests {
-    use allocator_api2::alloc::Global;
+    use marena_std::{AllocError, Arena};
 
     use super::*;
-    use crate::boxed::Boxes;
 
     fn value(text: &str) -> Result<i64, Error> {
-        parse(text, Boxes, Global)?.evaluate()
+        let (arena, mut temporary) = (Arena::with_capacity(16 << 20).unwrap(), Arena::with_capacity(16 << 20).unwrap());
+        parse(text, &arena.lease(4096), &temporary.scratch())?.evaluate()
     }
 
     #[test]
@@ -170,6 +183,7 @@ mod tests {
     fn a_name_is_known_until_its_block_ends() {
         assert_eq!(value("let a = 2; { let a = a * 10; a + 1 } + a"), Ok(23));
         assert_eq!(value("{ let b = 2; b } + b"), Err(Error::Undefined("b".to_owned())));
+        assert_eq!(value("{ let b = 2 } + b"), Err(Error::Undefined("b".to_owned())));
     }
 
     #[test]
@@ -183,8 +197,39 @@ mod tests {
     }
 
     #[test]
-    fn brackets_cannot_exhaust_the_stack() {
+    fn neither_brackets_nor_long_texts_exhaust_the_stack() {
         assert!(value(&format!("{}1{}", "(".repeat(150), ")".repeat(150))).is_ok());
-        assert!(matches!(value(&"(".repeat(1_000_000)), Err(Error::TooDeep { at: 200, .. })));
+        for bracket in ["(", "{", "-", "max(", "let a = {"] {
+            assert!(matches!(value(&bracket.repeat(1_000_000)), Err(Error::TooDeep { limit: 200, .. })), "{bracket}");
+        }
+        let count = if cfg!(miri) { 200 } else { 100_000 };
+        for separator in ["+", "-", "*", ";"] {
+            assert!(value(&format!("{}1", format!("1 {separator} ").repeat(count))).is_ok(), "{separator}");
+        }
+        assert_eq!(value(&format!("{}1", "1 + ".repeat(count))), Ok(count as i64 + 1));
+        assert_eq!(value(&format!("sum({}1)", "1, ".repeat(count))), Ok(count as i64 + 1));
+    }
+
+    #[test]
+    fn a_tree_outlives_the_text_the_lease_and_the_scratch() {
+        let (arena, mut temporary) = (Arena::with_capacity(64 << 10).unwrap(), Arena::with_capacity(64 << 10).unwrap());
+        let tree = {
+            let text = String::from("let a = 3; max(a, 2) * (a + 1)");
+            parse(&text, &arena.lease(1024), &temporary.scratch()).unwrap()
+        };
+        temporary.reset();
+        assert_eq!((tree.count(), tree.evaluate()), (10, Ok(12)));
+    }
+
+    #[test]
+    fn a_full_arena_and_a_full_scratch_are_errors() {
+        let (small, large) = (Arena::with_capacity(64 << 10).unwrap(), Arena::with_capacity(1 << 20).unwrap());
+        let (mut small_temporary, mut temporary) =
+            (Arena::with_capacity(64 << 10).unwrap(), Arena::with_capacity(1 << 20).unwrap());
+        let text = "1 + ".repeat(10_000) + "1";
+        let full = parse(&text, &small.lease(1024), &temporary.scratch());
+        assert!(matches!(full, Err(Error::Tree(AllocError::Full { .. }))), "{full:?}");
+        let full = parse(&text, &large.lease(1024), &small_temporary.scratch());
+        assert_eq!(full.err(), Some(Error::Pending));
     }
 }
