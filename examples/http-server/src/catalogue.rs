@@ -2,8 +2,6 @@
 
 pub(crate) struct Product {
     pub(crate) name: String,
-    /// The name in small letters, to search in.
-    pub(crate) key: String,
     pub(crate) cents: u32,
     pub(crate) stock: u32,
 }
@@ -24,7 +22,6 @@ pub(crate) fn catalogue() -> Vec<Product> {
                 let number = products.len() as u32;
                 let name = format!("{size} {colour} {kind}");
                 products.push(Product {
-                    key: name.to_lowercase(),
                     name,
                     // Spread without a pattern that anyone would notice.
                     cents: 199 + number.wrapping_mul(2_654_435_761) % 20_000,

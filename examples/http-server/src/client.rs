@@ -1,18 +1,16 @@
-//! A load generator: a fixed number of connections, each of which sends its next request when it has the last one's response.
+//! A load generator: connections that each send the next request when they have the response to the last.
 
-use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::Buf;
+use bytes::Bytes;
 use clap::Args;
-use hyper::Request;
-use hyper::http::request::Parts;
 
 use crate::catalogue::Product;
-use crate::memory::{Heap, RequestMemory};
+use crate::handler::Refusal;
+use crate::memory::Memory;
 
 /// How much load.
 #[derive(Args, Clone, Copy, Debug)]
@@ -20,16 +18,15 @@ pub(crate) struct Load {
     /// Connections
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) connections: u32,
-    /// Requests, over all connections
-    #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Requests in each round, over all connections
+    #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub(crate) requests: u32,
 }
 
 /// A request, and what has to come back.
 pub(crate) struct Case {
-    pub(crate) head: Parts,
-    request: Vec<u8>,
-    page: Vec<u8>,
+    pub(crate) target: &'static str,
+    page: Bytes,
 }
 
 const TARGETS: [&str; 6] = [
@@ -40,27 +37,10 @@ const TARGETS: [&str; 6] = [
     "/search?q=large&limit=50",
     "/search?q=c&limit=10&sort=name&page=1&source=home&campaign=spring%202026",
 ];
-const HEADERS: [(&str, &str); 4] = [
-    ("host", "localhost"),
-    ("cookie", "session=9f8e7d6c5b4a39281706f5e4d3c2b1a0; theme=dark; currency=USD; seen=12,15,99"),
-    ("accept-language", "fr;q=0.9, de, en;q=0.8"),
-    ("accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
-];
 
 /// The requests that are sent in turns. The pages are what the handler makes of them without any server.
-pub(crate) fn cases(catalogue: &[Product]) -> Result<Vec<Case>, Box<dyn Error>> {
-    let case = |target: &str| {
-        let mut request = format!("GET {target} HTTP/1.1\r\n");
-        let mut builder = Request::get(target);
-        for (name, value) in HEADERS {
-            request += &format!("{name}: {value}\r\n");
-            builder = builder.header(name, value);
-        }
-        let (head, ()) = builder.body(())?.into_parts();
-        let page = Heap.answer(&head, catalogue)?.chunk().to_vec();
-        Ok(Case { head, request: (request + "\r\n").into_bytes(), page })
-    };
-    TARGETS.into_iter().map(case).collect()
+pub(crate) fn cases(catalogue: &[Product]) -> Result<Vec<Case>, Refusal> {
+    TARGETS.iter().map(|target| Ok(Case { target, page: Memory::Heap.answer(target, catalogue)? })).collect()
 }
 
 /// What a load met.
@@ -72,32 +52,20 @@ pub(crate) struct Outcome {
     pub(crate) busy: usize,
 }
 
-impl Outcome {
-    pub(crate) fn per_second(&self) -> f64 {
-        self.latencies.len() as f64 / self.elapsed.as_secs_f64()
-    }
-
-    /// The latency that this share of the responses did not exceed.
-    pub(crate) fn percentile(&self, percent: f64) -> Duration {
-        let rank = (self.latencies.len() as f64 * percent / 100.0).ceil() as usize;
-        self.latencies[rank.clamp(1, self.latencies.len()) - 1]
-    }
-}
-
 /// Fails where a response is neither the page that it should be nor a `503`.
 pub(crate) fn run(server: SocketAddr, load: Load, cases: &[Case]) -> io::Result<Outcome> {
     let started = Instant::now();
     let connections = thread::scope(|scope| {
         let start = |index| {
             let requests = load.requests / load.connections + u32::from(index < load.requests % load.connections);
-            scope.spawn(move || connection(server, requests as usize, cases.iter().cycle().skip(index as usize)))
+            let cases = cases.iter().cycle().skip(index as usize).take(requests as usize);
+            common::spawn(scope, move || connection(server, cases))
         };
-        let threads: Vec<_> = (0..load.connections).map(start).collect();
+        let threads = (0..load.connections).map(start).collect::<io::Result<Vec<_>>>()?;
         let results = threads.into_iter().map(|thread| thread.join().expect("connections do not panic"));
         results.collect::<io::Result<Vec<_>>>()
     })?;
     let elapsed = started.elapsed();
-
     let busy = connections.iter().map(|(_, busy)| busy).sum();
     let mut latencies: Vec<_> = connections.into_iter().flat_map(|(latencies, _)| latencies).collect();
     latencies.sort_unstable();
@@ -105,26 +73,22 @@ pub(crate) fn run(server: SocketAddr, load: Load, cases: &[Case]) -> io::Result<
 }
 
 /// The latencies of one connection's requests, and how many met a busy server.
-fn connection<'c>(
-    server: SocketAddr,
-    requests: usize,
-    cases: impl Iterator<Item = &'c Case>,
-) -> io::Result<(Vec<Duration>, usize)> {
+fn connection<'c>(server: SocketAddr, cases: impl Iterator<Item = &'c Case>) -> io::Result<(Vec<Duration>, usize)> {
     let mut stream = TcpStream::connect(server)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let mut latencies = Vec::with_capacity(requests);
+    let mut latencies = Vec::new();
     let mut buffer = vec![0; 64 << 10];
     let mut busy = 0;
-    for case in cases.take(requests) {
+    for Case { target, page } in cases {
         let sent = Instant::now();
-        stream.write_all(&case.request)?;
-        let (status, page) = response(&mut stream, &mut buffer)?;
+        stream.write_all(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes())?;
+        let (status, body) = response(&mut stream, &mut buffer)?;
         latencies.push(sent.elapsed());
         match status {
-            200 if page == case.page => {}
+            200 if body == page => {}
             503 => busy += 1,
-            _ => return Err(io::Error::other(format!("wrong response, {status}, to {}", case.head.uri))),
+            _ => return Err(io::Error::other(format!("wrong response, {status}, to {target}"))),
         }
     }
     Ok((latencies, busy))

@@ -1,115 +1,135 @@
 //! A tour of an arena in one short program: `cargo run -p quickstart`.
-//!
-//! Four threads read "log lines" into one arena, others look at them, and everything goes back at once.
 
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::thread;
 
-use marena_std::{AllocError, Arena, Block, Error, Handle};
+use allocator_api2::alloc::Allocator;
+use allocator_api2::vec::Vec as ArenaVec;
+use clap::Parser;
+use common::{AnyError, EXIT_CODES, Output, Shown};
+use hashbrown::{DefaultHashBuilder, HashMap};
+use marena_std::{AllocError, Arena, Block, Handle};
 
-fn main() -> Result<(), Error> {
-    // Reserves addresses; memory is used page by page, as it is touched. Capacities are rounded up to 64 KiB.
-    let mut arena = Arena::with_capacity(100_000)?;
-    println!("a new arena: {} bytes, {} of them left after its header", arena.capacity(), arena.remaining());
-
-    values(&arena)?;
-    all_or_nothing(&arena)?;
-    let published = publish_and_view(&arena)?;
-    fill_up(&arena);
-
-    let stats = arena.stats();
-    println!("\nfigures: {} of {} bytes used, {} left", stats.used, stats.capacity, stats.remaining);
-
-    // One store, whatever the arena holds. `&mut` proves that nobody has a reference into it any more. Handles are plain
-    // numbers that may well be left over, so they carry the life they belong to.
-    arena.reset();
-    println!("after a reset: {} bytes used, {} at most so far", arena.used(), arena.stats().high_water);
-    println!("an old handle reads as {:?}", arena.view(published));
-
-    // The next life starts at the first byte again, and its blocks are zero.
-    let block = arena.allocate(8)?;
-    println!("a new block at offset {}: {:?}", block.address().offset(), &*block);
-
-    // Between two loads, the memory can go back to the system as well.
-    let given_back = arena.trim()?;
-    println!("trimmed: {given_back} bytes offered to the system");
-    Ok(())
+/// Shows what an arena does, then counts the words of files in it
+#[derive(Parser)]
+#[command(name = "quickstart", version, after_help = EXIT_CODES)]
+struct Arguments {
+    /// Text files; this program's own source without any
+    files: Vec<PathBuf>,
 }
 
-/// Values, slices and text live as long as the arena is borrowed, and are written through ordinary references.
-fn values(arena: &Arena) -> Result<(), Error> {
+fn main() -> ExitCode {
+    common::main(|Arguments { files }, output| {
+        tour(output)?;
+        // Addresses are reserved. Memory is used page by page, as it is touched.
+        let mut arena = Arena::with_capacity(1 << 30)?;
+        if files.is_empty() {
+            return count_words("this program", include_str!("main.rs"), &mut arena, output);
+        }
+        for path in files {
+            let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", Shown(&path)))?;
+            count_words(&Shown(&path).to_string(), &text, &mut arena, output)?;
+        }
+        Ok(())
+    })
+}
+
+fn tour(out: &mut Output) -> Result<(), AnyError> {
+    let mut arena = Arena::with_capacity(64 << 10)?;
+
+    // Values, slices and text live as long as the arena is borrowed, and are written through ordinary references.
     let total = arena.alloc(0_u64)?;
     let squares = arena.alloc_slice_fill_with(5, |index| (index * index) as u64)?;
     *total = squares.iter().sum();
     let text = arena.alloc_fmt(format_args!("the sum of {squares:?} is {total}"))?;
-    println!("\nvalues: {text}");
-    Ok(())
-}
+    writeln!(out, "values: {text}")?;
 
-/// An index entry needs a node, a key and a value. Claimed together they lie side by side, and a full arena never leaves a node
-/// without its key.
-fn all_or_nothing(arena: &Arena) -> Result<(), Error> {
+    // An index entry needs a node, a key and a value. Allocated together they are all there or none is, so a full arena
+    // never leaves a node without its key.
     let [node, mut key, mut value] = arena.allocate_multiple([16, 5, 11])?;
     key.copy_from_slice(b"pages");
     value.copy_from_slice(b"sixty-four!");
-    println!("\nnode, key and value at {:?}", [&node, &key, &value].map(Block::address));
-
+    writeln!(out, "node, key and value at {:?}", [&node, &key, &value].map(Block::address))?;
     let used = arena.used();
-    let refused = arena.allocate_multiple([16, 5, 1 << 20]).unwrap_err();
-    println!("refused: {refused}");
-    println!("bytes taken by the refused request: {}", arena.used() - used);
+    if let Err(error) = arena.allocate_multiple([16, 5, 1 << 20]) {
+        writeln!(out, "too much: {error} ({} bytes were taken)", arena.used() - used)?;
+    }
+
+    let published = write_and_read(&arena)?;
+    let line = arena.view(published).map(String::from_utf8_lossy);
+    writeln!(out, "four threads wrote, two read; the first line: {line:?}")?;
+
+    // A reset is one store, whatever the arena holds. `&mut` proves that nobody has a reference into it any more.
+    // Handles are plain numbers that may be left over, so they are checked.
+    arena.reset();
+    writeln!(out, "after a reset: {} bytes used, an old handle reads as {:?}\n", arena.used(), arena.view(published))?;
     Ok(())
 }
 
-/// A block belongs to its owner alone until it is published; from then on anyone may read it and nobody may write it.
-fn publish_and_view(arena: &Arena) -> Result<Handle, Error> {
-    let write_lines = |writer: usize| -> Result<Vec<Handle>, AllocError> {
-        (0..3)
-            .map(|line| {
-                let text = format!("writer {writer} line {line}");
-                let mut block = arena.allocate(text.len())?;
-                block.copy_from_slice(text.as_bytes());
-                Ok(block.publish())
-            })
-            .collect()
+/// Threads share the arena by reference. A block belongs to its owner until it is published; from then on anyone may
+/// read it and nobody may write it.
+fn write_and_read(arena: &Arena) -> Result<Handle, AnyError> {
+    let write_line = |writer: usize| -> Result<Handle, AllocError> {
+        let text = format!("a line of writer {writer}");
+        let mut block = arena.allocate(text.len())?;
+        block.copy_from_slice(text.as_bytes());
+        Ok(block.publish())
     };
-
-    // Writers share the arena by reference. A claim is one compare-and-swap, so none waits for another's lock.
     let lines = thread::scope(|scope| {
-        let writers: Vec<_> = (0..4).map(|writer| scope.spawn(move || write_lines(writer))).collect();
+        let writers: Vec<_> = (0..4).map(|writer| scope.spawn(move || write_line(writer))).collect();
         let lines = writers.into_iter().map(|writer| writer.join().expect("writers do not panic"));
         lines.collect::<Result<Vec<_>, _>>()
     })?;
-    let lines = lines.concat();
-
-    // Handles are 16 bytes and `Copy`; the readers find the text where the writers put it.
-    let letters: usize = thread::scope(|scope| {
-        let readers: Vec<_> = lines
-            .chunks(lines.len() / 2)
-            .map(|part| {
-                scope.spawn(|| part.iter().filter_map(|&line| arena.view(line)).map(<[u8]>::len).sum::<usize>())
-            })
-            .collect();
-        readers.into_iter().map(|reader| reader.join().expect("readers do not panic")).sum()
+    thread::scope(|scope| {
+        for part in lines.chunks(2) {
+            scope.spawn(move || assert!(part.iter().all(|&line| arena.view(line).is_some())));
+        }
     });
-    println!("\n4 writers published {} lines, 2 readers counted {letters} bytes", lines.len());
-
-    let first = lines[0];
-    let bytes = arena.view(first).expect("the arena was not reset since");
-    println!("the first line, at offset {}: {:?}", first.address().offset(), String::from_utf8_lossy(bytes));
-    Ok(first)
+    Ok(lines[0])
 }
 
-/// A full arena is an ordinary error: it names what is left, and a smaller request still fits.
-fn fill_up(arena: &Arena) {
-    let mut blocks = 0;
-    let error = loop {
-        match arena.allocate(1000) {
-            Ok(_) => blocks += 1,
-            Err(error) => break error,
-        }
-    };
-    println!("\nfull after {blocks} more blocks of 1000 bytes: {error}");
-    if let AllocError::Full { remaining, .. } = error {
-        println!("the last {remaining} bytes: {}", if arena.allocate(remaining).is_ok() { "taken" } else { "refused" });
+/// Counts words with a map and a list in a scope of the arena. Nothing here frees memory, and nothing has to: it all
+/// goes back when the scope ends.
+fn count_words(name: &str, text: &str, arena: &mut Arena, out: &mut Output) -> Result<(), AnyError> {
+    let scratch = arena.scratch();
+    let ranked = ranked(text, &scratch)?;
+    writeln!(out, "{name}: {} different words", ranked.len())?;
+    for (count, word) in ranked.iter().take(8) {
+        writeln!(out, "{count:8} {word}")?;
+    }
+    Ok(())
+}
+
+/// The words of a text, the most frequent first, in any allocator.
+fn ranked<A: Allocator + Copy>(text: &str, alloc: A) -> Result<ArenaVec<(u32, &str), A>, AnyError> {
+    let mut counts = HashMap::with_hasher_in(DefaultHashBuilder::default(), alloc);
+    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        // Insertion alone would end the process where the arena is full.
+        counts.try_reserve(1).map_err(|_| FULL)?;
+        *counts.entry(word).or_insert(0) += 1;
+    }
+    let mut ranked = ArenaVec::new_in(alloc);
+    ranked.try_reserve_exact(counts.len()).map_err(|_| FULL)?;
+    ranked.extend(counts.iter().map(|(&word, &count)| (count, word)));
+    ranked.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+    Ok(ranked)
+}
+
+const FULL: &str = "the text has more words than the arena has room for";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_ranked_and_too_many_of_them_are_an_error_that_leaves_the_arena_as_it_was() {
+        let mut arena = Arena::with_capacity(1 << 20).unwrap();
+        let text: String = (0..50_000).map(|number| format!("word{number} ")).collect();
+        assert!(ranked(&text, &arena.scratch()).is_err());
+        assert_eq!(ranked("b a, b c: b a", &arena.scratch()).unwrap().as_slice(), [(3, "b"), (2, "a"), (1, "c")]);
+        assert_eq!(arena.used(), 0);
     }
 }
