@@ -143,8 +143,11 @@ mod api2 {
     use allocator_api2::alloc::{AllocError, Allocator};
 
     use super::*;
+    use crate::growing::{GrowingArena, GrowingLease};
     use crate::lease::Lease;
-    use crate::memory::ExclusiveMemory;
+    use crate::leases::Leases;
+    use crate::lend::Lend;
+    use crate::memory::{ExclusiveMemory, Reserve};
     use crate::pool::PoolGuard;
     use crate::regions::Regions;
     use crate::scratch::Scratch;
@@ -224,6 +227,36 @@ mod api2 {
     }
 
     allocator! {
+        [A: Lend] Leases<'_, A>: "```
+use allocator_api2::vec::Vec;
+use marena_core::{Arena, Reserve};
+
+fn on_another_thread<M: Reserve + Send + Sync>(arena: &Arena<M>) {
+    let leases = arena.leases(65_536);
+    let mut numbers = Vec::new_in(&leases);
+    numbers.extend(0..100_u32);
+    std::thread::scope(|scope| scope.spawn(move || numbers.extend(100..200)));
+}
+```"
+        [M: Reserve] GrowingArena<M>: "```
+use allocator_api2::vec::Vec;
+use marena_core::{GrowingArena, Reserve};
+
+fn any_number<M: Reserve>(arena: &GrowingArena<M>, count: u32) {
+    let mut numbers = Vec::new_in(arena);
+    numbers.extend(0..count);
+}
+```"
+        [M: Reserve] GrowingLease<'_, M>: "```
+use allocator_api2::vec::Vec;
+use marena_core::{GrowingArena, Reserve};
+
+fn any_number<M: Reserve>(arena: &GrowingArena<M>, count: u32) {
+    let lease = arena.lease(65_536);
+    let mut numbers = Vec::new_in(&lease);
+    numbers.extend(0..count);
+}
+```"
         [M: Memory, const N: usize] Regions<M, N>: "```
 use allocator_api2::vec::Vec;
 use marena_core::{Arena, Regions, StaticMemory};

@@ -396,14 +396,23 @@ impl<M: Memory> Arena<M> {
     where
         M: ExclusiveMemory,
     {
+        self.reset_to(0);
+    }
+
+    /// Takes back all but the first `position` bytes, which stay as they are: a multiple of the step, at most the limit.
+    #[inline(always)]
+    pub(crate) fn reset_to(&mut self, position: u32)
+    where
+        M: ExclusiveMemory,
+    {
         let limit = self.limit();
         self.ticket = Some(epoch::draw());
         let Counters { cursor, peak, stranded } = self.counters_mut();
         let dirty_end = cursor.read().max(peak.read()).min(limit);
         peak.write(dirty_end);
-        cursor.write(0);
+        cursor.write(position);
         stranded.write(0);
-        hidden::hide(self.base(), dirty_end as usize);
+        hidden::hide(self.at(position as usize), dirty_end.saturating_sub(position) as usize);
     }
 
     /// [`reset`](Self::reset), and overwrites every byte that this arena ever handed out with zeros: nothing of its earlier lives

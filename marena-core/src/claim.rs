@@ -180,6 +180,11 @@ impl<O: Origin> Claimed<O> {
         self.start
     }
 
+    #[inline(always)]
+    pub(crate) fn origin(&self) -> O {
+        self.origin
+    }
+
     /// The address of `size` of the bytes, from `position` on.
     #[inline(always)]
     pub(crate) fn address(&self, position: usize, size: usize) -> Address {

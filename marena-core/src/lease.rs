@@ -23,7 +23,7 @@ use crate::stats::Stats;
 use crate::sync::Word;
 
 /// The first chunk of a lease, in bytes: small, so that a lease which is hardly used costs the arena hardly anything.
-const FIRST_CHUNK: usize = 256;
+pub(crate) const FIRST_CHUNK: usize = 256;
 
 /// No chunk takes more than this fraction of what the arena has left, so leases share its end instead of stranding it.
 const SHARE_OF_REST: usize = 8;
@@ -207,6 +207,18 @@ impl<'a, M: Memory> Lease<'a, M> {
     #[inline]
     pub fn get<T>(&self, handle: Handle<T>) -> Option<&'a T> {
         self.arena.get(handle)
+    }
+
+    /// A lease that goes on where another one, of a growing arena's segment before, ended: with chunks as large as `chunk`.
+    pub(crate) fn of_segment(arena: &'a Arena<M>, max_chunk: usize, chunk: usize) -> Self {
+        let lease = arena.lease(max_chunk);
+        lease.chunk.set(chunk.min(lease.max_chunk));
+        lease
+    }
+
+    /// The most bytes to claim at once, so far.
+    pub(crate) fn chunk(&self) -> usize {
+        self.chunk.get()
     }
 
     #[inline]

@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering;
 /// The atomic word of every memory that ships: portable-atomic's, so that implementors of
 /// [`Memory`](crate::Memory) need no crate and version of their own.
 pub use portable_atomic::AtomicU32;
+pub(crate) use portable_atomic::{AtomicBool, AtomicPtr, AtomicUsize};
 
 /// One atomic `u32` of an arena's header.
 ///

@@ -1,10 +1,13 @@
 //! The arena: the core's, over memory of its own.
 
+use std::thread;
+
 use marena_core::Reserve;
 
 use crate::builder::Builder;
 use crate::error::Error;
 use crate::memory::{CAPACITY_LIMIT, OwnedMemory};
+use crate::thread_values::ThreadValues;
 
 /// A lock-free bump allocator over memory of its own: [`marena_core::Arena`] in [`OwnedMemory`].
 ///
@@ -65,6 +68,7 @@ pub type Arena = marena_core::Arena<OwnedMemory>;
 impl Reserve for OwnedMemory {
     type Error = Error;
     type Builder<'b> = Builder<'b>;
+    type PerThread<T: Send> = ThreadValues<T>;
     const MAX_CAPACITY: usize = CAPACITY_LIMIT;
 
     fn reserve(capacity: usize) -> Result<Self, Error> {
@@ -74,5 +78,9 @@ impl Reserve for OwnedMemory {
     unsafe fn give_back_past(&self, kept: usize) -> Result<usize, Error> {
         // SAFETY: the caller's promise.
         unsafe { self.give_back_past(kept) }
+    }
+
+    fn wait() {
+        thread::yield_now();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use marena_core::{ARENA_PAGESIZE, AllocError, MemoryError};
+use marena_core::{ARENA_PAGESIZE, AllocError, GrowthError, MemoryError};
 
 use crate::limit::Limit;
 
@@ -68,6 +68,9 @@ pub enum Error {
     /// The memory cannot be an arena's region.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// A growing arena's sizes contradict each other.
+    #[error(transparent)]
+    Growth(#[from] GrowthError),
     /// A file could not be created or opened as an arena.
     #[cfg(all(any(unix, windows), target_has_atomic = "64"))]
     #[error(transparent)]

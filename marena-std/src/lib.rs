@@ -154,6 +154,8 @@ mod advice;
 mod arena;
 mod builder;
 mod error;
+mod growing;
+mod leases;
 mod limit;
 // Needs mappings of files, and addresses that are published by one native atomic.
 #[cfg(all(any(unix, windows), target_has_atomic = "64"))]
@@ -161,10 +163,14 @@ mod mapped;
 mod memory;
 mod owned_pool_guard;
 mod pool;
+mod thread;
+mod thread_values;
 
 pub use arena::Arena;
 pub use builder::Builder;
 pub use error::Error;
+pub use growing::GrowingArena;
+pub use leases::Leases;
 pub use limit::Limit;
 #[cfg(all(any(unix, windows), target_has_atomic = "64"))]
 pub use mapped::{
@@ -173,11 +179,12 @@ pub use mapped::{
 pub use marena_core;
 pub use marena_core::{
     ARENA_INVALID_ADDRESS, ARENA_MAX_ALLOC_SIZE, ARENA_MIN_ADDRESS, ARENA_PAGESIZE, Address, AllocError, Allocate,
-    Block, Handle, Lease, MemoryError, Owned, PoolGuard, Scratch, Stats, TryAllocError,
+    Block, GrowingLease, GrowthError, Handle, Lease, MemoryError, Owned, PoolGuard, Scratch, Stats, TryAllocError,
 };
 pub use memory::OwnedMemory;
 pub use owned_pool_guard::OwnedPoolGuard;
 pub use pool::Pool;
+pub use thread_values::ThreadValues;
 
 /// The examples of the README are tests too.
 #[cfg(doctest)]

@@ -2,6 +2,7 @@
 
 use super::ExclusiveMemory;
 use crate::error::MemoryError;
+use crate::per_thread::PerThread;
 
 /// Memory that can be had by its size: from an operating system, a kernel's page allocator, a heap.
 ///
@@ -12,7 +13,7 @@ use crate::error::MemoryError;
 ///
 /// ```
 /// use core::ptr::NonNull;
-/// use marena_core::{Arena, AtomicU32, ExclusiveMemory, Memory, MemoryError, Reserve};
+/// use marena_core::{Arena, AtomicU32, ExclusiveMemory, Memory, MemoryError, NoThreads, Reserve};
 /// use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 ///
 /// struct Heap(NonNull<[u8]>);
@@ -37,6 +38,7 @@ use crate::error::MemoryError;
 ///     type Error = MemoryError;
 ///     /// There is nothing to set but the capacity.
 ///     type Builder<'b> = ();
+///     type PerThread<T: Send> = NoThreads<T>;
 ///     const MAX_CAPACITY: usize = 1 << 30;
 ///
 ///     fn reserve(capacity: usize) -> Result<Self, MemoryError> {
@@ -68,6 +70,10 @@ pub trait Reserve: ExclusiveMemory + Sized {
     /// The settings of memory to be, at their defaults.
     type Builder<'b>: Default;
 
+    /// How [`Leases`](crate::Leases) of arenas in such memory find the calling thread's:
+    /// [`NoThreads`](crate::NoThreads) where there are no threads to tell apart.
+    type PerThread<T: Send>: PerThread<T> + Default;
+
     /// The largest capacity, in bytes.
     const MAX_CAPACITY: usize;
 
@@ -91,5 +97,11 @@ pub trait Reserve: ExclusiveMemory + Sized {
     unsafe fn give_back_past(&self, kept: usize) -> Result<usize, Self::Error> {
         let _ = kept;
         Ok(0)
+    }
+
+    /// Lets others go on. A thread calls this again and again while it waits for another one that reserves memory for a
+    /// [`GrowingArena`](crate::GrowingArena): with an operating system, a good place to yield.
+    fn wait() {
+        core::hint::spin_loop();
     }
 }

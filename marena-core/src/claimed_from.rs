@@ -1,0 +1,78 @@
+//! Which arena bytes were claimed from, for what claims in several ways.
+
+use core::fmt;
+use core::num::NonZeroU64;
+use core::ptr::NonNull;
+
+use crate::arena::Arena;
+use crate::claim::{Claimed, Origin};
+use crate::lease::Lease;
+use crate::memory::Memory;
+
+/// Where bytes were claimed that came from an arena, or from a lease of it: what was known about them then.
+///
+/// For implementors of [`Claim`](crate::Claim) that claim now in one way and now in another.
+pub struct ClaimedFrom<'a, M: Memory> {
+    arena: &'a Arena<M>,
+    /// INVARIANT: the bytes at and behind this position were zero when they were claimed, if it is known.
+    dirty_end: Option<usize>,
+}
+
+impl<'a, M: Memory> ClaimedFrom<'a, M> {
+    /// What is known about bytes that are claimed from the lease before anything else is done with it.
+    #[inline(always)]
+    pub(crate) fn now(lease: &Lease<'a, M>) -> Self {
+        Self { arena: lease.arena(), dirty_end: Origin::dirty_end(lease) }
+    }
+}
+
+impl<'a, M: Memory> From<Claimed<&'a Arena<M>>> for Claimed<ClaimedFrom<'a, M>> {
+    #[inline(always)]
+    fn from(claimed: Claimed<&'a Arena<M>>) -> Self {
+        let arena = claimed.origin();
+        let origin = ClaimedFrom { arena, dirty_end: Origin::dirty_end(arena) };
+        // SAFETY: the bytes were claimed from this arena just now.
+        unsafe { Self::new(claimed.start(), origin) }
+    }
+}
+
+impl<'a, M: Memory> From<Claimed<&Lease<'a, M>>> for Claimed<ClaimedFrom<'a, M>> {
+    #[inline(always)]
+    fn from(claimed: Claimed<&Lease<'a, M>>) -> Self {
+        // SAFETY: the bytes were claimed from this lease just now.
+        unsafe { Self::new(claimed.start(), ClaimedFrom::now(claimed.origin())) }
+    }
+}
+
+// SAFETY: what the arena or the lease said when the bytes were claimed. Nothing is done with the bytes since then but by their owner.
+unsafe impl<M: Memory> Origin for ClaimedFrom<'_, M> {
+    #[inline(always)]
+    fn base(self) -> NonNull<u8> {
+        self.arena.base()
+    }
+
+    #[inline(always)]
+    fn dirty_end(self) -> Option<usize> {
+        self.dirty_end
+    }
+
+    #[inline(always)]
+    fn epoch(self) -> NonZeroU64 {
+        self.arena.epoch()
+    }
+}
+
+impl<M: Memory> Clone for ClaimedFrom<'_, M> {
+    #[inline]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M: Memory> Copy for ClaimedFrom<'_, M> {}
+
+impl<M: Memory> fmt::Debug for ClaimedFrom<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClaimedFrom").field("arena", self.arena).field("dirty_end", &self.dirty_end).finish()
+    }
+}

@@ -1,0 +1,420 @@
+//! The growing arena, and its shared way to allocate.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::mem::MaybeUninit;
+use core::num::NonZeroU64;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use super::builder::GrowingBuilder;
+use super::segments::{List, Segment};
+use super::sizes::{Plan, Sizes};
+use crate::address::{ARENA_MAX_ALLOC_SIZE, ARENA_PAGESIZE, Address};
+use crate::arena::Arena;
+use crate::block::Block;
+use crate::claim::{Claim, Claimed, require_stable_alignment};
+use crate::error::{AllocError, TryAllocError};
+use crate::forward::forward;
+use crate::handle::{Handle, Nameable};
+use crate::memory::{Reserve, max_align};
+use crate::placement::STEP;
+use crate::stats::Stats;
+use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize};
+use crate::view::View;
+
+/// An arena that grows: when it is full, it reserves another segment, as large as all before together.
+///
+/// A segment is an [`Arena`]. The first has 64 KiB, each next one twice that, up to 1 GiB; [`builder`](Self::builder) sets
+/// other sizes and a limit. A request larger than the next segment gets a segment of its own size. Nothing ever moves, so
+/// blocks, values and handles stay good while the arena grows. There is no memory before the first allocation.
+///
+/// It has every allocation method of [`Arena`]. An allocation is one compare-and-swap on the newest segment, as on an arena
+/// that does not grow, from any number of threads. One thread at a time reserves a segment, and threads that need it wait for
+/// that one: so do not allocate from it in signal or interrupt handlers.
+///
+/// An [`Address`] does not say which segment it lies in, so it is read through the arena that it came from, one of
+/// [`segments`](Self::segments). A [`Handle`] finds its own segment.
+///
+/// **Values are not dropped**, neither by a reset nor at its end.
+///
+/// # Examples
+///
+/// ```
+/// use marena_core::{AllocError, GrowingArena, Reserve};
+///
+/// fn squares<M: Reserve>(arena: &GrowingArena<M>, count: u64) -> Result<Vec<&u64>, AllocError> {
+///     (0..count).map(|number| arena.alloc(number * number).map(|square| &*square)).collect()
+/// }
+/// ```
+pub struct GrowingArena<M: Reserve> {
+    /// The segment that is tried first: null, or one of `segments`. Those before it count as full.
+    current: AtomicPtr<Segment<M>>,
+    segments: List<M>,
+    sizes: Sizes,
+    /// Whether a thread adds a segment. Who set it is the only one to write what follows.
+    growing: AtomicBool,
+    /// Bytes of all segments.
+    reserved: AtomicUsize,
+    /// The index of the next segment of the series.
+    next_index: AtomicUsize,
+}
+
+impl<M: Reserve> GrowingArena<M> {
+    const DEFAULT: Sizes = Sizes {
+        first: ARENA_PAGESIZE,
+        max: if M::MAX_CAPACITY < 1 << 30 { M::MAX_CAPACITY } else { 1 << 30 },
+        limit: usize::MAX,
+    };
+
+    /// Creates a growing arena with segments from 64 KiB to 1 GiB, and without a limit.
+    ///
+    /// ```
+    /// # use marena_core::{GrowingArena, Reserve};
+    /// fn empty<M: Reserve>() {
+    ///     let arena = GrowingArena::<M>::new();
+    ///     assert_eq!(arena.segments().count(), 0);
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::with_sizes(Self::DEFAULT)
+    }
+
+    /// Returns a builder, for other sizes and a limit.
+    pub const fn builder() -> GrowingBuilder<M> {
+        GrowingBuilder::new(Self::DEFAULT)
+    }
+
+    pub(super) const fn with_sizes(sizes: Sizes) -> Self {
+        Self {
+            current: AtomicPtr::new(ptr::null_mut()),
+            segments: List::new(),
+            sizes,
+            growing: AtomicBool::new(false),
+            reserved: AtomicUsize::new(0),
+            next_index: AtomicUsize::new(0),
+        }
+    }
+
+    /// Returns the segments.
+    ///
+    /// ```
+    /// # use marena_core::{GrowingArena, Reserve};
+    /// fn read_an_address<M: Reserve>(arena: &GrowingArena<M>) {
+    ///     let block = arena.allocate(8).unwrap();
+    ///     let address = block.address();
+    ///     let start = std::ptr::NonNull::from(&block[0]);
+    ///     let segment = arena.segments().find(|segment| segment.contains(start)).unwrap();
+    ///     assert!(segment.view_ptr(address).is_some());
+    /// }
+    /// ```
+    pub fn segments(&self) -> impl Iterator<Item = &Arena<M>> + Clone {
+        self.segments.iter().map(Segment::arena)
+    }
+
+    /// Returns the statistics of all segments, added up: a snapshot.
+    ///
+    /// `remaining` is what the segments have left. Some of it lies in segments that count as full, and is not handed out before the
+    /// next reset.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.segments.iter().fold(Stats::default(), |sum, segment| {
+            let one = segment.arena().stats();
+            let start = segment.start() as usize;
+            Stats {
+                capacity: sum.capacity.saturating_add(one.capacity),
+                used: sum.used.saturating_add(segment.used()),
+                remaining: sum.remaining.saturating_add(one.remaining),
+                high_water: sum.high_water.saturating_add(one.high_water.saturating_sub(start)),
+                stranded: sum.stranded.saturating_add(one.stranded),
+            }
+        })
+    }
+
+    /// Returns the bytes of a published block, or `None` for a handle from before a reset or from another arena. One comparison
+    /// for each segment.
+    #[must_use]
+    pub fn view(&self, handle: Handle) -> Option<&[u8]> {
+        self.segments().find_map(|arena| arena.view(handle))
+    }
+
+    /// Returns an inserted value, or `None` for a handle from before a reset or from another arena. One comparison for each
+    /// segment.
+    #[must_use]
+    pub fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
+        self.segments().find_map(|arena| arena.get(handle))
+    }
+
+    /// Takes everything back: the arena is empty, and handles from before are stale. The segments stay, and are used again from
+    /// the first on. Takes time in proportion to their number.
+    ///
+    /// Values are not dropped. [`trim`](Self::trim) returns the memory.
+    pub fn reset(&mut self) {
+        self.segments.for_each_mut(|segment| {
+            let start = segment.start();
+            segment.scope().set(None);
+            segment.arena_mut().reset_to(start);
+        });
+        *self.current.get_mut() = ptr::null_mut();
+    }
+
+    /// Returns the memory of segments in which nothing is allocated, and what other segments have past their last block, as
+    /// [`Arena::trim`] does. Returns the number of bytes that the arena has no longer, or offered to the system.
+    ///
+    /// After a [`reset`](Self::reset) nothing is left. The next segments have the sizes that would have followed those that
+    /// stay.
+    ///
+    /// # Errors
+    ///
+    /// Those of the memory, as for [`Arena::trim`]. What was returned before the error stays returned.
+    pub fn trim(&mut self) -> Result<usize, M::Error> {
+        let mut returned = 0;
+        let mut kept = 0;
+        let mut next_index = 0;
+        self.segments.retain(|segment| {
+            let capacity = segment.arena().capacity();
+            if segment.used() == 0 {
+                returned += capacity;
+                return false;
+            }
+            kept += capacity;
+            if let Some(index) = segment.index() {
+                next_index = next_index.max(index as usize + 1);
+            }
+            true
+        });
+        *self.reserved.get_mut() = kept;
+        *self.next_index.get_mut() = next_index;
+        // Segments that counted as full may have had room for small requests: they are looked at once more.
+        *self.current.get_mut() = ptr::null_mut();
+        let mut outcome = Ok(());
+        self.segments.for_each_mut(|segment| {
+            if outcome.is_ok() {
+                match segment.arena_mut().trim() {
+                    Ok(offered) => returned += offered,
+                    Err(error) => outcome = Err(error),
+                }
+            }
+        });
+        outcome.map(|()| returned)
+    }
+
+    /// The segment that is tried first.
+    #[inline(always)]
+    pub(super) fn current(&self) -> Option<&Segment<M>> {
+        // ORDERING: Acquire pairs with `advance`: the segment is there.
+        let current = NonNull::new(self.current.load(Acquire))?;
+        // SAFETY: one of the list's, which stay while `self` is borrowed.
+        Some(unsafe { current.as_ref() })
+    }
+
+    /// The segment that this pointer, to bytes of one of them, points into.
+    pub(super) fn owner(&self, start: NonNull<u8>) -> Option<&Segment<M>> {
+        self.segments.iter().find(|segment| segment.arena().contains(start))
+    }
+
+    /// A request that the current segment has no room for, or that came before there was one.
+    #[cold]
+    #[inline(never)]
+    fn claim_slowly(&self, size: usize, align: usize, retries: Option<u32>) -> Result<Claimed<&Arena<M>>, AllocError> {
+        require_stable_alignment::<M>(align)?;
+        if size > ARENA_MAX_ALLOC_SIZE {
+            return Err(AllocError::TooLarge { requested: size });
+        }
+        let current = self.current();
+        let mut last = current;
+        loop {
+            while let Some(segment) = self.segments.after(last) {
+                // SAFETY: the callers' promises are those of `Claim::claim`.
+                match unsafe { segment.arena().claim(size, align, retries) } {
+                    Ok(claimed) => {
+                        self.advance(current, segment);
+                        return Ok(claimed);
+                    }
+                    Err(AllocError::Full { .. }) => last = Some(segment),
+                    Err(error) => return Err(error),
+                }
+            }
+            let Some(_lock) = Lock::take(&self.growing) else {
+                if let Some(retries) = retries {
+                    return Err(AllocError::Contended { retries });
+                }
+                M::wait();
+                continue;
+            };
+            // Another thread may have added one before the lock was taken.
+            if self.segments.after(last).is_none() {
+                return self.grow(current, last, size, align);
+            }
+        }
+    }
+
+    /// Adds a segment behind `last`, the last one, and claims from it. The caller has the lock.
+    fn grow(
+        &self,
+        current: Option<&Segment<M>>,
+        last: Option<&Segment<M>>,
+        size: usize,
+        align: usize,
+    ) -> Result<Claimed<&Arena<M>>, AllocError> {
+        let full = |remaining| AllocError::Full { requested: size, remaining };
+        // ORDERING: Relaxed for both: written under the lock only, which orders them.
+        let (reserved, index) = (self.reserved.load(Relaxed), self.next_index.load(Relaxed));
+        let needed = Segment::<M>::OVERHEAD.saturating_add(size).saturating_add(align);
+        let plan = self.sizes.next(index as u32, needed, reserved).filter(|plan| plan.capacity <= M::MAX_CAPACITY);
+        let Plan { capacity, in_series } = plan.ok_or_else(|| full(self.most(current)))?;
+        let new =
+            Segment::new(capacity, in_series.then_some(index as u32)).ok_or_else(|| full(self.longest(current)))?;
+        // SAFETY: just made; nobody else knows it before it is in the list, and it stays where it is.
+        let segment: &Segment<M> = unsafe { &*new.as_ptr() };
+        let total = reserved.saturating_add(segment.arena().capacity());
+        // Before anybody else can: however many wait for the segment, its maker is served.
+        // SAFETY: the callers' promises are those of `Claim::claim`.
+        let claimed = unsafe { segment.arena().claim(size, align, None) };
+        let (Ok(claimed), true) = (claimed, total <= self.sizes.limit) else {
+            // SAFETY: just made, in no list, and what was claimed from it is not used.
+            unsafe { Segment::free(new) };
+            return Err(full(self.longest(current)));
+        };
+        // ORDERING: Relaxed, as for the loads.
+        self.reserved.store(total, Relaxed);
+        if in_series {
+            // ORDERING: Relaxed, as for the loads.
+            self.next_index.store(index + 1, Relaxed);
+            // SAFETY: just made; `last` is the last one, and the lock keeps others from adding one.
+            unsafe { self.segments.append(last, new) };
+            self.advance(current, segment);
+        } else {
+            // It has hardly any room left. In front of the others nobody looks at it before the next reset.
+            // SAFETY: just made; the lock keeps others from adding one.
+            unsafe { self.segments.prepend(new) };
+        }
+        Ok(claimed)
+    }
+
+    /// Has later requests start at `segment`, which lies behind `seen`, unless another thread went on meanwhile.
+    fn advance(&self, seen: Option<&Segment<M>>, segment: &Segment<M>) {
+        let seen = seen.map_or(ptr::null_mut(), |seen| ptr::from_ref(seen).cast_mut());
+        let segment = ptr::from_ref(segment).cast_mut();
+        // ORDERING: Release pairs with `current`. A failure leaves the other thread's, which is as good.
+        let _ = self.current.compare_exchange(seen, segment, Release, Relaxed);
+    }
+
+    /// The most bytes that one request could get from segments that are there.
+    fn longest(&self, current: Option<&Segment<M>>) -> usize {
+        let from_current = core::iter::successors(current.or_else(|| self.segments.after(None)), |&segment| {
+            self.segments.after(Some(segment))
+        });
+        from_current.map(|segment| segment.arena().remaining()).max().unwrap_or(0)
+    }
+
+    /// The most bytes that one request could get: from segments that are there, or from the next one.
+    fn most(&self, current: Option<&Segment<M>>) -> usize {
+        // ORDERING: Relaxed: a snapshot.
+        let left = self.sizes.left(self.reserved.load(Relaxed)).min(M::MAX_CAPACITY);
+        // Less than a page may be less than the memory has in one piece.
+        let new = if left < ARENA_PAGESIZE { 0 } else { left.saturating_sub(Segment::<M>::OVERHEAD + STEP) };
+        self.longest(current).max((new & !(STEP - 1)).min(ARENA_MAX_ALLOC_SIZE))
+    }
+}
+
+/// The right to add a segment, until it is dropped.
+struct Lock<'g>(&'g AtomicBool);
+
+impl<'g> Lock<'g> {
+    /// Takes the lock, or returns `None` where another thread has it.
+    fn take(taken: &'g AtomicBool) -> Option<Self> {
+        // ORDERING: Acquire pairs with the store in `drop`: what was written under the lock is seen.
+        taken.compare_exchange(false, true, Acquire, Relaxed).is_ok().then_some(Self(taken))
+    }
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        // ORDERING: Release pairs with `take`.
+        self.0.store(false, Release);
+    }
+}
+
+/// Allocating: as [`Arena`]'s methods of the same names.
+impl<M: Reserve> GrowingArena<M> {
+    forward!('s => 's);
+}
+
+// SAFETY: every claim is one of a segment's, and segments stay while the growing arena is borrowed. Claimed bytes lie in one
+// segment, which their address tells, and what is done with them afterwards is done by that segment.
+unsafe impl<'a, M: Reserve> Claim<'a> for &'a GrowingArena<M> {
+    type Origin = &'a Arena<M>;
+    const MAX_ALIGN: usize = max_align::<M>();
+
+    #[inline(always)]
+    unsafe fn claim(
+        self,
+        size: usize,
+        align: usize,
+        retries: Option<u32>,
+    ) -> Result<Claimed<&'a Arena<M>>, AllocError> {
+        if let Some(segment) = self.current() {
+            // SAFETY: the caller's promises.
+            match unsafe { segment.arena().claim(size, align, retries) } {
+                Err(AllocError::Full { .. }) => {}
+                outcome => return outcome,
+            }
+        }
+        self.claim_slowly(size, align, retries)
+    }
+
+    #[inline]
+    unsafe fn give_back(self, start: NonNull<u8>, size: usize) {
+        if let Some(segment) = self.owner(start) {
+            // SAFETY: the caller's promise, for the arena that the bytes were claimed from.
+            unsafe { segment.arena().give_back(start, size) };
+        }
+    }
+
+    #[inline]
+    unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> Option<Claimed<&'a Arena<M>>> {
+        // SAFETY: the caller's promise, for the arena that the bytes were claimed from.
+        unsafe { self.owner(start)?.arena().extend(start, old_size, new_size) }
+    }
+
+    unsafe fn epoch(self) -> NonZeroU64 {
+        let any = self.segments.after(None).or_else(|| {
+            // The first allocation, of no bytes. It makes the first segment, so that there is somebody to read them.
+            // SAFETY: a power of two, and not 0. The bytes stay the segment's.
+            let claimed = unsafe { self.claim(STEP, STEP, None) }.ok()?;
+            // SAFETY: claimed just now, never published, not used.
+            unsafe { self.give_back(claimed.start(), STEP) };
+            self.segments.after(None)
+        });
+        // Where there is no memory, nobody reads them: no epoch is this odd number, as no region starts there.
+        any.map_or(NonZeroU64::MAX, |segment| segment.arena().epoch())
+    }
+
+    fn remaining(self) -> usize {
+        self.most(self.current())
+    }
+}
+
+/// So that an [`Owned`](crate::Owned) can keep the arena.
+impl<M: Reserve> View for GrowingArena<M> {
+    fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
+        Self::get(self, handle)
+    }
+}
+
+impl<M: Reserve> Default for GrowingArena<M> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M: Reserve> fmt::Debug for GrowingArena<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrowingArena")
+            .field("segments", &self.segments().count())
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,243 @@
+//! A lease of a growing arena: it goes on in the next segment.
+
+use core::alloc::Layout;
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::mem::MaybeUninit;
+use core::num::NonZeroU64;
+use core::ptr::NonNull;
+
+use super::arena::GrowingArena;
+use crate::address::Address;
+use crate::arena::Arena;
+use crate::block::Block;
+use crate::bump::Bump;
+use crate::claim::{Claim, Claimed, require_stable_alignment};
+use crate::claimed_from::ClaimedFrom;
+use crate::error::{AllocError, TryAllocError};
+use crate::forward::forward;
+use crate::handle::{Handle, Nameable};
+use crate::lease::{FIRST_CHUNK, Lease};
+use crate::memory::{Reserve, max_align};
+
+/// A part of a growing arena for one thread: a [`Lease`] that goes on in the next segment.
+///
+/// Allocating costs what it costs in a lease: no atomic operation, and no other thread's cache line. What it hands out lives as
+/// long as the arena's borrow and outlives the lease. When it is dropped, its unused bytes go back to the arena if nobody
+/// allocated behind them, else they are [stranded](crate::Stats::stranded) until the next reset.
+///
+/// May be sent to another thread, but not shared. Made by [`GrowingArena::lease`].
+///
+/// # Examples
+///
+/// ```
+/// use marena_core::{GrowingArena, Reserve};
+///
+/// fn on_two_threads<M: Reserve + Send + Sync>(arena: &GrowingArena<M>) {
+///     std::thread::scope(|scope| {
+///         for thread in 0..2_u8 {
+///             let lease = arena.lease(4096);
+///             scope.spawn(move || {
+///                 for _ in 0..10_000 {
+///                     lease.alloc([thread; 16]).unwrap();
+///                 }
+///             });
+///         }
+///     });
+/// }
+/// ```
+pub struct GrowingLease<'a, M: Reserve> {
+    growing: &'a GrowingArena<M>,
+    /// What `lease` has free in its chunk. The lease's own bump stands still until [`synced`](Self::synced), so that one that has no
+    /// segment yet is as fast as one that has.
+    ///
+    /// INVARIANT: empty where there is no lease.
+    bump: Bump,
+    /// The lease of a segment. It is replaced when that is full, while nobody borrows it.
+    lease: UnsafeCell<Option<Lease<'a, M>>>,
+    /// Bytes to claim at once, at most.
+    max_chunk: usize,
+}
+
+impl<M: Reserve> GrowingArena<M> {
+    /// Returns a lease that claims up to `chunk` bytes at once: 4,096 to 65,536 suit most threads. Claims nothing yet.
+    ///
+    /// The chunks start small, and never leave their segment, whatever `chunk` is.
+    #[must_use]
+    #[inline]
+    pub fn lease(&self, chunk: usize) -> GrowingLease<'_, M> {
+        GrowingLease {
+            growing: self,
+            // SAFETY: no bytes, at a multiple of the step.
+            bump: unsafe { Bump::new(NonNull::<u64>::dangling().cast(), 0) },
+            lease: UnsafeCell::new(None),
+            max_chunk: chunk,
+        }
+    }
+}
+
+/// Allocating: as [`Arena`]'s methods of the same names. What they return outlives the lease.
+impl<'a, M: Reserve> GrowingLease<'a, M> {
+    forward!('s => 'a);
+}
+
+impl<'a, M: Reserve> GrowingLease<'a, M> {
+    /// Returns the arena that this is a lease of.
+    #[must_use]
+    #[inline]
+    pub fn arena(&self) -> &'a GrowingArena<M> {
+        self.growing
+    }
+
+    /// As [`GrowingArena::view`].
+    #[must_use]
+    pub fn view(&self, handle: Handle) -> Option<&'a [u8]> {
+        self.growing.view(handle)
+    }
+
+    /// As [`GrowingArena::get`].
+    #[must_use]
+    pub fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&'a T> {
+        self.growing.get(handle)
+    }
+
+    /// Calls `f` with the lease of the current segment, if there is one. `f` calls no code of users.
+    fn synced<R>(&self, f: impl FnOnce(&Lease<'a, M>) -> R) -> Option<R> {
+        // SAFETY: it is replaced in `go_on_in` only, which does not run meanwhile: this type stays on its thread, and `f` calls
+        // the lease's own code.
+        let lease = unsafe { &*self.lease.get() }.as_ref()?;
+        // SAFETY: what is free of the lease's bytes: its bump did not move meanwhile, and what was free of it then is here.
+        unsafe { lease.bump().set(self.bump.next(), self.bump.room()) };
+        let result = f(lease);
+        // SAFETY: the lease's free bytes, which it does not hand out before the next call of this function.
+        unsafe { self.bump.set(lease.bump().next(), lease.bump().room()) };
+        Some(result)
+    }
+
+    /// A request that the lease's chunk has no room for.
+    #[cold]
+    #[inline(never)]
+    fn claim_slowly(
+        &self,
+        size: usize,
+        align: usize,
+        retries: Option<u32>,
+    ) -> Result<Claimed<ClaimedFrom<'a, M>>, AllocError> {
+        // SAFETY: the callers' promises are those of `Claim::claim`.
+        let in_segment = self.synced(|lease| unsafe { lease.claim(size, align, retries) }.map(Claimed::from));
+        match in_segment {
+            None | Some(Err(AllocError::Full { .. })) => {}
+            Some(outcome) => return outcome,
+        }
+        // SAFETY: as above.
+        let claimed = unsafe { self.growing.claim(size, align, retries) }?;
+        self.go_on_in(claimed.origin());
+        Ok(claimed.into())
+    }
+
+    /// Leases from this segment from here on, if it has more left than the one before.
+    fn go_on_in(&self, arena: &'a Arena<M>) {
+        let left = self.synced(Lease::remaining);
+        if left.is_some_and(|left| left >= arena.remaining()) {
+            return;
+        }
+        let chunk = self.synced(Lease::chunk).unwrap_or(FIRST_CHUNK);
+        let lease = Lease::of_segment(arena, self.max_chunk, chunk);
+        // SAFETY: no bytes yet; they are the new lease's.
+        unsafe { self.bump.set(lease.bump().next(), 0) };
+        // SAFETY: nobody borrows the old lease. It got back what was free of it just now, and ends.
+        drop(unsafe { self.lease.get().replace(Some(lease)) });
+    }
+
+    /// Calls `f` with the lease if these bytes lie in its segment.
+    fn of_current<R>(&self, start: NonNull<u8>, f: impl FnOnce(&Lease<'a, M>) -> R) -> Option<R> {
+        self.synced(|lease| lease.arena().contains(start).then(|| f(lease)))?
+    }
+
+    /// What is known about bytes that were claimed from the bump just now.
+    #[inline(always)]
+    fn origin(&self) -> ClaimedFrom<'a, M> {
+        // SAFETY: as in `synced`.
+        let lease = unsafe { &*self.lease.get() }.as_ref();
+        // SAFETY: the bump had bytes, so there is a lease.
+        ClaimedFrom::now(unsafe { lease.unwrap_unchecked() })
+    }
+}
+
+// SAFETY: what is claimed comes from a lease of a segment, or from a segment itself. It stays claimed when the lease ends, and
+// segments stay while the growing arena is borrowed. What is done with the bytes afterwards is done by the lease of their
+// segment, or by the segment.
+unsafe impl<'a, M: Reserve> Claim<'a> for &GrowingLease<'a, M> {
+    type Origin = ClaimedFrom<'a, M>;
+    const MAX_ALIGN: usize = max_align::<M>();
+
+    #[inline(always)]
+    unsafe fn claim(
+        self,
+        size: usize,
+        align: usize,
+        retries: Option<u32>,
+    ) -> Result<Claimed<ClaimedFrom<'a, M>>, AllocError> {
+        require_stable_alignment::<M>(align)?;
+        match self.bump.claim(size, align) {
+            // SAFETY: claimed just now, from bytes of the lease.
+            Some(start) => Ok(unsafe { Claimed::new(start, self.origin()) }),
+            None => self.claim_slowly(size, align, retries),
+        }
+    }
+
+    #[inline]
+    unsafe fn give_back(self, start: NonNull<u8>, size: usize) {
+        // SAFETY: the caller's promise; bytes of the lease's arena.
+        let given = self.of_current(start, |lease| unsafe { lease.give_back(start, size) });
+        if given.is_none() {
+            // SAFETY: the caller's promise.
+            unsafe { self.growing.give_back(start, size) };
+        }
+    }
+
+    #[inline]
+    unsafe fn extend(
+        self,
+        start: NonNull<u8>,
+        old_size: usize,
+        new_size: usize,
+    ) -> Option<Claimed<ClaimedFrom<'a, M>>> {
+        // SAFETY: the caller's promise; bytes of the lease's arena.
+        let extend = |lease: &Lease<'a, M>| unsafe { lease.extend(start, old_size, new_size) }.map(Claimed::from);
+        self.of_current(start, extend).unwrap_or_else(|| {
+            // SAFETY: the caller's promise.
+            unsafe { self.growing.extend(start, old_size, new_size) }.map(Claimed::from)
+        })
+    }
+
+    unsafe fn epoch(self) -> NonZeroU64 {
+        // SAFETY: the caller's promise.
+        unsafe { self.growing.epoch() }
+    }
+
+    fn remaining(self) -> usize {
+        let in_segment = self.synced(Lease::remaining).unwrap_or(0);
+        in_segment.max(Claim::remaining(self.growing))
+    }
+}
+
+impl<M: Reserve> Drop for GrowingLease<'_, M> {
+    fn drop(&mut self) {
+        // What is free goes back to the lease, which ends after this.
+        self.synced(|_| ());
+    }
+}
+
+// SAFETY: all that is not `Send` by itself is the bump's pointer into a segment, whose bytes are the lease's own. The arena is
+// used through a shared reference from the thread that has the lease.
+unsafe impl<M: Reserve> Send for GrowingLease<'_, M> where GrowingArena<M>: Sync {}
+
+impl<M: Reserve> fmt::Debug for GrowingLease<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrowingLease")
+            .field("arena", self.growing)
+            .field("room", &self.bump.room())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,11 @@
+//! An arena that grows: segments that are arenas, in a list that gets longer.
+
+mod arena;
+mod builder;
+mod lease;
+mod segments;
+mod sizes;
+
+pub use arena::GrowingArena;
+pub use builder::{GrowingBuilder, GrowthError};
+pub use lease::GrowingLease;

@@ -1,0 +1,189 @@
+//! The segments of a growing arena: a list that lies in the segments themselves.
+
+use core::cell::Cell;
+use core::marker::PhantomData;
+use core::mem::{self, size_of};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use crate::arena::Arena;
+use crate::claim::Claim;
+use crate::memory::{Memory, Reserve};
+use crate::sync::AtomicPtr;
+
+/// The index of a segment that is not one of the series.
+const NO_INDEX: u32 = u32::MAX;
+
+/// An arena in a list. The value lies in the arena's own memory: a list needs no other.
+pub(super) struct Segment<M: Memory> {
+    arena: Arena<M>,
+    /// Position behind this value, which ends there. INVARIANT: the arena's cursor never goes below it.
+    start: u32,
+    /// Which of the series it is, if it is one.
+    index: u32,
+    /// The next segment. INVARIANT: null, or a segment of the same list.
+    next: AtomicPtr<Self>,
+    /// Where the bytes of the outermost scope start, if one has taken the segment's rest. Used with exclusive access to
+    /// the list only.
+    scope: Cell<Option<u32>>,
+}
+
+impl<M: Reserve> Segment<M> {
+    /// Bytes of a segment that are none of its blocks', at most: the header, this value, and its alignment.
+    pub(super) const OVERHEAD: usize = crate::placement::HEADER_SIZE + size_of::<Self>() + align_of::<Self>();
+
+    /// Reserves memory, makes an arena of it, and places the segment in it. `None` where there is no memory.
+    pub(super) fn new(capacity: usize, index: Option<u32>) -> Option<NonNull<Self>> {
+        let arena = Arena::new(M::reserve(capacity).ok()?).ok()?;
+        // SAFETY: an alignment is a power of two, and the size is not 0.
+        let place = unsafe { (&arena).claim(size_of::<Self>(), align_of::<Self>(), None) }.ok()?.start().cast();
+        let start = arena.used() as u32;
+        let (index, next) = (index.unwrap_or(NO_INDEX), AtomicPtr::new(ptr::null_mut()));
+        // SAFETY: just claimed, with this size and alignment. Moving the arena leaves its memory where it is.
+        unsafe { place.write(Self { arena, start, index, next, scope: Cell::new(None) }) };
+        Some(place)
+    }
+}
+
+impl<M: Memory> Segment<M> {
+    /// Returns the memory, with everything in it.
+    ///
+    /// # Safety
+    ///
+    /// - `segment` is from [`new`](Self::new), and in no list any more.
+    /// - Nothing of the arena is used afterwards.
+    pub(super) unsafe fn free(segment: NonNull<Self>) {
+        // SAFETY: the caller's promise. The arena leaves its memory before the memory goes.
+        drop(unsafe { segment.read() });
+    }
+
+    #[inline(always)]
+    pub(super) fn arena(&self) -> &Arena<M> {
+        &self.arena
+    }
+
+    pub(super) fn arena_mut(&mut self) -> &mut Arena<M> {
+        &mut self.arena
+    }
+
+    /// The position of its first block.
+    pub(super) fn start(&self) -> u32 {
+        self.start
+    }
+
+    /// Bytes handed out.
+    pub(super) fn used(&self) -> usize {
+        self.arena.used().saturating_sub(self.start as usize)
+    }
+
+    /// Which of the series it is.
+    pub(super) fn index(&self) -> Option<u32> {
+        (self.index != NO_INDEX).then_some(self.index)
+    }
+
+    pub(super) fn scope(&self) -> &Cell<Option<u32>> {
+        &self.scope
+    }
+}
+
+/// A list of segments, which only grows while it is shared.
+pub(super) struct List<M: Memory> {
+    /// INVARIANT: null, or a segment from [`Segment::new`], as are all that follow. They are the list's, and stay until it is
+    /// mutably borrowed.
+    first: AtomicPtr<Segment<M>>,
+    owns: PhantomData<Segment<M>>,
+}
+
+impl<M: Memory> List<M> {
+    pub(super) const fn new() -> Self {
+        Self { first: AtomicPtr::new(ptr::null_mut()), owns: PhantomData }
+    }
+
+    /// The segment behind `at`, or the first of all.
+    pub(super) fn after(&self, at: Option<&Segment<M>>) -> Option<&Segment<M>> {
+        let link = at.map_or(&self.first, |segment| &segment.next);
+        // ORDERING: Acquire pairs with the stores in `append` and `prepend`: the segment is there.
+        let next = NonNull::new(link.load(Acquire))?;
+        // SAFETY: the invariant of `first`; shared references are all that is made of it meanwhile.
+        Some(unsafe { next.as_ref() })
+    }
+
+    /// All segments, from the first on.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Segment<M>> + Clone {
+        core::iter::successors(self.after(None), |&segment| self.after(Some(segment)))
+    }
+
+    /// Adds a segment behind `last`.
+    ///
+    /// # Safety
+    ///
+    /// - The segment is from [`Segment::new`], and in no list.
+    /// - `last` is the list's last segment, or `None` where it has none, and nobody else adds one meanwhile.
+    pub(super) unsafe fn append(&self, last: Option<&Segment<M>>, segment: NonNull<Segment<M>>) {
+        let link = last.map_or(&self.first, |segment| &segment.next);
+        // ORDERING: Release pairs with `after`.
+        link.store(segment.as_ptr(), Release);
+    }
+
+    /// Adds a segment before all others.
+    ///
+    /// # Safety
+    ///
+    /// - The segment is from [`Segment::new`], and in no list.
+    /// - Nobody else adds one meanwhile.
+    pub(super) unsafe fn prepend(&self, segment: NonNull<Segment<M>>) {
+        // ORDERING: Relaxed: only who adds segments writes here, and the lock orders them.
+        let first = self.first.load(Relaxed);
+        // SAFETY: the caller's promise: the segment is there, and nobody else knows it.
+        let next = unsafe { &segment.as_ref().next };
+        // ORDERING: Relaxed: the store below releases it.
+        next.store(first, Relaxed);
+        // ORDERING: Release pairs with `after`.
+        self.first.store(segment.as_ptr(), Release);
+    }
+
+    /// Calls `visit` with each segment.
+    pub(super) fn for_each_mut(&mut self, mut visit: impl FnMut(&mut Segment<M>)) {
+        let mut link = *self.first.get_mut();
+        while let Some(mut segment) = NonNull::new(link) {
+            // SAFETY: the invariant of `first`; `&mut self` is exclusive, and this is the only reference to the segment.
+            let segment = unsafe { segment.as_mut() };
+            visit(segment);
+            link = *segment.next.get_mut();
+        }
+    }
+}
+
+impl<M: Memory> List<M> {
+    /// Returns the memory of all segments for which `keep` is false.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Segment<M>) -> bool) {
+        let mut rest = mem::replace(self.first.get_mut(), ptr::null_mut());
+        let mut last = None;
+        while let Some(mut segment) = NonNull::new(rest) {
+            // SAFETY: the invariant of `first`; `&mut self` is exclusive, and this is the only reference to the segment.
+            let value = unsafe { segment.as_mut() };
+            rest = mem::replace(value.next.get_mut(), ptr::null_mut());
+            if keep(value) {
+                // SAFETY: it is in no list now, and nobody else adds to this one.
+                unsafe { self.append(last, segment) };
+                // SAFETY: as above; the list has it again, and nothing is made mutable of it here any more.
+                last = Some(unsafe { &*segment.as_ptr() });
+            } else {
+                // SAFETY: it is in no list now, and `&mut self` lets nothing of it be borrowed.
+                unsafe { Segment::free(segment) };
+            }
+        }
+    }
+}
+
+impl<M: Memory> Drop for List<M> {
+    fn drop(&mut self) {
+        self.retain(|_| false);
+    }
+}
+
+// SAFETY: the list owns its segments, and they move with it; `scope` is used with exclusive access only.
+unsafe impl<M: Memory> Send for List<M> where Arena<M>: Send {}
+// SAFETY: shared, it gives references to arenas. A segment that one thread adds can be dropped by another, hence `Send`. The
+// cell beside the arena is used with exclusive access only.
+unsafe impl<M: Memory> Sync for List<M> where Arena<M>: Send + Sync {}

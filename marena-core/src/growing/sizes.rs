@@ -1,0 +1,94 @@
+//! How large the segments of a growing arena are: integers in, integers out.
+#![forbid(unsafe_code)]
+
+use crate::address::ARENA_PAGESIZE;
+
+/// The settings of a growing arena, in bytes of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sizes {
+    /// INVARIANT: at least [`SMALLEST_SEGMENT`].
+    pub(super) first: usize,
+    /// INVARIANT: at least `first`.
+    pub(super) max: usize,
+    /// Of all segments together. INVARIANT: at least `first`.
+    pub(super) limit: usize,
+}
+
+/// The smallest first segment: room for its header, for its place in the list, and some blocks.
+pub(super) const SMALLEST_SEGMENT: usize = 1024;
+
+/// A segment that is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) capacity: usize,
+    /// Whether it is one of the series, each twice the one before. Else it is made for one request.
+    pub(super) in_series: bool,
+}
+
+impl Sizes {
+    /// The size of the segment of the series with this index.
+    pub(super) fn of(self, index: u32) -> usize {
+        let doubled = 1_usize.checked_shl(index).and_then(|factor| self.first.checked_mul(factor));
+        doubled.map_or(self.max, |size| size.min(self.max))
+    }
+
+    /// The segment to make next for a request that needs `needed` bytes in all: that of the series with this index if the
+    /// request fits in, one for the request alone if not. `None` where the `reserved` bytes leave no room for it.
+    ///
+    /// The last segment of the series can be shorter, as long as the request fits.
+    pub(super) fn next(self, index: u32, needed: usize, reserved: usize) -> Option<Plan> {
+        let left = self.left(reserved);
+        let size = self.of(index);
+        if needed > size {
+            return (needed <= left).then_some(Plan { capacity: needed, in_series: false });
+        }
+        let capacity = size.min(left);
+        (needed <= capacity).then_some(Plan { capacity, in_series: true })
+    }
+
+    /// The largest segment that can still be made.
+    pub(super) fn left(self, reserved: usize) -> usize {
+        let left = self.limit.saturating_sub(reserved);
+        // Memory comes in whole pages: a few bytes more than so many could come out as more than there may be.
+        if left > ARENA_PAGESIZE { left & !(ARENA_PAGESIZE - 1) } else { left }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZES: Sizes = Sizes { first: 65_536, max: 1 << 20, limit: 4 << 20 };
+
+    #[test]
+    fn each_segment_is_twice_the_one_before_up_to_the_largest() {
+        let sizes: [usize; 7] = [0, 1, 2, 3, 4, 5, u32::MAX].map(|index| SIZES.of(index));
+        assert_eq!(sizes, [65_536, 131_072, 262_144, 524_288, 1 << 20, 1 << 20, 1 << 20]);
+        // Sizes that do not double into the largest, or out of the integer.
+        let odd = Sizes { first: 100_000, max: 300_000, limit: usize::MAX };
+        assert_eq!([0, 1, 2, 3].map(|index| odd.of(index)), [100_000, 200_000, 300_000, 300_000]);
+        let huge = Sizes { first: usize::MAX / 2, max: usize::MAX, limit: usize::MAX };
+        assert_eq!([0, 1, 2].map(|index| huge.of(index)), [usize::MAX / 2, usize::MAX - 1, usize::MAX]);
+    }
+
+    #[test]
+    fn a_request_larger_than_the_next_segment_gets_one_of_its_own_size() {
+        let plan = |index, needed| SIZES.next(index, needed, 0);
+        assert_eq!(plan(0, 65_536), Some(Plan { capacity: 65_536, in_series: true }));
+        assert_eq!(plan(0, 65_537), Some(Plan { capacity: 65_537, in_series: false }));
+        assert_eq!(plan(1, 65_537), Some(Plan { capacity: 131_072, in_series: true }));
+    }
+
+    #[test]
+    fn the_limit_holds_for_all_segments_and_is_used_up() {
+        let next = |needed, reserved| SIZES.next(4, needed, reserved);
+        assert_eq!(next(8, 3 << 20), Some(Plan { capacity: 1 << 20, in_series: true }));
+        assert_eq!(next(8, (3 << 20) + 65_536), Some(Plan { capacity: (1 << 20) - 65_536, in_series: true }));
+        assert_eq!(next(8, (4 << 20) - 1000), Some(Plan { capacity: 1000, in_series: true }));
+        assert_eq!(next(8, 4 << 20), None);
+        assert_eq!(next(8, usize::MAX), None);
+        assert_eq!(next(1 << 20, (3 << 20) + 65_536), None);
+        assert_eq!(next(4 << 20, 0), Some(Plan { capacity: 4 << 20, in_series: false }));
+        assert_eq!(next((4 << 20) + 1, 0), None);
+    }
+}

@@ -1,0 +1,167 @@
+//! One value through which every thread allocates as fast as from a lease of its own.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::mem::MaybeUninit;
+use core::num::NonZeroU64;
+use core::ptr::NonNull;
+
+use crate::address::Address;
+use crate::arena::Arena;
+use crate::block::Block;
+use crate::claim::{Claim, Claimed};
+use crate::claimed_from::ClaimedFrom;
+use crate::error::{AllocError, TryAllocError};
+use crate::forward::forward;
+use crate::growing::GrowingArena;
+use crate::handle::Handle;
+use crate::lend::Lend;
+use crate::lend::private::Claims;
+use crate::memory::Reserve;
+use crate::per_thread::PerThread;
+
+/// The leases of an arena for each thread that allocates: one value that all threads share, at the speed of a lease.
+///
+/// The calling thread's own lease is made at its first allocation, and found by the thread from then on. When a thread ends, the
+/// next new thread goes on with its lease, so short-lived threads strand nothing. Dropping `Leases` ends all of them, as
+/// dropping a [`Lease`](crate::Lease) ends one. What was allocated lives as long as the arena's borrow.
+///
+/// Made by [`Arena::leases`] and [`GrowingArena::leases`]. `&Leases` is an allocator for collections, which may go to another thread
+/// and grow there.
+///
+/// Not for signal and interrupt handlers: one that interrupts its thread in the middle of an allocation would find the lease half
+/// changed. The arena itself is for them, at the same time.
+///
+/// # Details
+///
+/// - An initialiser may allocate from the same `Leases`.
+/// - In the destructors of thread-local variables, the thread's lease can be another thread's already. There, allocations are made on the
+///   arena itself, at its speed.
+/// - `chunk` is as for [`Arena::lease`]. With 0 every allocation is made on the arena.
+/// - If it is leaked, what its leases have left is stranded.
+///
+/// # Examples
+///
+/// ```
+/// use marena_core::{Arena, Reserve};
+///
+/// fn on_four_threads<M: Reserve + Send + Sync>(arena: &Arena<M>) {
+///     let leases = arena.leases(65_536);
+///     std::thread::scope(|scope| {
+///         for thread in 0..4 {
+///             let leases = &leases;
+///             scope.spawn(move || leases.alloc_fmt(format_args!("thread {thread}")).map(drop));
+///         }
+///     });
+/// }
+/// ```
+pub struct Leases<'a, A: Lend> {
+    arena: &'a A,
+    chunk: usize,
+    leases: <A::Memory as Reserve>::PerThread<A::Lease<'a>>,
+}
+
+impl<M: Reserve + Send + Sync> Arena<M> {
+    /// Returns leases for all threads: each claims up to `chunk` bytes at once. 4,096 to 65,536 suit most threads.
+    ///
+    /// Claims nothing yet.
+    #[must_use]
+    pub fn leases(&self, chunk: usize) -> Leases<'_, Self> {
+        Leases::new(self, chunk)
+    }
+}
+
+impl<M: Reserve + Send + Sync> GrowingArena<M> {
+    /// Returns leases for all threads: each claims up to `chunk` bytes at once, and goes on in the next segment.
+    ///
+    /// Claims nothing yet.
+    #[must_use]
+    pub fn leases(&self, chunk: usize) -> Leases<'_, Self> {
+        Leases::new(self, chunk)
+    }
+}
+
+/// Allocating: as [`Arena`]'s methods of the same names. What they return outlives the leases.
+impl<'a, A: Lend> Leases<'a, A> {
+    forward!('s => 'a);
+}
+
+impl<'a, A: Lend> Leases<'a, A> {
+    fn new(arena: &'a A, chunk: usize) -> Self {
+        Self { arena, chunk, leases: Default::default() }
+    }
+
+    /// Returns the arena that these are leases of.
+    #[must_use]
+    #[inline]
+    pub fn arena(&self) -> &'a A {
+        self.arena
+    }
+
+    /// Calls `f` with the calling thread's lease. `None` where it has none.
+    #[inline(always)]
+    fn with<R>(&self, f: impl FnOnce(&A::Lease<'a>) -> R) -> Option<R> {
+        self.leases.with(|| self.arena.lend(self.chunk), f)
+    }
+}
+
+// SAFETY: what is claimed comes from a lease of the arena or from the arena itself, which is borrowed for `'a`, and what is done with it
+// afterwards is done by another lease of the arena, or by the arena. A lease is used by one thread at a time: see `PerThread`.
+unsafe impl<'a, A: Lend> Claim<'a> for &Leases<'a, A> {
+    type Origin = ClaimedFrom<'a, A::Memory>;
+    const MAX_ALIGN: usize = A::MAX_ALIGN;
+
+    #[inline(always)]
+    unsafe fn claim(
+        self,
+        size: usize,
+        align: usize,
+        retries: Option<u32>,
+    ) -> Result<Claimed<ClaimedFrom<'a, A::Memory>>, AllocError> {
+        // SAFETY: the caller's promises.
+        let claimed = self.with(|lease| unsafe { lease.claim(size, align, retries) });
+        // SAFETY: the caller's promises.
+        claimed.unwrap_or_else(
+            #[cold]
+            || unsafe { self.arena.shared().claim(size, align, retries) },
+        )
+    }
+
+    #[inline]
+    unsafe fn give_back(self, start: NonNull<u8>, size: usize) {
+        // SAFETY: the caller's promises.
+        let given = self.with(|lease| unsafe { lease.give_back(start, size) });
+        if given.is_none() {
+            // SAFETY: the caller's promises.
+            unsafe { self.arena.shared().give_back(start, size) };
+        }
+    }
+
+    #[inline]
+    unsafe fn extend(
+        self,
+        start: NonNull<u8>,
+        old_size: usize,
+        new_size: usize,
+    ) -> Option<Claimed<ClaimedFrom<'a, A::Memory>>> {
+        // SAFETY: the caller's promises.
+        let extended = self.with(|lease| unsafe { lease.extend(start, old_size, new_size) });
+        // SAFETY: the caller's promises.
+        extended.unwrap_or_else(|| unsafe { self.arena.shared().extend(start, old_size, new_size) })
+    }
+
+    unsafe fn epoch(self) -> NonZeroU64 {
+        // SAFETY: the caller's promise.
+        unsafe { self.arena.shared().epoch() }
+    }
+
+    fn remaining(self) -> usize {
+        self.with(Claims::remaining).unwrap_or(0).max(self.arena.shared().remaining())
+    }
+}
+
+impl<A: Lend> fmt::Debug for Leases<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leases").field("arena", self.arena).field("chunk", &self.chunk).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,52 @@
+//! The arena that grows.
+
+use crate::memory::OwnedMemory;
+
+/// An arena that grows, in memory of its own: [`marena_core::GrowingArena`] in [`OwnedMemory`].
+///
+/// It has no memory before the first allocation. Segments have 64 KiB, 128 KiB and so on up to 1 GiB; address space is reserved,
+/// and memory is used from the first touch of each page on. **Values placed in it are not dropped.**
+///
+/// # Examples
+///
+/// ```
+/// use marena_std::{AllocError, GrowingArena};
+///
+/// let mut arena = GrowingArena::new();
+/// let numbers: Vec<&u64> = (0..100_000).map(|number| arena.alloc(number).map(|n| &*n)).collect::<Result<_, _>>()?;
+/// assert_eq!(numbers[99_999], &99_999);
+///
+/// // Any number of threads, each as fast as with a lease of its own.
+/// let leases = arena.leases(65_536);
+/// std::thread::scope(|scope| {
+///     for _ in 0..2 {
+///         scope.spawn(|| (0..100_000).try_for_each(|number| leases.alloc(number).map(drop)));
+///     }
+/// });
+/// drop(leases);
+///
+/// arena.reset(); // the segments stay, for what comes next
+/// assert_eq!(arena.stats().used, 0);
+/// # Ok::<(), AllocError>(())
+/// ```
+///
+/// With a limit, it is full there:
+///
+/// ```
+/// use marena_std::{AllocError, Error, GrowingArena};
+///
+/// let arena = GrowingArena::builder().first_segment(64 << 10).max_segment(1 << 20).limit(2 << 20).build()?;
+/// assert!(arena.allocate(1_500_000).is_ok());
+/// assert!(matches!(arena.allocate(1_500_000), Err(AllocError::Full { .. })));
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// What is allocated does not outlive a reset:
+///
+/// ```compile_fail,E0502
+/// # let mut arena = marena_std::GrowingArena::new();
+/// let number = arena.alloc(1).unwrap();
+/// arena.reset();
+/// *number += 1;
+/// ```
+pub type GrowingArena = marena_core::GrowingArena<OwnedMemory>;

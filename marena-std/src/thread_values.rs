@@ -1,0 +1,145 @@
+//! A value for each thread, by the thread's number.
+
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::num::NonZeroU64;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::sync::{Mutex, PoisonError};
+
+use marena_core::PerThread;
+
+use crate::thread::{self, ThreadNumber};
+
+/// Table `k` holds the values of threads `2^k - 1` to `2^(k + 1) - 2`. So many threads do not fit into memory.
+const TABLES: usize = 31;
+
+/// A value for each thread that asked for one: where [`Leases`](crate::Leases) keep the threads' leases.
+///
+/// A thread that ends leaves its value to the next new thread.
+pub struct ThreadValues<T> {
+    /// No other value of this process has or had this number: what a thread remembers by it is never another's.
+    owner: NonZeroU64,
+    /// INVARIANT: null, or from [`new_table`] with the table's index, and freed on drop only.
+    tables: [AtomicPtr<Slot<T>>; TABLES],
+}
+
+/// A thread's value, if it has one: on cache lines of its own.
+///
+/// INVARIANT: used by the thread that has the slot's number alone, or by the exclusive owner of the whole.
+#[repr(align(128))]
+struct Slot<T>(UnsafeCell<Option<T>>);
+
+impl<T> ThreadValues<T> {
+    #[inline(never)]
+    fn find(&self, make: impl FnOnce() -> T) -> Option<NonNull<T>> {
+        let thread = ThreadNumber::current()?;
+        let slot = self.slot(thread.get())?;
+        // SAFETY: the slot is in a table of `self`, which lives as long.
+        let cell = unsafe { slot.as_ref() }.0.get();
+        // SAFETY: the slot's number is this thread's, so nobody else uses what is in it, and this thread only reads it here.
+        // What the thread that had the number before did with it happened before the number was given back.
+        if unsafe { &*cell }.is_none() {
+            let value = make();
+            // SAFETY: as above.
+            if unsafe { &*cell }.is_none() {
+                // SAFETY: as above; there is no value yet, so no reference to one.
+                unsafe { cell.write(Some(value)) };
+            }
+        }
+        // SAFETY: as above.
+        let value = NonNull::from(unsafe { &*cell }.as_ref()?);
+        thread::remember(thread, self.owner, value.as_ptr().cast_const().cast());
+        Some(value)
+    }
+
+    /// Returns the slot of a number, in a table that is made if need be.
+    fn slot(&self, number: usize) -> Option<NonNull<Slot<T>>> {
+        let position = number.checked_add(1)?;
+        let index = position.ilog2() as usize;
+        let entry = self.tables.get(index)?;
+        // ORDERING: Acquire pairs with the exchange below: the table's slots are there.
+        let mut table = entry.load(Acquire);
+        if table.is_null() {
+            let new = new_table(index);
+            // ORDERING: Release publishes the slots; Acquire, where another thread's table was first, as above.
+            table = match entry.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire) {
+                Ok(_) => new,
+                Err(first) => {
+                    // SAFETY: made above with this index, and nobody else knows it.
+                    unsafe { free_table(new, index) };
+                    first
+                }
+            };
+        }
+        // SAFETY: the table has `2^index` slots, and `position` is `2^index` to `2^(index + 1) - 1`.
+        NonNull::new(unsafe { table.add(position - (1 << index)) })
+    }
+}
+
+fn new_table<T>(index: usize) -> *mut Slot<T> {
+    let slots: Box<[Slot<T>]> = (0..1_usize << index).map(|_| Slot(UnsafeCell::new(None))).collect();
+    Box::into_raw(slots).cast()
+}
+
+/// # Safety
+///
+/// `table` is from [`new_table`] with this index, and is used no more.
+unsafe fn free_table<T>(table: *mut Slot<T>, index: usize) {
+    let slots = ptr::slice_from_raw_parts_mut(table, 1 << index);
+    // SAFETY: the caller's promise.
+    drop(unsafe { Box::from_raw(slots) });
+}
+
+impl<T> Default for ThreadValues<T> {
+    fn default() -> Self {
+        // Under a lock, since not every target counts 64 bits without one. They last for centuries.
+        static LAST_OWNER: Mutex<NonZeroU64> = Mutex::new(NonZeroU64::MIN);
+        let mut last = LAST_OWNER.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = last.saturating_add(1);
+        Self { owner: *last, tables: [const { AtomicPtr::new(ptr::null_mut()) }; TABLES] }
+    }
+}
+
+// SAFETY: a slot's value is lent to the thread that has the slot's number. Between two threads with one number lies the lock
+// under which numbers are given back and given out. Values are dropped with their table.
+unsafe impl<T: Send> PerThread<T> for ThreadValues<T> {
+    // The value is lent to `f` and no longer: a reference that stayed on the thread could be used at its very end.
+    #[inline(always)]
+    fn with<R>(&self, make: impl FnOnce() -> T, f: impl FnOnce(&T) -> R) -> Option<R> {
+        let value = match thread::last(self.owner) {
+            Some(value) => NonNull::new(value.cast::<T>().cast_mut())?,
+            None => self.find(make)?,
+        };
+        // SAFETY: it was found, or remembered, for this thread's number and for this owner, whose number nobody else has.
+        // So it is a value of a table of `self`, initialised, where it stays until `self` is dropped. The thread still has
+        // the number: it forgets what it remembers first. Values are written before they are found, and never again.
+        Some(f(unsafe { value.as_ref() }))
+    }
+}
+
+impl<T> Drop for ThreadValues<T> {
+    fn drop(&mut self) {
+        for (index, table) in self.tables.iter_mut().enumerate() {
+            let table = *table.get_mut();
+            if !table.is_null() {
+                // SAFETY: the invariant of `tables`. What threads remember of it, they never look up again: they would need
+                // this value's number.
+                unsafe { free_table(table, index) };
+            }
+        }
+    }
+}
+
+// SAFETY: the values move with it.
+unsafe impl<T: Send> Send for ThreadValues<T> {}
+// SAFETY: each value is made and used by one thread, then by the next one with the same number, and dropped by another: for
+// that it must be `Send`. No two threads use it at once.
+unsafe impl<T: Send> Sync for ThreadValues<T> {}
+
+impl<T> fmt::Debug for ThreadValues<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadValues").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
