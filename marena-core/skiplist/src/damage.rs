@@ -1,0 +1,25 @@
+//! What is wrong with a map's bytes.
+
+use core::error::Error;
+use core::fmt;
+
+/// Bytes of a map that no map writes: a link that leads nowhere, a length that ends outside the
+/// region, keys out of order, or nodes that go round in a circle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "mapped"), expect(unreachable_pub))]
+pub struct Damage {
+    /// Where it was noticed, in bytes from the region's start.
+    pub offset: u32,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the map is damaged at byte {} of its region; what was inserted before may be found by a scan",
+            self.offset
+        )
+    }
+}
+
+impl Error for Damage {}

@@ -1,0 +1,80 @@
+//! Putting a node into the list.
+
+#![forbid(unsafe_code)]
+
+use crate::damage::Damage;
+use crate::node::{NewNode, Path, Place};
+use crate::order::Order;
+use crate::region::Region;
+use crate::search::{Found, Steps, Target};
+
+/// Whether a key's new node goes before those that are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    Always,
+    /// Only where the key has no value.
+    IfAbsent,
+}
+
+/// What came of an attempt to put a node in.
+#[derive(Debug)]
+pub(crate) enum Linked<'n, R> {
+    /// It is in the list, before the node that was the key's newest.
+    Before(Option<Place<'n, R>>),
+    /// It is not: this node has a value for the key.
+    Not(Place<'n, R>),
+}
+
+/// Returns the node that keeps another out.
+#[inline]
+pub(crate) fn occupant<'n, R: Region>(rule: Rule, found: &Found<'n, R>) -> Result<Option<Place<'n, R>>, Damage> {
+    match found.node() {
+        Some(node) if rule == Rule::IfAbsent && !node.node()?.is_tombstone() => Ok(Some(node)),
+        _ => Ok(None),
+    }
+}
+
+/// Links a node on the lowest level, which makes it a part of the list. `prepare` runs before each
+/// attempt.
+///
+/// All nodes of a key come in at the same gap, so the compare-and-swap there decides which of them
+/// is newer, and tells that no other came in since the search.
+#[inline]
+pub(crate) fn link_bottom<'n, R: Region, O: Order>(
+    node: &NewNode<'n, R>,
+    target: &Target<'_, O>,
+    mut found: Found<'n, R>,
+    rule: Rule,
+) -> Result<Linked<'n, R>, Damage> {
+    // Each failure is another node's success.
+    let mut steps = Steps::of(found.gap.previous.nodes());
+    loop {
+        if let Some(occupant) = occupant(rule, &found)? {
+            return Ok(Linked::Not(occupant));
+        }
+        if node.link(found.gap) {
+            return Ok(Linked::Before(found.node()));
+        }
+        steps.take(found.gap.previous)?;
+        // Other nodes came in behind the place, which is never unlinked.
+        found = target.find_behind(found.gap.previous)?;
+    }
+}
+
+/// Links a node that is on the lowest level on those above, which are shortcuts.
+#[inline]
+pub(crate) fn link_above<'n, R: Region, O: Order>(
+    node: &NewNode<'n, R>,
+    target: &Target<'_, O>,
+    path: &Path<'n, R>,
+) -> Result<(), Damage> {
+    for level in 1..node.height() {
+        let mut steps = Steps::of(node.bottom().nodes());
+        let mut gap = path.gap(level);
+        while !node.link(gap) {
+            steps.take(gap.previous)?;
+            gap = target.find_behind(gap.previous)?.gap;
+        }
+    }
+    Ok(())
+}

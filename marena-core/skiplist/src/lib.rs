@@ -1,0 +1,28 @@
+//! An ordered map in an arena.
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+mod damage;
+mod height;
+mod insert;
+mod layout;
+mod map;
+mod node;
+mod order;
+mod prefetch;
+mod range;
+mod region;
+mod search;
+mod shape;
+mod space;
+mod walk;
+
+#[cfg(feature = "mapped")]
+pub use damage::Damage;
+pub use map::{Entry, GROUP, SkipMap};
+pub use order::{ByteOrder, Order};
+pub use range::Range;
+pub use space::Space;

@@ -1,0 +1,116 @@
+//! How keys are ordered.
+
+use core::cmp::Ordering;
+
+/// The order of a map's keys.
+///
+/// A map needs a total order that never changes. With any other, nothing is undefined, but keys are
+/// not found, and come out in an order that means nothing.
+///
+/// # Examples
+///
+/// Versions of keys, the newest first: a key ends in its version's number, inverted and big-endian.
+///
+/// ```
+/// use core::cmp::Ordering;
+/// use marena_skiplist::Order;
+///
+/// struct Versions;
+///
+/// impl Order for Versions {
+///     const ID: u32 = 0x7665_7273;
+///
+///     fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
+///         let (a, a_version) = a.split_at(a.len().saturating_sub(8));
+///         let (b, b_version) = b.split_at(b.len().saturating_sub(8));
+///         a.cmp(b).then(a_version.cmp(b_version))
+///     }
+///
+///     // The key without its version; all but eight bytes of it are shifted out.
+///     fn prefix(&self, first: u64, len: usize) -> u64 {
+///         match len.saturating_sub(8) {
+///             0 => 0,
+///             len @ 1..8 => first & (!0 << (64 - 8 * len)),
+///             _ => first,
+///         }
+///     }
+/// }
+/// ```
+pub trait Order {
+    /// A number that names the order. A file keeps it, so a map is never opened in another order
+    /// than it was made in.
+    const ID: u32;
+
+    /// Compares two keys.
+    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering;
+
+    /// Returns a number that tells most keys apart without a look at all their bytes. `first` are a
+    /// key's first eight bytes, big-endian, zeros where it is shorter, and `len` is its length.
+    ///
+    /// A key that comes before another must not have the larger number. Equal numbers decide
+    /// nothing; [`compare`](Self::compare) is asked then. By default all are equal.
+    #[inline]
+    fn prefix(&self, first: u64, len: usize) -> u64 {
+        let _ = (first, len);
+        0
+    }
+}
+
+/// The order of bytes: as `[u8]` compares, and as C's `memcmp`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByteOrder;
+
+impl Order for ByteOrder {
+    const ID: u32 = 0;
+
+    #[inline]
+    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
+        a.cmp(b)
+    }
+
+    #[inline]
+    fn prefix(&self, first: u64, _: usize) -> u64 {
+        first
+    }
+}
+
+/// A key's first eight bytes as a number, zeros where it is shorter.
+#[inline]
+pub(crate) fn first_bytes(key: &[u8]) -> u64 {
+    match key.first_chunk() {
+        Some(first) => u64::from_be_bytes(*first),
+        None => {
+            let mut bytes = [0; 8];
+            bytes[..key.len()].copy_from_slice(key);
+            u64::from_be_bytes(bytes)
+        }
+    }
+}
+
+/// The same of eight bytes that begin with a key of this length and go on with something else.
+#[inline]
+pub(crate) fn first_bytes_of(bytes: [u8; 8], key_len: u32) -> u64 {
+    let all = u64::from_be_bytes(bytes);
+    match key_len {
+        0 => 0,
+        1..8 => all & (!0 << (64 - 8 * key_len)),
+        _ => all,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_bytes_are_the_same_with_and_without_what_follows() {
+        let key = *b"abcdefghij";
+        for len in 0..=key.len() {
+            let mut bytes = [0xFF; 8];
+            let own = len.min(8);
+            bytes[..own].copy_from_slice(&key[..own]);
+            assert_eq!(first_bytes(&key[..len]), first_bytes_of(bytes, len as u32));
+        }
+        assert!(first_bytes(b"\xFF") > first_bytes(b"\xFE\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"));
+    }
+}

@@ -1,0 +1,262 @@
+//! The way down to where a key belongs.
+
+#![forbid(unsafe_code)]
+
+use core::cmp::Ordering;
+
+use crate::damage::Damage;
+use crate::node::{Gap, Node, Nodes, Path, Place};
+use crate::order::{Order, first_bytes};
+use crate::region::Region;
+
+/// Levels below a search's place whose nodes it asks for ahead.
+const AHEAD: u32 = 3;
+
+/// On which side of its key's nodes a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Before,
+    Behind,
+    /// Behind all nodes, whatever the key.
+    End,
+}
+
+/// A point in the order of the list.
+#[derive(Debug)]
+pub(crate) struct Target<'k, O> {
+    order: &'k O,
+    prefix: u64,
+    key: &'k [u8],
+    side: Side,
+}
+
+/// Where a search came to: the gap on level 0, and whether the node behind it has the key.
+#[derive(Debug)]
+pub(crate) struct Found<'n, R> {
+    pub(crate) gap: Gap<'n, R>,
+    pub(crate) equal: bool,
+}
+
+impl<'n, R: Region> Found<'n, R> {
+    /// Returns the newest node of the key.
+    #[inline]
+    pub(crate) fn node(&self) -> Option<Place<'n, R>> {
+        self.gap.next().filter(|_| self.equal)
+    }
+}
+
+/// What is left of the steps that a walk can take where every node is met once: damage can lead
+/// round in a circle.
+#[derive(Debug)]
+pub(crate) struct Steps(u32);
+
+impl Steps {
+    #[inline]
+    pub(crate) fn of<R: Region>(nodes: &Nodes<R>) -> Self {
+        Self(if R::TRUSTED { 0 } else { nodes.most() })
+    }
+
+    /// Takes a step to `place`.
+    #[inline]
+    pub(crate) fn take<R: Region>(&mut self, place: Place<'_, R>) -> Result<(), Damage> {
+        if !R::TRUSTED {
+            self.0 = self.0.checked_sub(1).ok_or(Damage { offset: place.offset() })?;
+        }
+        Ok(())
+    }
+}
+
+/// The node that a search has found not to be before its target, so that it is not compared again
+/// on the levels below.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    /// 0 before there is one.
+    offset: u32,
+    equal: bool,
+}
+
+impl Bound {
+    const NONE: Self = Self { offset: 0, equal: false };
+
+    #[inline]
+    fn is<R: Region>(self, node: Place<'_, R>) -> bool {
+        self.offset == node.offset()
+    }
+
+    /// Whether the node is known to have the target's key.
+    #[inline]
+    fn equals<R: Region>(self, node: Option<Place<'_, R>>) -> bool {
+        self.equal && node.is_some_and(|node| self.is(node))
+    }
+}
+
+impl<'k, O: Order> Target<'k, O> {
+    /// Returns the point on one side of a key's nodes.
+    #[inline]
+    pub(crate) fn new(order: &'k O, key: &'k [u8], side: Side) -> Self {
+        Self { order, prefix: order.prefix(first_bytes(key), key.len()), key, side }
+    }
+
+    /// Compares a node's key with the target's.
+    #[inline]
+    pub(crate) fn compare<R: Region>(&self, place: Place<'_, R>) -> Result<Ordering, Damage> {
+        let node = place.node()?;
+        let prefix = self.order.prefix(node.first_bytes(), node.key_len());
+        Ok(match prefix.cmp(&self.prefix) {
+            Ordering::Equal => node.with_key(|key| self.order.compare(key, self.key)),
+            decided => decided,
+        })
+    }
+
+    /// Whether the target lies behind a node of this order.
+    #[inline]
+    fn is_behind(&self, node: Ordering) -> bool {
+        node.is_lt() || (node.is_eq() && self.side == Side::Behind) || self.side == Side::End
+    }
+
+    /// Whether the target lies behind a node.
+    #[inline]
+    pub(crate) fn is_behind_node<R: Region>(&self, place: Place<'_, R>) -> Result<bool, Damage> {
+        Ok(self.is_behind(self.compare(place)?))
+    }
+
+    /// Returns where the target lies on level 0, found from the head down; `visit` sees the gap of
+    /// each level.
+    #[inline]
+    pub(crate) fn find<'n, R: Region>(
+        &self,
+        nodes: &'n Nodes<R>,
+        mut visit: impl FnMut(Gap<'n, R>),
+    ) -> Result<Found<'n, R>, Damage> {
+        let mut steps = Steps::of(nodes);
+        let mut bound = Bound::NONE;
+        let mut place = nodes.top();
+        loop {
+            let gap = Gap::behind(place)?;
+            if let Some(next) = gap.next()
+                && !bound.is(next)
+            {
+                let order = self.compare(next)?;
+                if self.is_behind(order) {
+                    steps.take(next)?;
+                    place = next;
+                    for levels in 1..=AHEAD {
+                        place.prefetch_below(levels);
+                    }
+                    continue;
+                }
+                bound = Bound { offset: next.offset(), equal: order.is_eq() };
+            }
+            visit(gap);
+            match place.down() {
+                Some(lower) => {
+                    place = lower;
+                    place.prefetch_below(AHEAD);
+                }
+                None => return Ok(Found { gap, equal: bound.equals(gap.next()) }),
+            }
+        }
+    }
+
+    /// Returns where the target lies on the level of `place`, which it is behind.
+    #[inline]
+    pub(crate) fn find_behind<'n, R: Region>(&self, place: Place<'n, R>) -> Result<Found<'n, R>, Damage> {
+        let mut steps = Steps::of(place.nodes());
+        let mut place = place;
+        loop {
+            let gap = Gap::behind(place)?;
+            let Some(next) = gap.next() else { return Ok(Found { gap, equal: false }) };
+            let order = self.compare(next)?;
+            if !self.is_behind(order) {
+                return Ok(Found { gap, equal: order.is_eq() });
+            }
+            steps.take(next)?;
+            place = next;
+        }
+    }
+}
+
+/// Compares two nodes' keys.
+#[inline]
+pub(crate) fn compare_nodes<R: Region, O: Order>(order: &O, a: Node<'_, R>, b: Node<'_, R>) -> Ordering {
+    let prefix = |node: Node<'_, R>| order.prefix(node.first_bytes(), node.key_len());
+    prefix(a).cmp(&prefix(b)).then_with(|| a.with_key(|a| b.with_key(|b| order.compare(a, b))))
+}
+
+/// A search that stops wherever it would have to wait for memory, so that the time can be used for
+/// others.
+#[derive(Debug)]
+pub(crate) struct Search<'n, 'k, R, O> {
+    target: Target<'k, O>,
+    gap: Gap<'n, R>,
+    bound: Bound,
+    steps: Steps,
+    path: Path<'n, R>,
+    complete: bool,
+}
+
+impl<'n, 'k, R: Region, O: Order> Search<'n, 'k, R, O> {
+    #[inline]
+    pub(crate) fn new(nodes: &'n Nodes<R>, target: Target<'k, O>) -> Result<Self, Damage> {
+        Ok(Self {
+            target,
+            gap: Gap::behind(nodes.top())?,
+            bound: Bound::NONE,
+            steps: Steps::of(nodes),
+            path: Path::new(nodes),
+            complete: false,
+        })
+    }
+
+    /// Goes on to where memory is needed, and asks for that. `false` once the path is complete.
+    #[inline]
+    pub(crate) fn advance(&mut self) -> Result<bool, Damage> {
+        if self.complete {
+            return Ok(false);
+        }
+        loop {
+            if let Some(next) = self.gap.next()
+                && !self.bound.is(next)
+            {
+                let order = self.target.compare(next)?;
+                if self.target.is_behind(order) {
+                    self.steps.take(next)?;
+                    self.gap = Gap::behind(next)?;
+                    if self.waits() {
+                        return Ok(true);
+                    }
+                    continue;
+                }
+                self.bound = Bound { offset: next.offset(), equal: order.is_eq() };
+            }
+            self.path.record(self.gap);
+            let Some(lower) = self.gap.previous.down() else {
+                self.complete = true;
+                return Ok(false);
+            };
+            self.gap = Gap::behind(lower)?;
+            if self.waits() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Asks for the node behind the gap; `false` if it needs no look.
+    #[inline]
+    fn waits(&self) -> bool {
+        match self.gap.next() {
+            Some(next) if !self.bound.is(next) => {
+                next.prefetch();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns the target, the path to it, and where that ends. The search is complete.
+    #[inline]
+    pub(crate) fn into_parts(self) -> (Target<'k, O>, Path<'n, R>, Found<'n, R>) {
+        let equal = self.bound.equals(self.gap.next());
+        (self.target, self.path, Found { gap: self.gap, equal })
+    }
+}

@@ -1,0 +1,212 @@
+//! Walking along the lowest level, both ways, between two bounds.
+
+#![forbid(unsafe_code)]
+
+use core::cmp::Ordering;
+use core::ops::Bound;
+
+use crate::damage::Damage;
+use crate::node::{Batch, Node, Nodes, Path, Place};
+use crate::order::Order;
+use crate::region::Region;
+use crate::search::{Side, Steps, Target, compare_nodes};
+
+/// Where a walk back begins to collect the nodes before it: the level that every sixteenth node or
+/// so is on.
+const COLLECTING_LEVEL: u32 = 4;
+
+/// A walk over the newest nodes of keys, tombstones left out.
+///
+/// Forwards it follows the links. There are none that lead back: backwards it finds, from the head
+/// down, a node that lies some way before, and collects those that follow.
+#[derive(Debug)]
+pub(crate) struct Walk<'n, 'k, R, O> {
+    nodes: &'n Nodes<R>,
+    order: &'n O,
+    lower: Bound<&'k [u8]>,
+    upper: Bound<&'k [u8]>,
+    /// The node that the walk came to from the front, or the one before its first.
+    front: Option<Place<'n, R>>,
+    /// The key's node that the walk came to from the back.
+    back: Option<Node<'n, R>>,
+    /// Nodes before `back`, the nearest last.
+    batch: Option<Batch<'n, R>>,
+    steps: Steps,
+    /// Whether the two ends have met.
+    ended: bool,
+}
+
+impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
+    pub(crate) fn new(nodes: &'n Nodes<R>, order: &'n O, (lower, upper): (Bound<&'k [u8]>, Bound<&'k [u8]>)) -> Self {
+        let steps = Steps::of(nodes);
+        Self { nodes, order, lower, upper, front: None, back: None, batch: None, steps, ended: false }
+    }
+
+    /// Returns the next node from the front.
+    #[inline]
+    pub(crate) fn next(&mut self) -> Result<Option<Node<'n, R>>, Damage> {
+        if self.ended {
+            return Ok(None);
+        }
+        let mut place = match self.front {
+            Some(place) => place,
+            None => self.first_place()?,
+        };
+        while let Some(next) = place.next()? {
+            self.steps.take(next)?;
+            let node = next.node()?;
+            node.prefetch_ahead();
+            let older = !place.is_head() && self.follows(place.node()?, node)?.is_eq();
+            place = next;
+            if older {
+                continue;
+            }
+            if self.is_past(node)? {
+                break;
+            }
+            if !node.is_tombstone() {
+                self.front = Some(place);
+                return Ok(Some(node));
+            }
+        }
+        self.ended = true;
+        Ok(None)
+    }
+
+    /// Returns the next node from the back.
+    pub(crate) fn next_back(&mut self) -> Result<Option<Node<'n, R>>, Damage> {
+        while !self.ended {
+            let place = match self.batch.as_mut().and_then(Batch::pop) {
+                Some(place) => place,
+                None => match self.collect()? {
+                    Some(place) => place,
+                    None => break,
+                },
+            };
+            self.steps.take(place)?;
+            let node = place.node()?;
+            if self.is_short(node)? {
+                break;
+            }
+            if !R::TRUSTED
+                && let Some(back) = self.back
+            {
+                // Each key comes before the one that came last, or the walk would never end.
+                R::check(self.nodes.region(), compare_nodes(self.order, node, back).is_lt(), place.offset())?;
+            }
+            self.back = Some(node);
+            if !node.is_tombstone() {
+                return Ok(Some(node));
+            }
+        }
+        self.ended = true;
+        Ok(None)
+    }
+
+    /// Returns the place before the first node that is in the bounds.
+    fn first_place(&self) -> Result<Place<'n, R>, Damage> {
+        let (key, side) = match self.lower {
+            Bound::Unbounded => return Ok(self.nodes.head()),
+            Bound::Included(key) => (key, Side::Before),
+            Bound::Excluded(key) => (key, Side::Behind),
+        };
+        Ok(Target::new(self.order, key, side).find(self.nodes, |_| ())?.gap.previous)
+    }
+
+    /// Compares a node with the one that follows it; damage, if they are out of order.
+    #[inline]
+    fn follows(&self, node: Node<'n, R>, next: Node<'n, R>) -> Result<Ordering, Damage> {
+        let order = compare_nodes(self.order, node, next);
+        self.nodes.region().check(order.is_le(), next.place().offset())?;
+        Ok(order)
+    }
+
+    /// Whether a node from the front is past the upper bound, or past what came from the back.
+    #[inline]
+    fn is_past(&self, node: Node<'n, R>) -> Result<bool, Damage> {
+        let in_bounds = match self.upper {
+            Bound::Unbounded => true,
+            Bound::Included(key) => Target::new(self.order, key, Side::Behind).is_behind_node(node.place())?,
+            Bound::Excluded(key) => Target::new(self.order, key, Side::Before).is_behind_node(node.place())?,
+        };
+        Ok(!in_bounds || self.back.is_some_and(|back| compare_nodes(self.order, node, back).is_ge()))
+    }
+
+    /// Whether a node from the back is short of the lower bound, or of what came from the front.
+    #[inline]
+    fn is_short(&self, node: Node<'n, R>) -> Result<bool, Damage> {
+        let before = match self.lower {
+            Bound::Unbounded => false,
+            Bound::Included(key) => Target::new(self.order, key, Side::Before).is_behind_node(node.place())?,
+            Bound::Excluded(key) => Target::new(self.order, key, Side::Behind).is_behind_node(node.place())?,
+        };
+        if before {
+            return Ok(true);
+        }
+        match self.front {
+            Some(front) if !front.is_head() => Ok(compare_nodes(self.order, node, front.node()?).is_le()),
+            _ => Ok(false),
+        }
+    }
+
+    /// Collects nodes before what came from the back, or before the upper bound. Returns the
+    /// nearest; `None` if there is none.
+    fn collect(&mut self) -> Result<Option<Place<'n, R>>, Damage> {
+        let mut path = Path::new(self.nodes);
+        let last = match (self.back, self.upper) {
+            (Some(back), _) => back.with_key(|key| self.last_before(key, Side::Before, &mut path)),
+            (None, Bound::Excluded(key)) => self.last_before(key, Side::Before, &mut path),
+            (None, Bound::Included(key)) => self.last_before(key, Side::Behind, &mut path),
+            (None, Bound::Unbounded) => self.last_before(&[], Side::End, &mut path),
+        }?;
+        if last.is_head() {
+            return Ok(None);
+        }
+        let mut batch = Batch::new(self.nodes);
+        for level in (1..=COLLECTING_LEVEL).rev() {
+            self.collect_between(path.gap(level).previous.bottom(), last, &mut batch)?;
+            if !batch.is_empty() {
+                break;
+            }
+        }
+        let nearest = match batch.pop() {
+            Some(place) => Some(place),
+            // All these places were nodes of one key. Its newest node is what a search for it
+            // finds.
+            None => last.node()?.with_key(|key| {
+                let found = Target::new(self.order, key, Side::Before).find(self.nodes, |_| ())?;
+                Ok(found.node())
+            })?,
+        };
+        self.batch = Some(batch);
+        Ok(nearest)
+    }
+
+    fn last_before(&self, key: &[u8], side: Side, path: &mut Path<'n, R>) -> Result<Place<'n, R>, Damage> {
+        let found = Target::new(self.order, key, side).find(self.nodes, |gap| path.record(gap))?;
+        Ok(found.gap.previous)
+    }
+
+    /// Collects the newest node of each key behind that of `start`, up to `last`.
+    fn collect_between(
+        &mut self,
+        start: Place<'n, R>,
+        last: Place<'n, R>,
+        batch: &mut Batch<'n, R>,
+    ) -> Result<(), Damage> {
+        // A walk of its own: nodes that do not fit the batch are met again.
+        let mut steps = Steps::of(self.nodes);
+        let mut place = start;
+        while place != last {
+            let Some(next) = place.next()? else { break };
+            steps.take(next)?;
+            let node = next.node()?;
+            node.prefetch_ahead();
+            if place.is_head() || self.follows(place.node()?, node)?.is_ne() {
+                batch.push(next);
+            }
+            place = next;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! A full arena.
+
+use std::thread;
+
+use marena_core::AllocError;
+use marena_skiplist::SkipMap;
+
+use crate::{arena, map};
+
+#[test]
+fn an_insert_that_does_not_fit_changes_nothing_and_a_smaller_one_still_fits() {
+    let map = map(1 << 16);
+    let value = [b'v'; 1000];
+    let mut accepted = 0_u32;
+    while map.insert(&accepted.to_be_bytes(), &value).is_ok() {
+        accepted += 1;
+    }
+    let figures = || (map.space().used(), map.memory_used(), map.len(), map.iter().count());
+    let before = figures();
+    assert_eq!(before.3, accepted as usize);
+    assert!(matches!(map.insert(b"new", &value), Err(AllocError::Full { .. })));
+    assert!(matches!(map.insert_if_absent(b"new", &value), Err(AllocError::Full { .. })));
+    assert!(matches!(map.insert_group(&[(b"new", &value)]), Err(AllocError::Full { .. })));
+    assert_eq!((figures(), map.get(b"new")), (before, None));
+    // What needs no memory is no error.
+    assert_eq!(map.insert_if_absent(&0_u32.to_be_bytes(), &value), Ok(Some(&value[..])));
+    assert_eq!(map.remove(b"new"), Ok(None));
+    assert_eq!(map.insert(b"new", b""), Ok(None));
+}
+
+#[test]
+fn an_arena_too_small_for_a_map_is_full() {
+    let sizes = (264..).step_by(8);
+    let map = sizes.map(|len| SkipMap::new(arena(len))).find_map(Result::ok).unwrap();
+    assert!(map.space().capacity() < 512);
+    // What alignment left over.
+    while map.insert(b"", b"").is_ok() {}
+    assert!(matches!(map.insert(b"", b""), Err(AllocError::Full { .. })));
+    assert!(map.len() <= 1);
+}
+
+#[test]
+fn threads_that_race_for_the_last_bytes_leave_a_map_that_is_whole() {
+    for _ in 0..if cfg!(miri) { 1 } else { 50 } {
+        let map = map(1 << 16);
+        let value = if cfg!(miri) { vec![b'v'; 4000] } else { vec![b'v'; 40] };
+        let inserted: usize = thread::scope(|scope| {
+            let workers: Vec<_> = (0..4_u32)
+                .map(|thread| {
+                    let (map, value) = (&map, &value);
+                    scope.spawn(move || {
+                        let keys = (0..).map(|turn| (turn * 4 + thread).to_be_bytes());
+                        keys.take_while(|key| map.insert(key, value).is_ok()).count()
+                    })
+                })
+                .collect();
+            workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+        });
+        assert_eq!((map.len(), map.iter().count(), map.iter().rev().count()), (inserted, inserted, inserted));
+        assert!(map.iter().all(|(_, found)| found == value));
+    }
+}
