@@ -214,15 +214,21 @@ impl<M: Reserve> GrowingArena<M> {
         self.segments.iter().find(|segment| segment.arena().contains(start))
     }
 
-    /// A request that the current segment has no room for, or that came before there was one.
+    /// A request that `current` has no room for, or that came before there was a segment.
     #[cold]
     #[inline(never)]
-    fn claim_slowly(&self, size: usize, align: usize, retries: Option<u32>) -> Result<Claimed<&Arena<M>>, AllocError> {
+    fn claim_slowly(
+        &self,
+        current: Option<&Segment<M>>,
+        size: usize,
+        align: usize,
+        retries: Option<u32>,
+    ) -> Result<Claimed<&Arena<M>>, AllocError> {
         require_stable_alignment::<M>(align)?;
         if size > ARENA_MAX_ALLOC_SIZE {
             return Err(AllocError::TooLarge { requested: size });
         }
-        let current = self.current();
+        // Not what is current by now: nobody has looked there for this request.
         let mut last = current;
         loop {
             while let Some(segment) = self.segments.after(last) {
@@ -355,14 +361,15 @@ unsafe impl<'a, M: Reserve> Claim<'a> for &'a GrowingArena<M> {
         align: usize,
         retries: Option<u32>,
     ) -> Result<Claimed<&'a Arena<M>>, AllocError> {
-        if let Some(segment) = self.current() {
+        let current = self.current();
+        if let Some(segment) = current {
             // SAFETY: the caller's promises.
             match unsafe { segment.arena().claim(size, align, retries) } {
                 Err(AllocError::Full { .. }) => {}
                 outcome => return outcome,
             }
         }
-        self.claim_slowly(size, align, retries)
+        self.claim_slowly(current, size, align, retries)
     }
 
     #[inline]
