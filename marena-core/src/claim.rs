@@ -39,21 +39,25 @@ use crate::sync::Word;
 /// ```
 /// use core::num::NonZeroU64;
 /// use core::ptr::NonNull;
-/// use marena_core::{AllocError, Allocate, Arena, Claim, Claimed, StaticMemory};
+/// use marena_core::{AllocError, Arena, Claim, Claimed, StaticMemory};
 ///
 /// type Bank = Arena<&'static StaticMemory<1024>>;
 ///
-/// #[derive(Clone, Copy)]
 /// struct Either<'a>(&'a Bank, &'a Bank);
 ///
 /// impl<'a> Either<'a> {
-///     fn owner(self, start: NonNull<u8>) -> &'a Bank {
+///     // All allocating methods. Results live for 'a.
+///     marena_core::forward_allocate!('s => 'a);
+///
+///     fn owner(&self, start: NonNull<u8>) -> &'a Bank {
 ///         if self.0.contains(start) { self.0 } else { self.1 }
 ///     }
 /// }
 ///
-/// // SAFETY: every claim is an arena's, which is borrowed for `'a`; what follows goes to the arena that has the bytes.
-/// unsafe impl<'a> Claim<'a> for Either<'a> {
+/// marena_core::implement_allocator! { ['a] Either<'a>: "" }
+///
+/// // SAFETY: every claim is an arena's, borrowed for 'a. What follows goes to the arena that has the bytes.
+/// unsafe impl<'a> Claim<'a> for &Either<'a> {
 ///     type Origin = &'a Bank;
 ///     const MAX_ALIGN: usize = <&Bank as Claim>::MAX_ALIGN;
 ///

@@ -2,20 +2,17 @@
 //!
 //! [`Allocate`]: crate::Allocate
 
-use core::alloc::Layout;
-use core::fmt;
-use core::mem::MaybeUninit;
-use core::ptr::NonNull;
-
-use crate::address::Address;
 use crate::arena::Arena;
-use crate::block::Block;
-use crate::error::{AllocError, TryAllocError};
-use crate::handle::Handle;
 use crate::memory::Memory;
 
-/// The methods of one type: `self` is borrowed for the first lifetime, results live for the second.
-macro_rules! forward {
+/// Defines every allocating method as an inherent one, so that users import no trait.
+///
+/// For crates that implement [`Claim`](crate::Claim) for a reference to a type of their own and depend on the exact version of
+/// this one. `self` is borrowed for the first lifetime, and results live for the second.
+///
+/// [`Claim`](crate::Claim) has an example.
+#[macro_export]
+macro_rules! forward_allocate {
     ($own:lifetime => $out:lifetime) => {
         /// `size` zeroed bytes, 0 to 2^31 - 1, at a multiple of 8. Takes `size` rounded up to a multiple of 8.
         ///
@@ -39,7 +36,7 @@ macro_rules! forward {
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
-        pub fn allocate<$own>(&$own self, size: usize) -> Result<Block<$out>, AllocError> {
+        pub fn allocate<$own>(&$own self, size: usize) -> ::core::result::Result<$crate::Block<$out>, $crate::AllocError> {
             $crate::Allocate::allocate(self, size)
         }
 
@@ -63,7 +60,7 @@ macro_rules! forward {
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
-        pub fn allocate_aligned<$own>(&$own self, size: usize, align: usize) -> Result<Block<$out>, AllocError> {
+        pub fn allocate_aligned<$own>(&$own self, size: usize, align: usize) -> ::core::result::Result<$crate::Block<$out>, $crate::AllocError> {
             $crate::Allocate::allocate_aligned(self, size, align)
         }
 
@@ -87,7 +84,7 @@ macro_rules! forward {
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
-        pub fn allocate_multiple<$own, const N: usize>(&$own self, sizes: [usize; N]) -> Result<[Block<$out>; N], AllocError> {
+        pub fn allocate_multiple<$own, const N: usize>(&$own self, sizes: [usize; N]) -> ::core::result::Result<[$crate::Block<$out>; N], $crate::AllocError> {
             $crate::Allocate::allocate_multiple(self, sizes)
         }
 
@@ -115,7 +112,7 @@ macro_rules! forward {
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
-        pub fn allocate_bounded<$own>(&$own self, size: usize, retries: u32) -> Result<Block<$out>, AllocError> {
+        pub fn allocate_bounded<$own>(&$own self, size: usize, retries: u32) -> ::core::result::Result<$crate::Block<$out>, $crate::AllocError> {
             $crate::Allocate::allocate_bounded(self, size, retries)
         }
 
@@ -138,7 +135,7 @@ macro_rules! forward {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn allocate_uninit<$own>(&$own self, size: usize, align: usize) -> Result<&$out mut [MaybeUninit<u8>], AllocError> {
+        pub fn allocate_uninit<$own>(&$own self, size: usize, align: usize) -> ::core::result::Result<&$out mut [::core::mem::MaybeUninit<u8>], $crate::AllocError> {
             $crate::Allocate::allocate_uninit(self, size, align)
         }
 
@@ -163,7 +160,7 @@ macro_rules! forward {
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
-        pub fn allocate_layout<$own>(&$own self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        pub fn allocate_layout<$own>(&$own self, layout: ::core::alloc::Layout) -> ::core::result::Result<::core::ptr::NonNull<[u8]>, $crate::AllocError> {
             $crate::Allocate::allocate_layout(self, layout)
         }
 
@@ -186,7 +183,7 @@ macro_rules! forward {
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
-        pub fn allocate_address<$own>(&$own self, size: usize) -> Result<Address, AllocError> {
+        pub fn allocate_address<$own>(&$own self, size: usize) -> ::core::result::Result<$crate::Address, $crate::AllocError> {
             $crate::Allocate::allocate_address(self, size)
         }
 
@@ -211,7 +208,7 @@ macro_rules! forward {
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
-        pub fn allocate_addresses<$own>(&$own self, sizes_in_addresses_out: &mut [u64]) -> Result<(), AllocError> {
+        pub fn allocate_addresses<$own>(&$own self, sizes_in_addresses_out: &mut [u64]) -> ::core::result::Result<(), $crate::AllocError> {
             $crate::Allocate::allocate_addresses(self, sizes_in_addresses_out)
         }
 
@@ -235,7 +232,7 @@ macro_rules! forward {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc<$own, T>(&$own self, value: T) -> Result<&$out mut T, AllocError> {
+        pub fn alloc<$own, T>(&$own self, value: T) -> ::core::result::Result<&$out mut T, $crate::AllocError> {
             $crate::Allocate::alloc(self, value)
         }
 
@@ -260,7 +257,7 @@ macro_rules! forward {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_with<$own, T>(&$own self, init: impl FnOnce() -> T) -> Result<&$out mut T, AllocError> {
+        pub fn alloc_with<$own, T>(&$own self, init: impl FnOnce() -> T) -> ::core::result::Result<&$out mut T, $crate::AllocError> {
             $crate::Allocate::alloc_with(self, init)
         }
 
@@ -285,7 +282,7 @@ macro_rules! forward {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_try_with<$own, T, E>(&$own self, init: impl FnOnce() -> Result<T, E>) -> Result<&$out mut T, TryAllocError<E>> {
+        pub fn alloc_try_with<$own, T, E>(&$own self, init: impl FnOnce() -> ::core::result::Result<T, E>) -> ::core::result::Result<&$out mut T, $crate::TryAllocError<E>> {
             $crate::Allocate::alloc_try_with(self, init)
         }
 
@@ -308,7 +305,7 @@ macro_rules! forward {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_uninit<$own, T>(&$own self) -> Result<&$out mut MaybeUninit<T>, AllocError> {
+        pub fn alloc_uninit<$own, T>(&$own self) -> ::core::result::Result<&$out mut ::core::mem::MaybeUninit<T>, $crate::AllocError> {
             $crate::Allocate::alloc_uninit(self)
         }
 
@@ -331,7 +328,7 @@ macro_rules! forward {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_slice_uninit<$own, T>(&$own self, len: usize) -> Result<&$out mut [MaybeUninit<T>], AllocError> {
+        pub fn alloc_slice_uninit<$own, T>(&$own self, len: usize) -> ::core::result::Result<&$out mut [::core::mem::MaybeUninit<T>], $crate::AllocError> {
             $crate::Allocate::alloc_slice_uninit(self, len)
         }
 
@@ -353,7 +350,7 @@ macro_rules! forward {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_slice_copy<$own, T: Copy>(&$own self, src: &[T]) -> Result<&$out mut [T], AllocError> {
+        pub fn alloc_slice_copy<$own, T: Copy>(&$own self, src: &[T]) -> ::core::result::Result<&$out mut [T], $crate::AllocError> {
             $crate::Allocate::alloc_slice_copy(self, src)
         }
 
@@ -377,7 +374,7 @@ macro_rules! forward {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_slice_clone<$own, T: Clone>(&$own self, src: &[T]) -> Result<&$out mut [T], AllocError> {
+        pub fn alloc_slice_clone<$own, T: Clone>(&$own self, src: &[T]) -> ::core::result::Result<&$out mut [T], $crate::AllocError> {
             $crate::Allocate::alloc_slice_clone(self, src)
         }
 
@@ -400,7 +397,7 @@ macro_rules! forward {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_slice_fill_with<$own, T>(&$own self, len: usize, init: impl FnMut(usize) -> T) -> Result<&$out mut [T], AllocError> {
+        pub fn alloc_slice_fill_with<$own, T>(&$own self, len: usize, init: impl FnMut(usize) -> T) -> ::core::result::Result<&$out mut [T], $crate::AllocError> {
             $crate::Allocate::alloc_slice_fill_with(self, len, init)
         }
 
@@ -423,7 +420,7 @@ macro_rules! forward {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_slice_from_iter<$own, T, I>(&$own self, values: I) -> Result<&$out mut [T], AllocError>
+        pub fn alloc_slice_from_iter<$own, T, I>(&$own self, values: I) -> ::core::result::Result<&$out mut [T], $crate::AllocError>
         where
             I: IntoIterator<Item = T>,
             I::IntoIter: ExactSizeIterator,
@@ -449,7 +446,7 @@ macro_rules! forward {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_str<$own>(&$own self, text: &str) -> Result<&$out mut str, AllocError> {
+        pub fn alloc_str<$own>(&$own self, text: &str) -> ::core::result::Result<&$out mut str, $crate::AllocError> {
             $crate::Allocate::alloc_str(self, text)
         }
 
@@ -473,7 +470,7 @@ macro_rules! forward {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_fmt<$own>(&$own self, arguments: fmt::Arguments<'_>) -> Result<&$out mut str, AllocError> {
+        pub fn alloc_fmt<$own>(&$own self, arguments: ::core::fmt::Arguments<'_>) -> ::core::result::Result<&$out mut str, $crate::AllocError> {
             $crate::Allocate::alloc_fmt(self, arguments)
         }
 
@@ -495,15 +492,13 @@ macro_rules! forward {
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
-        pub fn insert<$own, T>(&$own self, value: T) -> Result<Handle<T>, AllocError> {
+        pub fn insert<$own, T>(&$own self, value: T) -> ::core::result::Result<$crate::Handle<T>, $crate::AllocError> {
             $crate::Allocate::insert(self, value)
         }
     };
 }
 
-pub(crate) use forward;
-
 /// Allocating.
 impl<M: Memory> Arena<M> {
-    forward!('s => 's);
+    crate::forward_allocate!('s => 's);
 }

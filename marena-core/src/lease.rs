@@ -1,20 +1,15 @@
 //! A run of the region that one thread claims ahead and bumps through without atomics.
 
-use core::alloc::Layout;
 use core::cell::Cell;
 use core::fmt;
-use core::mem::MaybeUninit;
 use core::num::NonZeroU64;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
 
-use crate::address::Address;
 use crate::arena::Arena;
-use crate::block::Block;
 use crate::bump::Bump;
 use crate::claim::{Claim, Claimed, Origin, refusal, require_stable_alignment};
-use crate::error::{AllocError, TryAllocError};
-use crate::forward::forward;
+use crate::error::AllocError;
 use crate::handle::Handle;
 use crate::memory::{Memory, max_align};
 use crate::placement::{STEP, Span, place};
@@ -115,7 +110,7 @@ impl<M: Memory> Arena<M> {
 
 /// Allocating: as [`Arena`]'s methods of the same names. What they return outlives the lease.
 impl<'a, M: Memory> Lease<'a, M> {
-    forward!('s => 'a);
+    crate::forward_allocate!('s => 'a);
 }
 
 impl<'a, M: Memory> Lease<'a, M> {

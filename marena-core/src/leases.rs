@@ -1,20 +1,14 @@
 //! One value through which every thread allocates as fast as from a lease of its own.
 
-use core::alloc::Layout;
 use core::fmt;
-use core::mem::MaybeUninit;
 use core::num::NonZeroU64;
 use core::ptr::NonNull;
 
-use crate::address::Address;
 use crate::arena::Arena;
-use crate::block::Block;
 use crate::claim::{Claim, Claimed};
 use crate::claimed_from::ClaimedFrom;
-use crate::error::{AllocError, TryAllocError};
-use crate::forward::forward;
+use crate::error::AllocError;
 use crate::growing::GrowingArena;
-use crate::handle::Handle;
 use crate::lend::Lend;
 use crate::lend::private::Claims;
 use crate::memory::Reserve;
@@ -83,7 +77,7 @@ impl<M: Reserve + Send + Sync> GrowingArena<M> {
 
 /// Allocating: as [`Arena`]'s methods of the same names. What they return outlives the leases.
 impl<'a, A: Lend> Leases<'a, A> {
-    forward!('s => 'a);
+    crate::forward_allocate!('s => 'a);
 }
 
 impl<'a, A: Lend> Leases<'a, A> {

@@ -102,6 +102,9 @@
 //! `allocator-api2` implements that crate's `Allocator`; `defmt` has log formats of a few bytes for figures and errors. Both are off by default.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Set by `build.rs`: see `allocator.rs` and `not_std.rs`.
+#![cfg_attr(marena_allocator_api, feature(allow_internal_unstable), allow(internal_features))]
+#![cfg_attr(all(feature = "nightly", marena_allocator_api), feature(allocator_api, auto_traits, negative_impls))]
 
 #[cfg(test)]
 extern crate std;
@@ -119,6 +122,7 @@ mod defmt_format;
 mod epoch;
 mod error;
 mod forward;
+mod global;
 mod growing;
 pub mod guide;
 mod handle;
@@ -128,11 +132,14 @@ mod lease;
 mod leases;
 mod lend;
 mod memory;
+#[cfg(all(feature = "nightly", marena_allocator_api))]
+mod not_std;
 mod owned;
 mod per_thread;
 mod placement;
 mod pool;
 mod protocol;
+mod reallocate;
 mod regions;
 mod scratch;
 mod slot;
@@ -142,6 +149,11 @@ mod tickets;
 mod view;
 
 static_assertions::const_assert!(usize::BITS >= u32::BITS);
+
+#[cfg(feature = "allocator-api2")]
+pub use allocator_api2;
+#[cfg(feature = "allocator-api2-04")]
+pub use allocator_api2_04;
 
 pub use address::{
     ARENA_INVALID_ADDRESS, ARENA_MAX_ALLOC_SIZE, ARENA_MIN_ADDRESS, ARENA_PAGESIZE, Address, AddressError,
@@ -159,9 +171,12 @@ pub use lease::Lease;
 pub use leases::Leases;
 pub use lend::Lend;
 pub use memory::{BorrowedMemory, ExclusiveMemory, Memory, RawMemory, Reserve, StaticMemory};
+#[cfg(all(feature = "nightly", marena_allocator_api))]
+pub use not_std::NotStd;
 pub use owned::Owned;
 pub use per_thread::{NoThreads, PerThread};
 pub use pool::{Pool, PoolGuard, PoolSlot};
+pub use reallocate::Reallocate;
 pub use regions::Regions;
 pub use scratch::Scratch;
 pub use stable_deref_trait::{CloneStableDeref, StableDeref};

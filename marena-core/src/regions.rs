@@ -1,17 +1,12 @@
 //! Several arenas that allocate as one, where memory is not in one piece.
 
-use core::alloc::Layout;
 use core::fmt;
-use core::mem::MaybeUninit;
 use core::num::NonZeroU64;
 use core::ptr::NonNull;
 
-use crate::address::Address;
 use crate::arena::Arena;
-use crate::block::Block;
 use crate::claim::{Claim, Claimed};
-use crate::error::{AllocError, TryAllocError};
-use crate::forward::forward;
+use crate::error::AllocError;
 use crate::handle::{Handle, Nameable};
 use crate::memory::{ExclusiveMemory, Memory, max_align};
 use crate::stats::Stats;
@@ -206,7 +201,7 @@ fn weightier(one: AllocError, other: AllocError) -> AllocError {
 
 /// Allocating.
 impl<M: Memory, const COUNT: usize> Regions<M, COUNT> {
-    forward!('s => 's);
+    crate::forward_allocate!('s => 's);
 }
 
 // SAFETY: every claim is one of an arena's, borrowed as long as the regions are. Claimed bytes lie in one arena's region, which

@@ -1,21 +1,16 @@
 //! A scope: everything allocated in it goes back at its end.
 
-use core::alloc::Layout;
 use core::cell::Cell;
 use core::fmt;
-use core::mem::MaybeUninit;
 use core::num::NonZeroU64;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
 
-use crate::address::Address;
 use crate::arena::Arena;
-use crate::block::Block;
 use crate::bump::Bump;
 use crate::claim::{Claim, Claimed, Origin, refusal, require_stable_alignment};
 use crate::epoch;
-use crate::error::{AllocError, TryAllocError};
-use crate::forward::forward;
+use crate::error::AllocError;
 use crate::handle::{Handle, Nameable};
 use crate::lease::Lease;
 use crate::memory::{Memory, max_align};
@@ -151,7 +146,7 @@ impl<M: Memory> Lease<'_, M> {
 
 /// Allocating: as [`Arena`]'s methods of the same names. What they return lives as long as the scratch's borrow.
 impl<M: Memory> Scratch<'_, M> {
-    forward!('s => 's);
+    crate::forward_allocate!('s => 's);
 }
 
 impl<'s, M: Memory> Scratch<'s, M> {

@@ -1,8 +1,6 @@
 //! The growing arena, and its shared way to allocate.
 
-use core::alloc::Layout;
 use core::fmt;
-use core::mem::MaybeUninit;
 use core::num::NonZeroU64;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -10,12 +8,10 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use super::builder::GrowingBuilder;
 use super::segments::{List, Segment};
 use super::sizes::{Plan, Sizes};
-use crate::address::{ARENA_MAX_ALLOC_SIZE, ARENA_PAGESIZE, Address};
+use crate::address::{ARENA_MAX_ALLOC_SIZE, ARENA_PAGESIZE};
 use crate::arena::Arena;
-use crate::block::Block;
 use crate::claim::{Claim, Claimed, require_stable_alignment};
-use crate::error::{AllocError, TryAllocError};
-use crate::forward::forward;
+use crate::error::AllocError;
 use crate::handle::{Handle, Nameable};
 use crate::memory::{Reserve, max_align};
 use crate::placement::STEP;
@@ -345,7 +341,7 @@ impl Drop for Lock<'_> {
 
 /// Allocating: as [`Arena`]'s methods of the same names.
 impl<M: Reserve> GrowingArena<M> {
-    forward!('s => 's);
+    crate::forward_allocate!('s => 's);
 }
 
 // SAFETY: every claim is one of a segment's, and segments stay while the growing arena is borrowed. Claimed bytes lie in one

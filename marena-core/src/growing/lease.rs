@@ -1,21 +1,16 @@
 //! A lease of a growing arena: it goes on in the next segment.
 
-use core::alloc::Layout;
 use core::cell::UnsafeCell;
 use core::fmt;
-use core::mem::MaybeUninit;
 use core::num::NonZeroU64;
 use core::ptr::NonNull;
 
 use super::arena::GrowingArena;
-use crate::address::Address;
 use crate::arena::Arena;
-use crate::block::Block;
 use crate::bump::Bump;
 use crate::claim::{Claim, Claimed, require_stable_alignment};
 use crate::claimed_from::ClaimedFrom;
-use crate::error::{AllocError, TryAllocError};
-use crate::forward::forward;
+use crate::error::AllocError;
 use crate::handle::{Handle, Nameable};
 use crate::lease::{FIRST_CHUNK, Lease};
 use crate::memory::{Reserve, max_align};
@@ -78,7 +73,7 @@ impl<M: Reserve> GrowingArena<M> {
 
 /// Allocating: as [`Arena`]'s methods of the same names. What they return outlives the lease.
 impl<'a, M: Reserve> GrowingLease<'a, M> {
-    forward!('s => 'a);
+    crate::forward_allocate!('s => 'a);
 }
 
 impl<'a, M: Reserve> GrowingLease<'a, M> {

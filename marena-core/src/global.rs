@@ -1,0 +1,60 @@
+//! An arena as a program's global allocator.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::ptr::{self, NonNull};
+
+use crate::arena::Arena;
+use crate::claim::Claim;
+use crate::memory::Memory;
+use crate::reallocate::Reallocate;
+
+/// An arena in a `static` can be a program's `#[global_allocator]`: for firmware and short-lived processes that end before the
+/// memory does. What is freed comes back only if it was the last allocated.
+///
+/// ```standalone_crate
+/// use marena_core::{Arena, StaticMemory};
+///
+/// static MEMORY: StaticMemory<{ 16 << 20 }> = StaticMemory::new();
+/// #[global_allocator]
+/// static ARENA: Arena<&'static StaticMemory<{ 16 << 20 }>> = Arena::from_static(&MEMORY);
+///
+/// let numbers: Vec<u32> = (0..1000).collect();
+/// assert_eq!(numbers[999], 999);
+/// assert!(ARENA.used() >= 4000);
+/// ```
+// SAFETY: blocks are claimed with their layout, are nobody else's, and stay until they are given back: a reset needs the arena
+// mutably, which a `static` is not, or a promise that nothing from before is used. Nothing here panics.
+unsafe impl<M: Memory> GlobalAlloc for Arena<M> {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        pointer(self.allocate_bytes(layout))
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        pointer(self.allocate_zeros(layout))
+    }
+
+    unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
+        if let Some(start) = NonNull::new(start) {
+            // SAFETY: the caller passes a block of this layout and uses it no more.
+            unsafe { self.give_back(start, layout.size()) };
+        }
+    }
+
+    unsafe fn realloc(&self, start: *mut u8, old: Layout, new_size: usize) -> *mut u8 {
+        let Some(start) = NonNull::new(start) else { return ptr::null_mut() };
+        let Ok(new) = Layout::from_size_align(new_size, old.align()) else { return ptr::null_mut() };
+        let block = if new_size >= old.size() {
+            // SAFETY: the caller passes a block of this layout and uses it no more, unless the answer is null.
+            unsafe { Reallocate::grow(self, start, old, new) }
+        } else {
+            // SAFETY: as above.
+            unsafe { Reallocate::shrink(self, start, old, new) }
+        };
+        pointer(block)
+    }
+}
+
+/// A block's start, or null.
+fn pointer(block: Option<NonNull<[u8]>>) -> *mut u8 {
+    block.map_or(ptr::null_mut(), |block| block.cast().as_ptr())
+}

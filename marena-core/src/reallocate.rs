@@ -1,0 +1,183 @@
+//! What allocator traits ask for beyond a claim: blocks that grow, shrink and move.
+
+use core::alloc::Layout;
+use core::ptr::{self, NonNull};
+
+use crate::allocate::{Allocate, claim_zeroed};
+use crate::claim::{Claim, Claimed};
+use crate::hidden;
+use crate::placement::STEP;
+
+/// The methods of allocator traits, for whatever claims. [`implement_allocator!`](crate::implement_allocator) calls them.
+///
+/// As with [`Claim`], they can change with every release.
+///
+/// # Examples
+///
+/// ```
+/// use core::alloc::Layout;
+/// use marena_core::{Arena, Reallocate, StaticMemory};
+///
+/// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+/// let arena = Arena::from_static(&MEMORY);
+/// let (old, new) = (Layout::new::<[u8; 8]>(), Layout::new::<[u8; 64]>());
+/// let block = arena.allocate_layout(old).unwrap();
+/// // SAFETY: the block is ours, was allocated with `old`, and is not used afterwards.
+/// let grown = unsafe { Reallocate::grow(&arena, block.cast(), old, new) }.unwrap();
+/// assert_eq!((grown.cast(), arena.used()), (block.cast::<u8>(), 64));
+/// ```
+pub trait Reallocate<'a>: Claim<'a> {
+    /// Returns uninitialised bytes for a layout, or `None` where there is no room.
+    #[inline]
+    fn allocate_bytes(self, layout: Layout) -> Option<NonNull<[u8]>> {
+        match Allocate::allocate_layout(self, layout) {
+            Ok(block) => Some(block),
+            Err(_) => no_room(),
+        }
+    }
+
+    /// Returns zeroed bytes for a layout, or `None` where there is no room.
+    #[inline]
+    fn allocate_zeros(self, layout: Layout) -> Option<NonNull<[u8]>> {
+        let start = claim_zeroed(self, layout.size(), layout.align()).ok()?;
+        Some(NonNull::slice_from_raw_parts(start, layout.size()))
+    }
+
+    /// Moves a block to where `new.size()` bytes lie at a multiple of `new.align()`: in place if it is the last.
+    /// `None`, and nothing changes, where there is no room. The bytes behind the old ones are uninitialised.
+    ///
+    /// # Safety
+    ///
+    /// - The block was allocated from this value with `old`, is the caller's alone, and was never published.
+    /// - `new.size()` is no less than `old.size()`.
+    /// - Unless `None` is returned, the old block is not used afterwards.
+    #[inline]
+    unsafe fn grow(self, start: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
+        // SAFETY: the caller's promises.
+        unsafe { grow(self, start, old, new) }.map(|(block, _)| block)
+    }
+
+    /// As [`grow`](Self::grow); the bytes behind the old ones are zero.
+    ///
+    /// # Safety
+    ///
+    /// As for [`grow`](Self::grow).
+    #[inline]
+    unsafe fn grow_zeroed(self, start: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
+        // SAFETY: the caller's promises.
+        let (block, claimed) = unsafe { grow(self, start, old, new) }?;
+        // The rest of the last step is no news to the arena: the block may have held it before it shrank.
+        let rest_end = old.size().next_multiple_of(STEP).min(new.size());
+        // SAFETY: the old size is at most the new one.
+        let behind = unsafe { block.cast::<u8>().add(old.size()) };
+        // SAFETY: the rest ends in the block.
+        unsafe { behind.write_bytes(0, rest_end - old.size()) };
+        if let Some(claimed) = claimed {
+            // SAFETY: what lies behind the old block's last step, or is another block, was claimed just now.
+            unsafe { claimed.zero(rest_end, new.size()) };
+        }
+        Some(block)
+    }
+
+    /// Makes a block shorter, and gives back what lies behind it if it is the last. Moves it only where `new.align()` asks
+    /// for that; `None`, and nothing changes, where there is no room for this.
+    ///
+    /// # Safety
+    ///
+    /// - As for [`grow`](Self::grow), but that `new.size()` is no more than `old.size()`.
+    #[inline]
+    unsafe fn shrink(self, start: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
+        // SAFETY: the caller's promises.
+        unsafe { shrink(self, start, old, new) }
+    }
+}
+
+impl<'a, A: Claim<'a>> Reallocate<'a> for A {}
+
+/// `None`, marked as what seldom happens: compilers then keep a collection's own state in registers where it succeeds.
+#[cold]
+fn no_room<T>() -> Option<T> {
+    None
+}
+
+/// Moves `[start, start + old.size())` to where `new.size()` bytes, no less, lie at a multiple of `new.align()`, in place if it
+/// is the last. The second part says what was claimed for that; without it, all that is new lies in the old block's last step.
+///
+/// # Safety
+///
+/// The bytes were claimed from `memory` with `old`, are the caller's alone, and were never published. Unless `None` is returned, they
+/// are not used afterwards.
+// Out of the way: a vector grows some twenty times and pushes a million times.
+#[cold]
+#[inline(never)]
+unsafe fn grow<'a, A: Claim<'a>>(
+    memory: A,
+    start: NonNull<u8>,
+    old: Layout,
+    new: Layout,
+) -> Option<(NonNull<[u8]>, Option<Claimed<A::Origin>>)> {
+    if old.size() > 0 && is_aligned(start, new) {
+        let block = NonNull::slice_from_raw_parts(start, new.size());
+        // The rest of the last step is the block's already.
+        if new.size() <= old.size().next_multiple_of(STEP) {
+            hidden::show(start, new.size());
+            return Some((block, None));
+        }
+        // SAFETY: the caller's promise; no fewer bytes than there are, which are some.
+        if let Some(claimed) = unsafe { memory.extend(start, old.size(), new.size()) } {
+            hidden::show(start, new.size());
+            return Some((block, Some(claimed)));
+        }
+    }
+    // SAFETY: the caller's promise; `old` is the smaller one.
+    unsafe { relocate(memory, start, old, new, old.size()) }
+}
+
+/// As [`grow`], for no more bytes than before.
+///
+/// # Safety
+///
+/// As for [`grow`].
+#[inline]
+unsafe fn shrink<'a>(memory: impl Claim<'a>, start: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
+    if !is_aligned(start, new) {
+        // SAFETY: the caller's promise; `new` is the smaller one.
+        return Some(unsafe { relocate(memory, start, old, new, new.size()) }?.0);
+    }
+    // SAFETY: the new size is at most the old one, so the place lies in the block or at its end.
+    let behind = unsafe { start.add(new.size()) };
+    // SAFETY: the caller's promise; the block's end is that of its claim.
+    unsafe { memory.give_back(behind, old.size() - new.size()) };
+    Some(NonNull::slice_from_raw_parts(start, new.size()))
+}
+
+/// Copies `len` bytes to a new block and gives the old one back.
+///
+/// # Safety
+///
+/// As for [`grow`]; `len` is at most the size of either layout.
+unsafe fn relocate<'a, A: Claim<'a>>(
+    memory: A,
+    start: NonNull<u8>,
+    old: Layout,
+    new: Layout,
+    len: usize,
+) -> Option<(NonNull<[u8]>, Option<Claimed<A::Origin>>)> {
+    if new.size() == 0 {
+        let block = memory.allocate_layout(new).ok()?;
+        // SAFETY: the caller's promise.
+        unsafe { memory.give_back(start, old.size()) };
+        return Some((block, None));
+    }
+    // SAFETY: a layout's alignment is a power of two; the size is not 0.
+    let claimed = unsafe { memory.claim(new.size(), new.align(), None) }.ok()?;
+    // SAFETY: both are valid for `len` bytes, and the new block is nobody else's.
+    unsafe { ptr::copy_nonoverlapping(start.as_ptr(), claimed.start().as_ptr(), len) };
+    // SAFETY: the caller's promise.
+    unsafe { memory.give_back(start, old.size()) };
+    Some((NonNull::slice_from_raw_parts(claimed.start(), new.size()), Some(claimed)))
+}
+
+fn is_aligned(start: NonNull<u8>, layout: Layout) -> bool {
+    start.addr().get() & (layout.align() - 1) == 0
+}
