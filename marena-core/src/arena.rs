@@ -142,7 +142,14 @@ impl<M: Reserve> Arena<M> {
         // SAFETY: behind the header and the used bytes nothing is handed out, and `&mut self` of exclusive memory keeps others
         // from claiming meanwhile. The arena counts on zeros only past its peak, and those stay zero; below, it zeroes what
         // it hands out.
-        unsafe { self.memory.give_back_past(kept) }
+        let given = unsafe { self.memory.give_back_past(kept) }?;
+        if self.memory.is_zeroed() {
+            let zero_from = given.zero_from.max(kept).next_multiple_of(STEP) - HEADER_SIZE;
+            let peak = self.counters_mut().peak;
+            let dirty_end = peak.read().min(u32::try_from(zero_from).unwrap_or(u32::MAX));
+            peak.write(dirty_end);
+        }
+        Ok(given.bytes)
     }
 }
 
@@ -473,6 +480,7 @@ impl<M: Memory> Arena<M> {
         let header = self.header();
         // ORDERING: Relaxed: a figure for people; the caller lets nothing race with this call.
         header.stranded.store(0, Relaxed);
+        header.clear_roots();
         hidden::hide(self.base(), self.used());
         protocol::reset_shared(&header.cursor, &header.peak);
     }

@@ -145,13 +145,7 @@ impl<W: Word> Header<W> {
         self.peak.store(dirty_end, Relaxed);
         self.stranded.store(0, Relaxed);
         self.guards.store(0, Relaxed);
-        // Elsewhere nobody can have written them.
-        #[cfg(target_has_atomic = "64")]
-        for slot in 0..ROOTS {
-            if let Some(root) = self.root_slot(slot) {
-                root.store(0, Relaxed);
-            }
-        }
+        self.clear_roots();
         self.version.store(LAYOUT_VERSION, Relaxed);
         self.flags.store(0, Relaxed);
         let capacity = halves(capacity as u64);
@@ -160,6 +154,18 @@ impl<W: Word> Header<W> {
         let magic = halves(MAGIC);
         self.magic[0].store(magic[0], Relaxed);
         self.magic[1].store(magic[1], Release);
+    }
+
+    /// Makes every root slot name nothing. The caller lets nobody else use the header meanwhile.
+    pub(crate) fn clear_roots(&self) {
+        // Elsewhere nobody can have written them.
+        #[cfg(target_has_atomic = "64")]
+        for slot in 0..ROOTS {
+            if let Some(root) = self.root_slot(slot) {
+                // ORDERING: Relaxed: the caller's next store, of the magic or the cursor, releases it.
+                root.store(0, Relaxed);
+            }
+        }
     }
 
     /// Whether this is the header of an arena in a region of `len` bytes, whatever bytes it consists of.
@@ -253,7 +259,8 @@ impl<W: Word> Header<W> {
     /// A root slot, or `None` where there is none of this number: memory that outlives the process names its contents in these.
     ///
     /// Here where 64-bit atomics are native, as the only way to reach a slot. What stands in it is an address that nobody has
-    /// checked, or 0. Formatting clears the slots; a reset leaves them, and what they name then counts as damage when the arena is attached to.
+    /// checked, or 0. Formatting and [`Arena::reset_shared`](crate::Arena::reset_shared) clear the slots.
+    /// [`Arena::reset`](crate::Arena::reset) leaves them.
     ///
     /// ```
     /// use core::sync::atomic::Ordering::Relaxed;

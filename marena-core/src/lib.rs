@@ -170,7 +170,7 @@ pub use header::Header;
 pub use lease::Lease;
 pub use leases::Leases;
 pub use lend::Lend;
-pub use memory::{BorrowedMemory, ExclusiveMemory, Memory, RawMemory, Reserve, StaticMemory};
+pub use memory::{BorrowedMemory, ExclusiveMemory, GivenBack, Memory, RawMemory, Reserve, StaticMemory};
 #[cfg(all(feature = "nightly", marena_allocator_api))]
 pub use not_std::NotStd;
 pub use owned::Owned;

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use marena_core::Reserve;
+use marena_core::{GivenBack, Reserve};
 
 use crate::builder::Builder;
 use crate::error::Error;
@@ -75,7 +75,7 @@ impl Reserve for OwnedMemory {
         Self::reserve(capacity)
     }
 
-    unsafe fn give_back_past(&self, kept: usize) -> Result<usize, Error> {
+    unsafe fn give_back_past(&self, kept: usize) -> Result<GivenBack, Error> {
         // SAFETY: the caller's promise.
         unsafe { self.give_back_past(kept) }
     }

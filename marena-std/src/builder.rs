@@ -1,6 +1,8 @@
-//! How an arena's memory is to be.
+//! How an arena's memory is provided.
 
 use std::fmt;
+
+use marena_core::ARENA_PAGESIZE;
 
 use crate::arena::Arena;
 use crate::error::Error;
@@ -10,7 +12,7 @@ use crate::pool::Pool;
 /// Told the bytes done and their total.
 type Progress<'p> = Box<dyn FnMut(usize, usize) + 'p>;
 
-/// The settings of an [`Arena`] to be: made by [`Arena::builder`].
+/// Configures the memory of an [`Arena`] or a [`Pool`]; made by [`Arena::builder`].
 ///
 /// # Examples
 ///
@@ -25,41 +27,52 @@ type Progress<'p> = Box<dyn FnMut(usize, usize) + 'p>;
 /// assert_eq!(arena.remaining(), (8 << 20) - 128);
 /// # Ok::<(), marena_std::Error>(())
 /// ```
-#[derive(Default)]
 #[must_use = "a builder makes an arena when `build` is called"]
 pub struct Builder<'p> {
     capacity: usize,
+    align: usize,
     huge_pages: bool,
     prefault: Option<Progress<'p>>,
 }
 
+impl Default for Builder<'_> {
+    fn default() -> Self {
+        Self { capacity: 0, align: ARENA_PAGESIZE, huge_pages: false, prefault: None }
+    }
+}
+
 impl<'p> Builder<'p> {
-    /// The capacity in bytes, 1 to [`Arena::MAX_CAPACITY`], rounded up to a multiple of
-    /// [`ARENA_PAGESIZE`](crate::ARENA_PAGESIZE). There is no default.
-    ///
-    /// ```
-    /// use marena_std::{Arena, Error};
-    /// assert_eq!(Arena::builder().capacity(100_000).build()?.capacity(), 131_072);
-    /// assert!(matches!(Arena::builder().build(), Err(Error::ZeroCapacity)));
-    /// # Ok::<(), Error>(())
-    /// ```
+    /// Configures the capacity in bytes, 1 to [`Arena::MAX_CAPACITY`], rounded up to a multiple of [`ARENA_PAGESIZE`]. There is
+    /// no default.
     pub fn capacity(mut self, bytes: usize) -> Self {
         self.capacity = bytes;
         self
     }
 
-    /// Asks the system to back the arena with huge pages: fewer misses in the processor's address caches, memory used in
-    /// larger steps. Off by default.
+    /// Configures what the address of the arena's first byte is a multiple of: a power of two, by default and at least
+    /// [`ARENA_PAGESIZE`].
     ///
-    /// A wish that never fails. Linux grants it as `/sys/kernel/mm/transparent_hugepage` says, to capacities from 2 MiB on;
-    /// elsewhere it changes nothing.
+    /// For foreign interfaces that want it, as where 2 GiB have to lie at a multiple of 4 GiB. Addresses that are skipped
+    /// cost nothing.
     ///
     /// ```
+    /// # if cfg!(any(miri, target_pointer_width = "32")) { return Ok(()) }
+    /// use marena_std::marena_core::Memory;
     /// use marena_std::Arena;
-    /// let arena = Arena::builder().capacity(64 << 20).huge_pages(true).build()?;
-    /// # let _ = arena;
+    /// let arena = Arena::builder().capacity(2 << 30).align(4 << 30).build()?;
+    /// assert!(arena.memory().region().addr().get().is_multiple_of(4 << 30));
     /// # Ok::<(), marena_std::Error>(())
     /// ```
+    pub fn align(mut self, bytes: usize) -> Self {
+        self.align = bytes;
+        self
+    }
+
+    /// Configures whether the system is asked to back the arena with huge pages: fewer misses in the processor's address
+    /// caches, memory used in larger steps. Off by default.
+    ///
+    /// A wish that never fails. Linux grants it as `/sys/kernel/mm/transparent_hugepage` says, for each 2 MiB that lie wholly
+    /// in the arena behind its first 64 KiB. Elsewhere, and in smaller arenas, it changes nothing.
     pub fn huge_pages(mut self, wanted: bool) -> Self {
         self.huge_pages = wanted;
         self
@@ -68,8 +81,8 @@ impl<'p> Builder<'p> {
     /// Has every page touched before [`build`](Self::build) returns, so that no allocation waits for the system to provide
     /// one. Off by default.
     ///
-    /// `progress` is told the bytes done and their total (the capacity, over all arenas of a pool), every few MiB and at the end. Where the system has too little
-    /// memory it may end the process, as with any touch of memory it had promised.
+    /// `progress` is told the bytes done and their total (the capacity, over all arenas of a pool), every few MiB and at the
+    /// end. Where the system has too little memory it may end the process, as with any touch of memory that it had promised.
     ///
     /// ```
     /// use marena_std::Arena;
@@ -87,13 +100,7 @@ impl<'p> Builder<'p> {
     ///
     /// # Errors
     ///
-    /// [`Error::ZeroCapacity`], [`Error::CapacityTooLarge`] and [`Error::OutOfAddressSpace`].
-    ///
-    /// ```
-    /// let arena = marena_std::Arena::builder().capacity(1024).build()?;
-    /// assert_eq!(arena.used(), 0);
-    /// # Ok::<(), marena_std::Error>(())
-    /// ```
+    /// [`Error::ZeroCapacity`], [`Error::CapacityTooLarge`], [`Error::Alignment`] and [`Error::OutOfAddressSpace`].
     pub fn build(mut self) -> Result<Arena, Error> {
         Ok(Arena::new(self.memory(0, 1)?)?)
     }
@@ -103,23 +110,13 @@ impl<'p> Builder<'p> {
     /// # Errors
     ///
     /// As for [`build`](Self::build).
-    ///
-    /// ```
-    /// let pool = marena_std::Arena::builder().capacity(8 << 20).huge_pages(true).build_pool(3)?;
-    /// assert_eq!(pool.available(), 3);
-    /// # Ok::<(), marena_std::Error>(())
-    /// ```
     pub fn build_pool(mut self, arenas: usize) -> Result<Pool, Error> {
         Pool::in_memories((0..arenas).map(|index| self.memory(index, arenas)))
     }
 
     /// The memory of one of `count` arenas.
     fn memory(&mut self, index: usize, count: usize) -> Result<OwnedMemory, Error> {
-        let mut memory = if self.huge_pages {
-            OwnedMemory::reserve_huge(self.capacity)?
-        } else {
-            OwnedMemory::reserve(self.capacity)?
-        };
+        let mut memory = OwnedMemory::reserve_with(self.capacity, self.align, self.huge_pages)?;
         if let Some(progress) = &mut self.prefault {
             // On 32-bit targets all arenas together may be more than a `usize` counts.
             memory.prefault(|done, total| {
@@ -134,6 +131,7 @@ impl fmt::Debug for Builder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("capacity", &self.capacity)
+            .field("align", &self.align)
             .field("huge_pages", &self.huge_pages)
             .field("prefault", &self.prefault.is_some())
             .finish()

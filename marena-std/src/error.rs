@@ -41,6 +41,12 @@ pub enum Error {
         /// Bytes that an arena can have on this target: [`Arena::MAX_CAPACITY`](crate::Arena::MAX_CAPACITY).
         limit: usize,
     },
+    /// The alignment is not a power of two.
+    #[error("{requested} is not an alignment; use a power of two")]
+    Alignment {
+        /// Bytes asked for.
+        requested: usize,
+    },
     /// The system has no run of addresses of this length left for the process, or a limit of the process does not allow it.
     #[error(
         "the system gave no {requested} bytes of address space{}; request fewer, or drop arenas that are no longer used",

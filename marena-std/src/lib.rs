@@ -150,7 +150,6 @@
 //! [`view_ptr`]: marena_core::Arena::view_ptr
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod advice;
 mod arena;
 mod builder;
 mod error;
@@ -162,6 +161,7 @@ mod limit;
 mod mapped;
 mod memory;
 mod owned_pool_guard;
+mod pages;
 mod pool;
 mod thread;
 mod thread_values;

@@ -1,16 +1,15 @@
 //! Memory of its own for an arena: an anonymous mapping.
 
 use std::fmt;
-use std::io;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
-use marena_core::{ARENA_PAGESIZE, ExclusiveMemory, Memory};
-use memmap2::{MmapOptions, MmapRaw};
+use marena_core::{ARENA_PAGESIZE, ExclusiveMemory, GivenBack, Memory};
 use portable_atomic::AtomicU32;
 
-use crate::advice;
 use crate::error::Error;
 use crate::limit::Limit;
+use crate::pages;
 
 /// The longest region: 2^31 bytes, or `isize::MAX` rounded down to a page where that is smaller.
 pub(crate) const CAPACITY_LIMIT: usize = {
@@ -39,10 +38,9 @@ const PREFAULT_CHUNK: usize = 4 << 20;
 /// # Ok::<(), marena_std::Error>(())
 /// ```
 pub struct OwnedMemory {
-    /// INVARIANT: lies in `mapping`, starts at a multiple of `ARENA_PAGESIZE`, is at most `CAPACITY_LIMIT` bytes long, and is
-    /// reached only through this value.
+    /// INVARIANT: all of what one call of `pages::map` gave, at a multiple of `ARENA_PAGESIZE`, at most `CAPACITY_LIMIT` bytes
+    /// long, and reached only through this value.
     region: NonNull<[u8]>,
-    mapping: MmapRaw,
 }
 
 impl OwnedMemory {
@@ -61,22 +59,66 @@ impl OwnedMemory {
     /// # Ok::<(), marena_std::Error>(())
     /// ```
     pub fn reserve(capacity: usize) -> Result<Self, Error> {
-        let len = rounded(capacity)?;
-        map(len, ARENA_PAGESIZE).map_err(|source| {
-            let limit = Limit::met_by_private_mapping(&source, len);
-            Error::OutOfAddressSpace { requested: len, limit, source }
-        })
+        Self::reserve_with(capacity, ARENA_PAGESIZE, false)
     }
 
-    /// As [`reserve`](Self::reserve), in huge pages as far as the system has any.
-    pub(crate) fn reserve_huge(capacity: usize) -> Result<Self, Error> {
-        let len = rounded(capacity)?;
-        let Some(Ok(memory)) = advice::HUGE_PAGE.map(|align| map(len, align)) else {
-            return Self::reserve(capacity);
-        };
-        let start = memory.offset_in_mapping(0);
-        advice::prefer_huge_pages(&memory.mapping, start..start + len);
-        Ok(memory)
+    /// As [`reserve`](Self::reserve), at a multiple of `align`, and if `huge_pages` in huge pages as far as the system has any.
+    pub(crate) fn reserve_with(capacity: usize, align: usize, huge_pages: bool) -> Result<Self, Error> {
+        if !align.is_power_of_two() {
+            return Err(Error::Alignment { requested: align });
+        }
+        let (len, align) = (rounded(capacity)?, align.max(ARENA_PAGESIZE));
+        match Huge::within(len, align).filter(|_| huge_pages) {
+            Some(huge) => {
+                let memory = Self::map(len, huge.align, huge.skew)?;
+                // SAFETY: fewer bytes than the region has.
+                let start = unsafe { memory.region.cast::<u8>().add(huge.start) };
+                pages::prefer_huge(start, huge.len);
+                Ok(memory)
+            }
+            None => Self::map(len, align, 0),
+        }
+    }
+
+    fn map(len: usize, align: usize, skew: usize) -> Result<Self, Error> {
+        match pages::map(len, align, skew) {
+            Ok(base) => Ok(Self { region: NonNull::slice_from_raw_parts(base, len) }),
+            Err(source) => {
+                let limit = Limit::met_by_private_mapping(&source, len);
+                Err(Error::OutOfAddressSpace { requested: len, limit, source })
+            }
+        }
+    }
+
+    /// Gives the region away, to be unmapped by [`from_raw_parts`](Self::from_raw_parts), or never.
+    ///
+    /// ```
+    /// use marena_std::{Arena, OwnedMemory};
+    /// let arena = Arena::with_capacity(65_536)?;
+    /// let region = arena.into_memory().into_raw_parts();
+    /// // For a while the region is a foreign library's, which fills it with zeros at the end.
+    /// // SAFETY: it came from `into_raw_parts`, and is zero from its 128th byte on.
+    /// let memory = unsafe { OwnedMemory::from_raw_parts(region) };
+    /// let arena = Arena::new(memory)?;
+    /// # let _ = arena;
+    /// # Ok::<(), marena_std::Error>(())
+    /// ```
+    #[must_use = "the region stays mapped for ever if it is lost"]
+    pub fn into_raw_parts(self) -> NonNull<[u8]> {
+        ManuallyDrop::new(self).region
+    }
+
+    /// Takes a region back.
+    ///
+    /// # Safety
+    ///
+    /// - The region came from [`into_raw_parts`](Self::into_raw_parts), whole, and is taken back once.
+    /// - Nobody uses it any more, through pointers or arenas.
+    /// - Only arenas wrote it; or all of its bytes are zero, its first 128 included; or the first 128 are as they were, and all
+    ///   bytes behind them are zero.
+    #[must_use = "dropping it unmaps the region"]
+    pub unsafe fn from_raw_parts(region: NonNull<[u8]>) -> Self {
+        Self { region }
     }
 
     /// Touches every page, so that using it later needs no help from the system. `progress` is told the bytes done and
@@ -98,22 +140,53 @@ impl OwnedMemory {
         }
     }
 
-    /// Offers the system the pages past the region's first `kept` bytes; the number of bytes offered.
+    /// Offers the system the pages past the region's first `kept` bytes.
     ///
     /// # Safety
     ///
     /// Nobody else uses those bytes meanwhile, or relies on their values afterwards: each is what it was, or zero.
-    pub(crate) unsafe fn give_back_past(&self, kept: usize) -> Result<usize, Error> {
+    pub(crate) unsafe fn give_back_past(&self, kept: usize) -> Result<GivenBack, Error> {
         let len = self.region.len();
-        let range = self.offset_in_mapping(kept.min(len))..self.offset_in_mapping(len);
-        // SAFETY: the region lies in the mapping; the rest is the caller's promise.
-        let given = unsafe { advice::give_back(&self.mapping, range) };
-        given.map_err(|(offered, source)| Error::Trim { offered, source })
+        let kept = kept.min(len);
+        // SAFETY: at most the region's length.
+        let start = unsafe { self.region.cast::<u8>().add(kept) };
+        // SAFETY: the bytes are the region's last; the rest is the caller's promise.
+        match unsafe { pages::give_back(start, len - kept) } {
+            // The region ends at a page, so all that lies behind the first page was offered.
+            Ok(offered) => Ok(GivenBack {
+                bytes: offered.len,
+                zero_from: if offered.are_zero { kept + offered.start } else { len },
+            }),
+            Err((offered, source)) => Err(Error::Trim { offered, source }),
+        }
     }
+}
 
-    /// How far into the mapping a position of the region is.
-    fn offset_in_mapping(&self, position: usize) -> usize {
-        self.region.addr().get() - self.mapping.as_ptr().addr() + position
+/// How a region is placed so that huge pages lie in it.
+///
+/// A new arena writes its header. So that it takes no huge page before it is used, the header's page is a small one, and huge
+/// pages begin behind it.
+struct Huge {
+    /// The byte at `skew` lies at a multiple of this.
+    align: usize,
+    skew: usize,
+    /// Where the first huge page lies in the region.
+    start: usize,
+    /// Bytes in huge pages.
+    len: usize,
+}
+
+impl Huge {
+    /// For a region of `len` bytes at a multiple of `align`; `None` where not one huge page would lie in it.
+    fn within(len: usize, align: usize) -> Option<Self> {
+        let page = pages::HUGE_PAGE?;
+        // The header's page comes right before the first huge one, unless that is not where the region may lie.
+        let (align, skew, start) = match align {
+            ARENA_PAGESIZE => (page, ARENA_PAGESIZE, ARENA_PAGESIZE),
+            _ => (align.max(page), 0, page),
+        };
+        let len = len.saturating_sub(start) & !(page - 1);
+        (len > 0).then_some(Self { align, skew, start, len })
     }
 }
 
@@ -126,24 +199,11 @@ fn rounded(capacity: usize) -> Result<usize, Error> {
     len.ok_or(Error::CapacityTooLarge { requested: capacity, limit: CAPACITY_LIMIT })
 }
 
-/// Maps `len` bytes, at most `CAPACITY_LIMIT`, at a multiple of `align`, a power of two of at least `ARENA_PAGESIZE`.
-fn map(len: usize, align: usize) -> io::Result<OwnedMemory> {
-    let mut options = MmapOptions::new();
-    // The system aligns to its own pages only. Address space is plentiful, so enough is reserved for any outcome, and what lies
-    // before and behind the region is never touched. With the page's alignment the sum is at most `isize::MAX`.
-    options.len(len + (align - 1));
-    if !cfg!(miri) {
-        // Nothing is set aside for what is never touched. Miri knows no such flag.
-        options.no_reserve_swap();
+impl Drop for OwnedMemory {
+    fn drop(&mut self) {
+        // SAFETY: all of what `pages::map` gave. Who had the memory is gone.
+        unsafe { pages::unmap(self.region.cast(), self.region.len()) };
     }
-    // Raw from here on: no reference to the bytes is ever made, for it would claim them all.
-    let mapping = MmapRaw::from(options.map_anon()?);
-    let start = mapping.as_mut_ptr();
-    let skipped = start.addr().wrapping_neg() & (align - 1);
-    // SAFETY: `skipped` is less than `align`, so `len` bytes of the mapping lie behind the result.
-    let base = unsafe { start.add(skipped) };
-    let base = NonNull::new(base).ok_or(io::ErrorKind::AddrNotAvailable)?;
-    Ok(OwnedMemory { region: NonNull::slice_from_raw_parts(base, len), mapping })
 }
 
 // SAFETY: the value owns the mapping, whose bytes are valid from any thread.
@@ -173,6 +233,6 @@ unsafe impl ExclusiveMemory for OwnedMemory {}
 
 impl fmt::Debug for OwnedMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnedMemory").field("region", &self.region).field("reserved", &self.mapping.len()).finish()
+        f.debug_struct("OwnedMemory").field("region", &self.region).finish()
     }
 }

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use marena_std::Arena;
 use marena_std::marena_core::Memory;
+use marena_std::{Arena, Error, OwnedMemory};
 
 const CAPACITY: usize = if cfg!(miri) { 128 << 10 } else { 21 << 20 };
 
@@ -43,14 +43,82 @@ fn a_panic_in_the_progress_callback_reaches_the_caller() {
 
 #[test]
 fn an_arena_of_huge_pages_works_at_any_capacity() {
-    for capacity in [1, 65_537, CAPACITY] {
+    for capacity in [1, 65_537, 2 << 20, (2 << 20) + 1, CAPACITY] {
+        let capacity = if cfg!(miri) { capacity.min(CAPACITY) } else { capacity };
         let mut arena = Arena::builder().capacity(capacity).huge_pages(true).build().unwrap();
         assert_eq!(arena.capacity(), capacity.next_multiple_of(65_536));
-        if cfg!(target_os = "linux") {
-            assert!(arena.memory().region().cast::<u8>().addr().get().is_multiple_of(2 << 20));
-        }
         arena.allocate(arena.remaining()).unwrap().fill(0xA5);
         arena.reset();
         assert!(arena.allocate(arena.remaining()).unwrap().iter().all(|&byte| byte == 0));
     }
+}
+
+fn is_aligned(arena: &Arena, align: usize) -> bool {
+    arena.memory().region().cast::<u8>().addr().get().is_multiple_of(align)
+}
+
+#[test]
+fn every_alignment_up_to_the_regions_own_is_one_it_has_anyway() {
+    for align in [1, 2, 4096, 65_536] {
+        let arena = Arena::builder().capacity(1).align(align).build().unwrap();
+        assert!(is_aligned(&arena, 65_536), "{align}");
+        arena.allocate(arena.remaining()).unwrap().fill(1);
+    }
+}
+
+#[cfg(all(any(unix, windows), not(miri)))]
+#[test]
+fn a_region_lies_at_a_multiple_of_what_is_asked_for_and_is_used_to_its_last_byte() {
+    for align in [128 << 10, 2 << 20, 64 << 20] {
+        for huge_pages in [false, true] {
+            let builder = Arena::builder().capacity(5 << 20).align(align).huge_pages(huge_pages);
+            let arenas: Vec<Arena> = (0..3).map(|_| Arena::builder().capacity(1).build().unwrap()).collect();
+            let mut arena = builder.build().unwrap();
+            assert!(is_aligned(&arena, align), "{align}");
+            assert_eq!(arena.capacity(), 5 << 20);
+            arena.allocate(arena.remaining()).unwrap().fill(0xA5);
+            arena.reset();
+            arena.trim().unwrap();
+            assert!(arena.allocate(arena.remaining()).unwrap().iter().all(|&byte| byte == 0));
+            drop(arenas);
+        }
+    }
+}
+
+#[cfg(all(unix, target_pointer_width = "64", not(miri)))]
+#[test]
+fn two_gibibytes_lie_at_a_multiple_of_four() {
+    let pool = Arena::builder().capacity(2 << 30).align(4 << 30).build_pool(3).unwrap();
+    let arenas: Vec<_> = (0..3).map(|_| pool.acquire().unwrap()).collect();
+    for arena in &arenas {
+        assert!(is_aligned(arena, 4 << 30));
+        let rest = arena.allocate_uninit(arena.remaining() - 8, 8).unwrap();
+        assert_eq!(rest.len(), (2 << 30) - 128 - 8);
+        arena.alloc(1_u64).unwrap();
+    }
+}
+
+#[test]
+fn what_is_no_alignment_is_a_typed_error() {
+    for requested in [0, 3, 65_537, usize::MAX] {
+        let refused = Arena::builder().capacity(1).align(requested).build();
+        assert!(matches!(refused, Err(Error::Alignment { requested: told }) if told == requested), "{refused:?}");
+    }
+    let highest = 1 << (usize::BITS - 1);
+    let refused = Arena::builder().capacity(1).align(highest).build();
+    assert!(matches!(refused, Err(Error::OutOfAddressSpace { requested: 65_536, .. })), "{refused:?}");
+}
+
+#[test]
+fn a_region_goes_away_as_a_pointer_and_comes_back() {
+    let arena = Arena::with_capacity(200_000).unwrap();
+    arena.allocate(100_000).unwrap().fill(0xA5);
+    let region = arena.into_memory().into_raw_parts();
+    assert_eq!(region.len(), 196_608 + 65_536);
+    // SAFETY: the region came from `into_raw_parts` just now, and only an arena wrote it.
+    let memory = unsafe { OwnedMemory::from_raw_parts(region) };
+    assert_eq!(memory.region(), region);
+    let arena = Arena::new(memory).unwrap();
+    assert_eq!(arena.stats().high_water, 100_000);
+    assert!(arena.allocate(arena.remaining()).unwrap().iter().all(|&byte| byte == 0));
 }

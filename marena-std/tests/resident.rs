@@ -77,6 +77,86 @@ fn a_reset_keeps_pages_and_trimming_gives_them_back() {
 }
 
 #[test]
+fn after_reset_and_trim_bytes_that_nobody_touches_cost_nothing_again() {
+    let _alone = alone();
+    let mut arena = Arena::with_capacity(256 * MIB).unwrap();
+    dirty(&arena, 200 * MIB);
+    arena.reset();
+    arena.trim().unwrap();
+    assert!(arena.stats().high_water < 65_536, "{:?}", arena.stats());
+    // Zeros that are there already are not written.
+    let block = arena.allocate(200 * MIB).unwrap();
+    assert_eq!(block.len(), 200 * MIB);
+    assert!(resident_in(&arena) <= MIB, "{}", resident_in(&arena));
+    // Nor does overwriting what was secret take pages that hold nothing.
+    arena.reset();
+    arena.trim().unwrap();
+    arena.wipe();
+    assert!(resident_in(&arena) <= MIB, "{}", resident_in(&arena));
+}
+
+#[test]
+fn trimming_leaves_the_high_water_mark_above_all_that_was_kept() {
+    let _alone = alone();
+    let mut arena = Arena::with_capacity(64 * MIB).unwrap();
+    dirty(&arena, 10 * MIB + 8);
+    let handle = arena.insert([0xA5_u8; 100]).unwrap();
+    // A scope goes further than what stays.
+    arena.scratch().allocate(20 * MIB).unwrap().fill(0xA5);
+    assert!(arena.stats().high_water > 30 * MIB);
+    arena.trim().unwrap();
+    let (used, high_water) = (arena.used(), arena.stats().high_water);
+    assert!((used..used + 65_536).contains(&high_water), "{used} used, {high_water} dirty");
+    assert_eq!(arena.get(handle), Some(&[0xA5; 100]));
+    // What lies between is not known to be zero, and is when it is handed out.
+    assert!(arena.allocate(arena.remaining()).unwrap().iter().all(|&byte| byte == 0));
+}
+
+#[test]
+fn huge_pages_take_no_memory_before_they_are_used() {
+    let _alone = alone();
+    let pool = Arena::builder().capacity(64 * MIB).huge_pages(true).build_pool(20).unwrap();
+    let arenas: Vec<_> = (0..20).map(|_| pool.acquire().unwrap()).collect();
+    let total: usize = arenas.iter().map(|arena| resident_in(arena)).max().unwrap();
+    assert!(total <= 20 * 65_536, "{total} bytes, at most a small page for each header");
+    arenas[0].allocate(32 * MIB).unwrap().fill(1);
+    assert!(resident_in(&arenas[0]) >= 32 * MIB);
+}
+
+#[test]
+fn a_pool_may_have_more_small_arenas_than_a_process_has_mappings() {
+    let _alone = alone();
+    for huge_pages in [false, true] {
+        let pool = Arena::builder().capacity(1).huge_pages(huge_pages).build_pool(70_000).unwrap();
+        assert_eq!(pool.available(), 70_000);
+        let arena = pool.acquire().unwrap();
+        arena.allocate(arena.remaining()).unwrap().fill(1);
+    }
+}
+
+#[test]
+fn a_small_arena_takes_no_more_addresses_than_its_capacity() {
+    let _alone = alone();
+    let addresses = || {
+        let statm = fs::read_to_string("/proc/self/statm").unwrap();
+        // In pages of a size that does not matter to a comparison.
+        statm.split(' ').next().unwrap().parse::<usize>().unwrap()
+    };
+    let plain: Vec<Arena> = (0..1000).map(|_| Arena::with_capacity(1).unwrap()).collect();
+    let before = addresses();
+    let more: Vec<Arena> = (0..1000).map(|_| Arena::builder().capacity(1).huge_pages(true).build().unwrap()).collect();
+    let pages_of_one = 65_536 / usize::try_from(page_size()).unwrap();
+    let taken = addresses() - before;
+    assert!(taken <= 1100 * pages_of_one.max(1), "{taken} pages for 1,000 arenas of {pages_of_one}");
+    drop((plain, more));
+}
+
+fn page_size() -> libc::c_long {
+    // SAFETY: asking for a number has no precondition.
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) }
+}
+
+#[test]
 fn trimming_a_part_keeps_the_pages_that_are_used() {
     let _alone = alone();
     let mut arena = Arena::builder().capacity(64 * MIB).prefault(|_, _| ()).build().unwrap();
@@ -104,7 +184,8 @@ fn huge_pages_are_asked_for_where_the_kernel_has_them() {
     let arena = Arena::builder().capacity(16 * MIB).huge_pages(true).build().unwrap();
     let smaps = fs::read_to_string("/proc/self/smaps").unwrap();
     // An emulator of another processor shows a file of its own, in which mappings are merged and have no such flags.
-    let Some((_, mapping)) = smaps.split_once(&format!("{:x}-", addresses(&arena).start)) else {
+    // The arena's first 64 KiB, with its header, are left out.
+    let Some((_, mapping)) = smaps.split_once(&format!("\n{:x}-", addresses(&arena).start + 65_536)) else {
         assert_ne!(std::env::consts::ARCH, "x86_64", "the arena's mapping is not among this program's");
         return;
     };

@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 
 pub use borrowed::BorrowedMemory;
 pub use raw::RawMemory;
-pub use reserve::Reserve;
+pub use reserve::{GivenBack, Reserve};
 pub use static_memory::StaticMemory;
 
 use crate::error::MemoryError;
@@ -29,7 +29,7 @@ use crate::sync::Word;
 /// - Other arenas over these bytes, if any, use the same header.
 /// - Where [`is_zeroed`](Self::is_zeroed) says true, the region's bytes are initialised, its header included, and those
 ///   past the larger of the header's cursor and peak are zero. Bytes fresh from the system qualify: all zero, the
-///   header too. So do bytes that only arenas wrote since.
+///   header too. So do bytes that only arenas wrote since. What [`Reserve::give_back_past`] then names zero is zero.
 /// - [`header`](Self::header), where it is not the region's start, points to a valid header that lives as long.
 ///
 /// # Examples

@@ -85,18 +85,18 @@ pub trait Reserve: ExclusiveMemory + Sized {
     fn reserve(capacity: usize) -> Result<Self, Self::Error>;
 
     /// Offers the memory past the region's first `kept` bytes to where it came from, which provides it anew when it is
-    /// touched. Returns the number of bytes offered: 0 for memory that cannot do this.
+    /// touched.
     ///
     /// # Errors
     ///
-    /// Where the memory could not be taken back. Nothing has changed then.
+    /// Where the memory could not be taken back. Each byte is then what it was, or zero.
     ///
     /// # Safety
     ///
     /// Nobody else uses those bytes meanwhile, or relies on their values afterwards: each is what it was, or zero.
-    unsafe fn give_back_past(&self, kept: usize) -> Result<usize, Self::Error> {
+    unsafe fn give_back_past(&self, kept: usize) -> Result<GivenBack, Self::Error> {
         let _ = kept;
-        Ok(0)
+        Ok(GivenBack { bytes: 0, zero_from: self.region().len() })
     }
 
     /// Lets others go on. A thread calls this again and again while it waits for another one that reserves memory for a
@@ -104,4 +104,13 @@ pub trait Reserve: ExclusiveMemory + Sized {
     fn wait() {
         core::hint::spin_loop();
     }
+}
+
+/// Memory that was given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GivenBack {
+    /// Bytes that were offered: 0 for memory that cannot be given back.
+    pub bytes: usize,
+    /// Every byte of the region at this offset or behind it is zero. The region's length where that is not known.
+    pub zero_from: usize,
 }

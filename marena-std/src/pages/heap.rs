@@ -1,0 +1,42 @@
+//! Memory of the global allocator, for systems without mappings and for interpreters.
+
+use std::alloc::{self, Layout};
+use std::io;
+use std::ptr::NonNull;
+
+use marena_core::ARENA_PAGESIZE;
+
+use super::Offered;
+
+/// Allocates `len` bytes at a multiple of `align`, which is that of a region: `unmap` has to know it.
+pub(crate) fn map(len: usize, align: usize, _: usize) -> io::Result<NonNull<u8>> {
+    if align > ARENA_PAGESIZE {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let layout = Layout::from_size_align(len, ARENA_PAGESIZE).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    // SAFETY: the length of a region is not 0.
+    let base = unsafe { alloc::alloc_zeroed(layout) };
+    NonNull::new(base).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+}
+
+/// # Safety
+///
+/// The bytes are all that a call of `map` gave, and nobody uses them any more.
+pub(crate) unsafe fn unmap(base: NonNull<u8>, len: usize) {
+    if let Ok(layout) = Layout::from_size_align(len, ARENA_PAGESIZE) {
+        // SAFETY: allocated by `map` with this layout.
+        unsafe { alloc::dealloc(base.as_ptr(), layout) };
+    }
+}
+
+/// Asks for huge pages: never.
+pub(crate) fn prefer_huge(_: NonNull<u8>, _: usize) {}
+
+/// Offers pages to the system: none.
+///
+/// # Safety
+///
+/// None.
+pub(crate) unsafe fn give_back(_: NonNull<u8>, len: usize) -> Result<Offered, (usize, io::Error)> {
+    Ok(Offered { start: len, len: 0, are_zero: false })
+}

@@ -1,0 +1,92 @@
+use std::io;
+use std::ptr::{self, NonNull};
+
+use super::Offered;
+
+/// Nothing is set aside for what is never touched, where the system can be told so.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+const NO_RESERVE: libc::c_int = libc::MAP_NORESERVE;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+const NO_RESERVE: libc::c_int = 0;
+
+/// Maps `len` bytes, a multiple of the page size, so that the byte at `skew`, another one, lies at a multiple of `align`, a
+/// power of two.
+pub(crate) fn map(len: usize, align: usize, skew: usize) -> io::Result<NonNull<u8>> {
+    // The system aligns to its pages only, so enough is mapped for any outcome, and the rest is unmapped again.
+    let slack = align.saturating_sub(page_size());
+    let total =
+        len.checked_add(slack).filter(|&total| total <= isize::MAX as usize).ok_or(io::ErrorKind::OutOfMemory)?;
+    let (access, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANON | NO_RESERVE);
+    // SAFETY: a new mapping, where nothing else is mapped.
+    let start = unsafe { libc::mmap(ptr::null_mut(), total, access, flags, -1, 0) };
+    if start == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    let start = NonNull::new(start.cast::<u8>()).ok_or(io::ErrorKind::AddrNotAvailable)?;
+    // The last place in it: systems map downwards, so the next mapping joins this one.
+    let last_aligned = (start.addr().get() + slack + skew) & !(align - 1);
+    let before = last_aligned - skew - start.addr().get();
+    // SAFETY: at most `slack`, since the mapping starts at a page and the slack is all of the alignment but a page.
+    let base = unsafe { start.add(before) };
+    // SAFETY: mapped above.
+    let end = unsafe { base.add(len) };
+    // SAFETY: mapped above, and not used yet.
+    unsafe { unmap(start, before) };
+    // SAFETY: as above.
+    unsafe { unmap(end, slack - before) };
+    Ok(base)
+}
+
+/// # Safety
+///
+/// The bytes are whole pages that `map` gave, and nobody uses them any more.
+pub(crate) unsafe fn unmap(base: NonNull<u8>, len: usize) {
+    if len > 0 {
+        // SAFETY: the caller's promise. It fails only where a mapping cannot be split, and then the bytes stay.
+        let _ = unsafe { libc::munmap(base.as_ptr().cast(), len) };
+    }
+}
+
+/// Asks for huge pages.
+pub(crate) fn prefer_huge(base: NonNull<u8>, len: usize) {
+    // A wish: a kernel built without huge pages does not grant it, and small ones serve as well.
+    #[cfg(target_os = "linux")]
+    // SAFETY: this advice changes no byte.
+    let _ = unsafe { libc::madvise(base.as_ptr().cast(), len, libc::MADV_HUGEPAGE) };
+    #[cfg(not(target_os = "linux"))]
+    let _ = (base, len);
+}
+
+/// Offers the system the pages that lie wholly in the bytes. An error comes with the number of bytes offered.
+///
+/// # Safety
+///
+/// - `map` gave the bytes.
+/// - Nobody else uses them meanwhile, or relies on their values afterwards.
+pub(crate) unsafe fn give_back(base: NonNull<u8>, len: usize) -> Result<Offered, (usize, io::Error)> {
+    let page_size = page_size();
+    let skipped = base.addr().get().wrapping_neg() & (page_size - 1);
+    let offered = len.saturating_sub(skipped) & !(page_size - 1);
+    if offered == 0 {
+        return Ok(Offered { start: len, len: 0, are_zero: false });
+    }
+    // SAFETY: fewer than `len`.
+    let pages = unsafe { base.add(skipped) };
+    // SAFETY: the pages lie in the bytes, which the caller gives up.
+    match unsafe { libc::madvise(pages.as_ptr().cast(), offered, libc::MADV_DONTNEED) } {
+        // Linux replaces the pages of a private mapping by zeros at once. Other systems do that later, or never.
+        0 => Ok(Offered {
+            start: skipped,
+            len: offered,
+            are_zero: cfg!(any(target_os = "linux", target_os = "android")),
+        }),
+        _ => Err((offered, io::Error::last_os_error())),
+    }
+}
+
+fn page_size() -> usize {
+    // SAFETY: asking for a number has no precondition.
+    let answer = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    // No system has smaller pages, and all have one of a power of two.
+    usize::try_from(answer).ok().filter(|size| size.is_power_of_two()).unwrap_or(4096)
+}
