@@ -13,7 +13,7 @@ use crate::arena::Arena;
 use crate::claim::{Claim, Claimed};
 use crate::error::{AllocError, MemoryError};
 use crate::header::Header;
-use crate::memory::{ExclusiveMemory, max_align};
+use crate::memory::{ExclusiveMemory, Reserve, max_align};
 use crate::sync::Word;
 
 /// Three values of a slot's count are states; any other is the number of guards. `FREE`: no guard has the arena.
@@ -167,6 +167,33 @@ impl<M: ExclusiveMemory> PoolSlot<M> {
     pub fn is_free(&self) -> bool {
         // ORDERING: Relaxed: a snapshot.
         self.guards().load(Relaxed) == FREE
+    }
+
+    /// Trims the arena if it is free: see [`Arena::trim`]. `None` if it is not. Meanwhile nobody can take it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Arena::trim`].
+    pub fn trim(&self) -> Option<Result<usize, M::Error>>
+    where
+        M: Reserve,
+    {
+        /// Frees the slot, also when trimming panics.
+        struct Trimming<'s, M: ExclusiveMemory>(&'s PoolSlot<M>);
+        impl<M: ExclusiveMemory> Drop for Trimming<'_, M> {
+            fn drop(&mut self) {
+                // ORDERING: Release pairs with `acquire`.
+                self.0.guards().store(FREE, Release);
+            }
+        }
+
+        // ORDERING: Acquire, as in `acquire`.
+        let free = self.is_free() && self.guards().compare_exchange(FREE, RECYCLING, Acquire, Relaxed).is_ok();
+        free.then(|| {
+            let trimming = Trimming(self);
+            // SAFETY: the count is at `RECYCLING`: no guard is left, and none is made before `FREE`.
+            unsafe { &mut *trimming.0.arena.get() }.trim()
+        })
     }
 
     /// The count of guards, or one of the three states.

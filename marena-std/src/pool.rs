@@ -86,6 +86,32 @@ impl Pool {
         self.slots.iter().find_map(PoolSlot::acquire)
     }
 
+    /// Gives the pages of all free arenas back to the system, as [`Arena::trim`](marena_core::Arena::trim) does for one, and
+    /// returns the number of bytes offered. For a pool after a burst.
+    ///
+    /// Arenas in use are left alone. One that is being trimmed counts as in use.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Trim`], the first of any; the other arenas were trimmed all the same.
+    ///
+    /// ```
+    /// use marena_std::Pool;
+    /// let pool = Pool::with_capacity(4, 64 << 20)?;
+    /// pool.acquire().unwrap().allocate(48 << 20)?.fill(1);
+    /// pool.trim()?;
+    /// assert_eq!(pool.available(), 4);
+    /// # Ok::<(), marena_std::Error>(())
+    /// ```
+    pub fn trim(&self) -> Result<usize, Error> {
+        let trimmed = self.slots.iter().filter_map(PoolSlot::trim);
+        trimmed.fold(Ok(0), |sum, offered| match (sum, offered) {
+            (Ok(sum), Ok(offered)) => Ok(sum + offered),
+            (Err(first), _) => Err(first),
+            (Ok(_), Err(first)) => Err(first),
+        })
+    }
+
     /// Returns how many arenas are free: a snapshot, which other threads may outdate at once.
     #[must_use]
     pub fn available(&self) -> usize {

@@ -5,8 +5,8 @@ use std::fs;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use marena_std::Arena;
 use marena_std::marena_core::Memory;
+use marena_std::{Arena, Pool};
 
 const MIB: usize = 1 << 20;
 
@@ -193,4 +193,55 @@ fn huge_pages_are_asked_for_where_the_kernel_has_them() {
     let asked = flags.lines().next().unwrap().split_whitespace().any(|flag| flag == "hg");
     let kernel_has_them = fs::exists("/sys/kernel/mm/transparent_hugepage").unwrap();
     assert_eq!(asked, kernel_has_them);
+}
+
+#[test]
+fn a_pool_gives_memory_back_after_a_burst_and_leaves_arenas_in_use_alone() {
+    let _alone = alone();
+    let pool = Pool::with_capacity(3, 64 * MIB).unwrap();
+    let burst: Vec<_> = (0..3).map(|_| pool.acquire().unwrap()).collect();
+    burst.iter().for_each(|arena| dirty(arena, 32 * MIB));
+    let places: Vec<_> = burst.iter().map(|arena| addresses(arena)).collect();
+    let resident_in_all = || {
+        let all =
+            places.iter().map(|place| place.start).min().unwrap()..places.iter().map(|place| place.end).max().unwrap();
+        resident(&all).unwrap()
+    };
+    assert!(resident_in_all() >= 96 * MIB);
+    let kept = burst[0].insert(7).unwrap();
+    let in_use = burst[0].clone();
+    drop(burst);
+    assert!(resident_in_all() >= 96 * MIB, "recycling keeps the pages");
+
+    assert!(pool.trim().unwrap() >= 2 * 63 * MIB);
+    assert!((32 * MIB..34 * MIB).contains(&resident_in_all()), "{}", resident_in_all());
+    assert_eq!((pool.available(), in_use.get(kept)), (2, Some(&7)));
+    drop(in_use);
+    pool.trim().unwrap();
+    assert!(resident_in_all() <= MIB, "{}", resident_in_all());
+    assert!(pool.acquire().unwrap().allocate(MIB).unwrap().iter().all(|&byte| byte == 0));
+}
+
+#[test]
+fn a_pool_is_trimmed_while_others_take_its_arenas() {
+    let _alone = alone();
+    let pool = Pool::with_capacity(2, MIB).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..2000 {
+                    let Some(arena) = pool.acquire() else { continue };
+                    let mut block = arena.allocate(5000).unwrap();
+                    assert!(block.iter().all(|&byte| byte == 0));
+                    block.fill(0xA5);
+                }
+            });
+        }
+        scope.spawn(|| {
+            for _ in 0..500 {
+                pool.trim().unwrap();
+            }
+        });
+    });
+    assert_eq!(pool.available(), 2);
 }
