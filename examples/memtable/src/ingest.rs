@@ -16,14 +16,15 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use indicatif::ProgressBar;
+use marena_skiplist::GROUP;
 use marena_std::{AllocError, Arena, OwnedMemory, Pool, PoolGuard, Stats};
 
 use crate::error::Error;
 use crate::input::{Chunk, Reader, Source};
 use crate::newest::newest;
-use crate::skiplist::{ABREAST, SkipList};
 use crate::sorted::Sorted;
 use crate::spill::SpillWriter;
+use crate::table;
 
 /// Chunks that wait for each worker, at most.
 const CHUNKS_WAITING: usize = 2;
@@ -62,7 +63,7 @@ impl Figures {
 }
 
 /// A table in one of the pool's arenas.
-pub(crate) type Table<'p> = SkipList<PoolGuard<'p, OwnedMemory>>;
+pub(crate) type Table<'p> = table::Table<PoolGuard<'p, OwnedMemory>>;
 
 impl Settings {
     /// The arenas of an ingest: one to be filled while the other is written out.
@@ -155,7 +156,7 @@ struct Engine<'s, 'p> {
 impl<'s, 'p> Engine<'s, 'p> {
     fn new(settings: &'s Settings, pool: &'p Pool) -> Result<Self, Error> {
         let table = empty_table(pool)?;
-        let room = table.stats().remaining;
+        let room = table.space().stats().remaining;
         Ok(Self {
             active: RwLock::new(Active { table, generation: 0 }),
             pool,
@@ -188,11 +189,11 @@ impl<'s, 'p> Engine<'s, 'p> {
     fn insert_all(&self, chunk: &Chunk) -> Result<u64, Error> {
         let mut count = 0;
         let mut records = chunk.records();
-        let mut group = Vec::with_capacity(ABREAST);
+        let mut group = Vec::with_capacity(GROUP);
         loop {
             let active = self.active.read().unwrap_or_else(PoisonError::into_inner);
             let full = loop {
-                group.extend(records.by_ref().take(ABREAST - group.len()));
+                group.extend(records.by_ref().take(GROUP - group.len()));
                 let Some(&first) = group.first() else { return Ok(count) };
                 match active.table.insert_some(&group) {
                     Ok(inserted) => {
@@ -229,7 +230,7 @@ impl<'s, 'p> Engine<'s, 'p> {
     fn finish(self) -> Sorted<'p> {
         let Flushed { runs, mut figures } = self.flushed.into_inner().unwrap_or_else(PoisonError::into_inner);
         let table = self.active.into_inner().unwrap_or_else(PoisonError::into_inner).table;
-        figures.add_arena(table.stats());
+        figures.add_arena(table.space().stats());
         Sorted::new(table, runs, figures, self.temp_dir)
     }
 }
@@ -238,7 +239,7 @@ impl Flushed {
     /// Writes a table out as a run.
     fn add(&mut self, table: &Table<'_>, temp_dir: &Path) -> Result<(), Error> {
         self.figures.flushes += 1;
-        self.figures.add_arena(table.stats());
+        self.figures.add_arena(table.space().stats());
         let mut write = || -> io::Result<()> {
             let runs = match &mut self.runs {
                 Some(runs) => runs,
@@ -253,7 +254,7 @@ impl Flushed {
 /// A table in a free arena: of the pool's two, one is, unless the other table is being written out.
 fn empty_table(pool: &Pool) -> Result<Table<'_>, Error> {
     let Some(arena) = pool.acquire() else { unreachable!("both arenas are in use: {pool:?}") };
-    Ok(SkipList::new(arena)?)
+    Ok(Table::new(arena)?)
 }
 
 /// A panic while the lock was held ends the process through `join`, so nothing is read that it left half done.

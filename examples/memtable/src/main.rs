@@ -10,9 +10,9 @@ mod merge;
 mod newest;
 mod record;
 mod report;
-mod skiplist;
 mod sorted;
 mod spill;
+mod table;
 
 use std::io::{self, Write};
 use std::path::Path;

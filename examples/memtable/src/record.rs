@@ -32,7 +32,7 @@ impl Sequence {
     /// Before everything else.
     pub(crate) const FIRST: Self = Self(0);
 
-    const BITS: u32 = 48;
+    pub(crate) const BITS: u32 = 48;
 
     /// `None` past 48 bits.
     pub(crate) fn new(position: u64) -> Option<Self> {

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crossbeam_skiplist::SkipMap;
+use marena_skiplist::GROUP;
 use marena_std::Arena;
 
 use super::workload::{Entry, digest};
 use crate::error::Error;
-use crate::record::{Record, Sequence};
-use crate::skiplist::{ABREAST, SkipList};
 
 /// A peer's key or value: bytes of any length.
 type Bytes = Box<[u8]>;
@@ -20,19 +19,22 @@ pub(super) trait Contender: Sync + Sized {
 
     fn empty(entries: usize) -> Result<Self, Error>;
 
-    /// Inserts entries one by one. `first` counts those before them.
-    fn fill(&self, entries: &[Entry], first: usize) -> Result<(), Error>;
+    /// Inserts entries.
+    fn fill(&self, entries: &[Entry]) -> Result<(), Error>;
 
     /// The digest of a key's value, 0 without one.
     fn read(&self, key: &[u8]) -> u64;
 
     /// The sum of the digests of all values, read in order of the keys.
     fn scan(&self) -> u64;
+
+    /// The same, from the last key to the first.
+    fn scan_back(&self) -> u64;
 }
 
-/// This package's skip list.
+/// The map that tables are made of.
 #[derive(Debug)]
-pub(super) struct Memtable(pub(super) SkipList<Arena>);
+pub(super) struct Memtable(pub(super) marena_skiplist::SkipMap<Arena>);
 
 impl Contender for Memtable {
     const NAME: &'static str = "memtable";
@@ -40,30 +42,31 @@ impl Contender for Memtable {
     fn empty(entries: usize) -> Result<Self, Error> {
         // More than the nodes take; what is not touched costs nothing.
         let capacity = (entries * 128 + (1 << 20)).min(Arena::MAX_CAPACITY);
-        Ok(Self(SkipList::new(Arena::builder().capacity(capacity).huge_pages(true).build()?)?))
+        let arena = Arena::builder().capacity(capacity).huge_pages(true).build()?;
+        Ok(Self(marena_skiplist::SkipMap::new(arena)?))
     }
 
-    fn fill(&self, entries: &[Entry], first: usize) -> Result<(), Error> {
-        for (entry, index) in entries.iter().zip(first..) {
-            self.0.insert(record(entry, index))?;
+    fn fill(&self, entries: &[Entry]) -> Result<(), Error> {
+        for entry in entries {
+            self.0.insert(&entry.key, &entry.value)?;
         }
         Ok(())
     }
 
     fn read(&self, key: &[u8]) -> u64 {
-        self.0.get(key).map_or(0, |record| digest(record.tail))
+        self.0.get(key).map_or(0, digest)
     }
 
     fn scan(&self) -> u64 {
-        self.0.iter().fold(0, |sum, record| sum.wrapping_add(digest(record.tail)))
+        self.0.iter().fold(0, |sum, (_, value)| sum.wrapping_add(digest(value)))
+    }
+
+    fn scan_back(&self) -> u64 {
+        self.0.iter().rev().fold(0, |sum, (_, value)| sum.wrapping_add(digest(value)))
     }
 }
 
-fn record(entry: &Entry, index: usize) -> Record<'_> {
-    Record { key: &entry.key, tail: &entry.value, sequence: Sequence::FIRST.plus(index) }
-}
-
-/// The same list, filled as `ingest` does it: by groups of records whose searches take turns.
+/// The same map, filled as `ingest` does it: by groups of records whose searches take turns.
 #[derive(Debug)]
 pub(super) struct Grouped(Memtable);
 
@@ -74,15 +77,15 @@ impl Contender for Grouped {
         Memtable::empty(entries).map(Self)
     }
 
-    fn fill(&self, entries: &[Entry], first: usize) -> Result<(), Error> {
-        let mut group = Vec::with_capacity(ABREAST);
-        for (entries, first) in entries.chunks(ABREAST).zip((first..).step_by(ABREAST)) {
-            group.clear();
-            group.extend(entries.iter().zip(first..).map(|(entry, index)| record(entry, index)));
-            let mut rest = &group[..];
-            while !rest.is_empty() {
-                rest = &rest[self.0.0.insert_some(rest)?..];
+    fn fill(&self, entries: &[Entry]) -> Result<(), Error> {
+        for entries in entries.chunks(GROUP) {
+            let mut group = [(&[][..], &[][..]); GROUP];
+            for (place, entry) in group.iter_mut().zip(entries) {
+                *place = (&entry.key, &entry.value);
             }
+            let group = &group[..entries.len()];
+            // The arena has room for everything: see `Memtable::empty`.
+            assert_eq!(self.0.0.insert_group(group)?, group.len());
         }
         Ok(())
     }
@@ -93,6 +96,10 @@ impl Contender for Grouped {
 
     fn scan(&self) -> u64 {
         self.0.scan()
+    }
+
+    fn scan_back(&self) -> u64 {
+        self.0.scan_back()
     }
 }
 
@@ -106,7 +113,7 @@ impl Contender for Crossbeam {
         Ok(Self(SkipMap::new()))
     }
 
-    fn fill(&self, entries: &[Entry], _: usize) -> Result<(), Error> {
+    fn fill(&self, entries: &[Entry]) -> Result<(), Error> {
         for entry in entries {
             self.0.insert(entry.key[..].into(), entry.value[..].into());
         }
@@ -120,6 +127,10 @@ impl Contender for Crossbeam {
     fn scan(&self) -> u64 {
         self.0.iter().fold(0, |sum, entry| sum.wrapping_add(digest(entry.value())))
     }
+
+    fn scan_back(&self) -> u64 {
+        self.0.iter().rev().fold(0, |sum, entry| sum.wrapping_add(digest(entry.value())))
+    }
 }
 
 /// The standard library's ordered map behind a lock, for reads too.
@@ -132,7 +143,7 @@ impl Contender for Locked {
         Ok(Self(Mutex::default()))
     }
 
-    fn fill(&self, entries: &[Entry], _: usize) -> Result<(), Error> {
+    fn fill(&self, entries: &[Entry]) -> Result<(), Error> {
         for entry in entries {
             let (key, value) = (entry.key[..].into(), entry.value[..].into());
             self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, value);
@@ -147,5 +158,10 @@ impl Contender for Locked {
     fn scan(&self) -> u64 {
         let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         map.values().fold(0, |sum, value| sum.wrapping_add(digest(value)))
+    }
+
+    fn scan_back(&self) -> u64 {
+        let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        map.values().rev().fold(0, |sum, value| sum.wrapping_add(digest(value)))
     }
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use common::{AnyError, Heap, Output, median};
 use indicatif::ProgressBar;
+use marena_skiplist::GROUP;
 
 use crate::cli::BenchArgs;
 use crate::error::Error;
-use crate::skiplist::ABREAST;
 use contenders::{Contender, Crossbeam, Grouped, Locked, Memtable};
 use workload::{Times, Workload};
 
@@ -29,7 +29,7 @@ pub(crate) fn run(args: BenchArgs, output: &mut Output) -> Result<(), AnyError> 
     report.line(format_args!(
         "{entries} entries: keys of 16 random bytes, values of 32. The same keys in the same order for all; every value read is checked.\n\
          Peers hold Box<[u8]> keys and values. Medians of {rounds} rounds in which the contenders take turns; each ratio is the median\n\
-         of its rounds' ratios, memtable's time to the peer's. In groups: memtable takes {ABREAST} records at once, the peers one.\n"
+         of its rounds' ratios, memtable's time to the peer's. In groups: memtable takes {GROUP} records at once, the peers one.\n"
     ))?;
     report.line(format_args!("{:26}{:>12}{:>28}{:>28}", "", Memtable::NAME, Crossbeam::NAME, Locked::NAME))?;
     let progress = ProgressBar::new((thread_counts.len() * rounds * 4) as u64);
@@ -59,6 +59,7 @@ pub(crate) fn run(args: BenchArgs, output: &mut Output) -> Result<(), AnyError> 
         row("read random", single, |times| times.read)?;
         if threads == 1 {
             row("scan", single, |times| times.scan)?;
+            row("scan from the end", single, |times| times.scan_back)?;
         }
     }
     progress.finish_and_clear();
@@ -100,7 +101,7 @@ impl Report<'_> {
         let per_entry = |bytes: usize| bytes as f64 / entries as f64;
         let own = Memtable::empty(entries)?;
         workload.fill(&own, 1)?;
-        let own = per_entry(own.0.stats().used);
+        let own = per_entry(own.0.space().used());
         let mut lines = [("memory per entry", String::new()), ("  as requested", String::new())];
         for bytes in [heap_bytes::<Crossbeam>(workload, entries)?, heap_bytes::<Locked>(workload, entries)?] {
             for ((_, line), bytes) in lines.iter_mut().zip([bytes.taken, bytes.requested]) {

@@ -31,6 +31,7 @@ pub(super) struct Times {
     pub(super) fill: Duration,
     pub(super) read: Duration,
     pub(super) scan: Duration,
+    pub(super) scan_back: Duration,
 }
 
 impl Workload {
@@ -82,19 +83,23 @@ impl Workload {
         let sum = contender.scan();
         let scan = started.elapsed();
         assert_eq!(sum, self.expected, "{} lists other values than were inserted", C::NAME);
-        Ok(Times { fill, read, scan })
+
+        let started = Instant::now();
+        let sum = contender.scan_back();
+        let scan_back = started.elapsed();
+        assert_eq!(sum, self.expected, "{} lists other values from the end than were inserted", C::NAME);
+        Ok(Times { fill, read, scan, scan_back })
     }
 
     /// Inserts all entries, each thread a part of its own.
     pub(super) fn fill<C: Contender>(&self, contender: &C, threads: usize) -> Result<(), Error> {
         let part_len = self.entries.len().div_ceil(threads);
-        let part = |number: usize, entries| contender.fill(entries, number * part_len);
         if threads == 1 {
-            return part(0, &self.entries);
+            return contender.fill(&self.entries);
         }
         thread::scope(|scope| {
-            let parts = self.entries.chunks(part_len).enumerate();
-            let fillers = parts.map(|(number, entries)| common::spawn(scope, move || part(number, entries)));
+            let parts = self.entries.chunks(part_len);
+            let fillers = parts.map(|entries| common::spawn(scope, move || contender.fill(entries)));
             let fillers = fillers.collect::<io::Result<Vec<_>>>().map_err(Error::Thread)?;
             fillers
                 .into_iter()
