@@ -83,7 +83,7 @@ impl Side {
         let (address, _) = server.start("127.0.0.1:0".parse()?, threads)?;
         let (outcome, whole) = count(|| client::run(address, load, cases));
         outcome?;
-        let ((), alone) = count(|| handle_all(server, cases));
+        let ((), alone) = count(|| handle_all(&server, cases));
         let allocations = [whole.calls as f64 / f64::from(load.requests), alone.calls as f64 / cases.len() as f64];
         Ok(Self { server, address, rounds: Vec::new(), handler: Vec::new(), allocations })
     }
@@ -92,14 +92,14 @@ impl Side {
         self.rounds.push(client::run(self.address, load, cases)?);
         for _ in 0..(load.requests as usize).div_ceil(cases.len()) {
             let started = Instant::now();
-            handle_all(self.server, cases);
+            handle_all(&self.server, cases);
             self.handler.push(started.elapsed().as_nanos() as f64 / cases.len() as f64);
         }
         Ok(())
     }
 }
 
-fn handle_all(server: Server, cases: &[Case]) {
+fn handle_all(server: &Server, cases: &[Case]) {
     for case in cases {
         drop(black_box(server.memory.answer(case.target, server.catalogue)));
     }

@@ -10,6 +10,7 @@ mod server;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, value_parser};
@@ -55,10 +56,10 @@ enum Command {
 
 fn main() -> ExitCode {
     common::main(|arguments: Arguments, output| {
-        // Lives as long as the process: connections are tasks that no scope ends.
-        let pool: &Pool = Box::leak(Box::new(Pool::with_capacity(arguments.arenas as usize, arguments.arena_size)?));
+        let pool = Arc::new(Pool::with_capacity(arguments.arenas as usize, arguments.arena_size)?);
         let server = |memory| Server {
             memory,
+            // Lives as long as the process: connections are tasks that no scope ends.
             catalogue: catalogue::catalogue().leak(),
             patience: Duration::from_secs(arguments.patience.into()),
         };

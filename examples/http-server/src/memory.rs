@@ -1,8 +1,10 @@
 //! Where the data of a request lives: the one place in which the two servers differ.
 
+use std::sync::Arc;
+
 use allocator_api2::alloc::Global;
 use bytes::Bytes;
-use marena_std::{Handle, OwnedMemory, Pool, PoolGuard};
+use marena_std::{Owned, Pool};
 
 use crate::catalogue::Product;
 use crate::handler::{Refusal, search};
@@ -10,45 +12,33 @@ use crate::handler::{Refusal, search};
 /// Bytes that a request's lease takes from its arena at once.
 const CHUNK: usize = 16 << 10;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Memory {
     /// The system's allocator.
     Heap,
     /// An arena for each request.
-    Arenas(&'static Pool),
+    Arenas(Arc<Pool>),
 }
 
 impl Memory {
     /// Answers a request with a page, or with the reason why not. The page owns what it needs: the server writes it to
     /// the socket after the handler has returned.
-    pub(crate) fn answer(self, target: &str, catalogue: &[Product]) -> Result<Bytes, Refusal> {
+    pub(crate) fn answer(&self, target: &str, catalogue: &[Product]) -> Result<Bytes, Refusal> {
         let Self::Arenas(pool) = self else { return Ok(Bytes::from_owner(search(target, catalogue, Global)?)) };
         // Every way out lets go of the guard in the end, which resets the arena and makes it free again.
-        let arena = pool.acquire().ok_or(Refusal::Busy)?;
+        let arena = pool.acquire_owned().ok_or(Refusal::Busy)?;
         // One thread works on a request at a time, so it needs no atomic operation for each piece. (A lease cannot be
         // held across an `await`, because it cannot be shared between threads; pass `&*arena` itself there.)
         let lease = arena.lease(CHUNK);
         let text = search(target, catalogue, &lease)?;
-        // The text borrows the arena and cannot leave with it; a handle can. It costs one copy of the page.
+        // The text borrows the arena and cannot leave with it; a handle can.
         let mut block = lease.allocate(text.len())?;
         block.copy_from_slice(&text);
         let bytes = block.publish();
         drop(text);
         drop(lease);
-        Ok(Bytes::from_owner(Page { arena, bytes }))
-    }
-}
-
-/// A page in an arena that it keeps: the arena is recycled when the page is sent, or the connection is lost.
-struct Page {
-    arena: PoolGuard<'static, OwnedMemory>,
-    bytes: Handle,
-}
-
-impl AsRef<[u8]> for Page {
-    fn as_ref(&self) -> &[u8] {
-        // The guard keeps the arena from being reset, so the handle is not stale.
-        self.arena.view(self.bytes).unwrap_or_default()
+        // The arena is recycled when the page is sent, or the connection is lost.
+        Ok(Owned::new(arena, bytes).map_or_else(Bytes::new, Bytes::from_owner))
     }
 }
 
@@ -57,8 +47,8 @@ mod tests {
     use super::*;
     use crate::catalogue::catalogue;
 
-    fn pool(arenas: usize) -> &'static Pool {
-        Box::leak(Box::new(Pool::with_capacity(arenas, 64 << 10).unwrap()))
+    fn pool(arenas: usize) -> Arc<Pool> {
+        Arc::new(Pool::with_capacity(arenas, 64 << 10).unwrap())
     }
 
     #[test]
@@ -80,7 +70,7 @@ mod tests {
     #[test]
     fn a_request_that_needs_more_than_its_arena_is_refused_and_the_arena_is_free_again() {
         let pool = pool(1);
-        assert_eq!(Memory::Arenas(pool).answer("/search?limit=1000", &catalogue()), Err(Refusal::TooLarge));
+        assert_eq!(Memory::Arenas(pool.clone()).answer("/search?limit=1000", &catalogue()), Err(Refusal::TooLarge));
         assert_eq!(pool.available(), 1);
     }
 }

@@ -26,7 +26,7 @@ use crate::memory::Memory;
 /// How long the server waits where it cannot accept a connection: most likely it has too many.
 const PAUSE: Duration = Duration::from_millis(50);
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) memory: Memory,
     pub(crate) catalogue: &'static [Product],
@@ -37,13 +37,14 @@ pub(crate) struct Server {
 impl Server {
     /// Starts threads that serve as long as the process lives. Returns the address, which tells the port where 0 was
     /// asked for.
-    pub(crate) fn start(self, address: SocketAddr, threads: usize) -> io::Result<(SocketAddr, Vec<JoinHandle<()>>)> {
+    pub(crate) fn start(&self, address: SocketAddr, threads: usize) -> io::Result<(SocketAddr, Vec<JoinHandle<()>>)> {
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let start = |_| {
             let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
             let listener = listener.try_clone()?;
-            thread::Builder::new().spawn(move || runtime.block_on(self.serve(listener)))
+            let server = self.clone();
+            thread::Builder::new().spawn(move || runtime.block_on(server.serve(listener)))
         };
         let threads = (0..threads).map(start).collect::<io::Result<_>>()?;
         Ok((listener.local_addr()?, threads))
@@ -54,7 +55,7 @@ impl Server {
         loop {
             match listener.accept().await {
                 // A connection that fails ends, and no other notices: its client has gone, or speaks something else.
-                Ok((stream, _)) => drop(tokio::spawn(self.connection(stream))),
+                Ok((stream, _)) => drop(tokio::spawn(self.clone().connection(stream))),
                 Err(error) => {
                     common::warn("http-server", format_args!("no connection accepted: {error}"));
                     tokio::time::sleep(PAUSE).await;
@@ -78,7 +79,7 @@ impl Server {
         }
     }
 
-    fn respond(self, request: &Request<Incoming>, unsent: &Unsent) -> Response<Full<Bytes>> {
+    fn respond(&self, request: &Request<Incoming>, unsent: &Unsent) -> Response<Full<Bytes>> {
         let answer = match *request.method() {
             // The server leaves the page out of its answer to HEAD.
             Method::GET | Method::HEAD => {
@@ -157,19 +158,19 @@ mod tests {
     use crate::catalogue::catalogue;
     use crate::client::{self, Load};
 
-    fn start(pool: &'static Pool, patience: Duration) -> SocketAddr {
+    fn start(pool: Arc<Pool>, patience: Duration) -> SocketAddr {
         let server = Server { memory: Memory::Arenas(pool), catalogue: catalogue().leak(), patience };
         server.start("127.0.0.1:0".parse().unwrap(), 2).unwrap().0
     }
 
-    fn pool(arenas: usize) -> &'static Pool {
-        Box::leak(Box::new(Pool::with_capacity(arenas, 256 << 10).unwrap()))
+    fn pool(arenas: usize) -> Arc<Pool> {
+        Arc::new(Pool::with_capacity(arenas, 256 << 10).unwrap())
     }
 
     #[test]
     fn a_server_without_a_free_arena_is_busy_and_serves_again_when_there_is_one() {
         let pool = pool(1);
-        let address = start(pool, Duration::from_secs(60));
+        let address = start(pool.clone(), Duration::from_secs(60));
         let cases = client::cases(&catalogue()).unwrap();
         let load = Load { connections: 1, requests: 12 };
         let held = pool.acquire();
@@ -183,7 +184,7 @@ mod tests {
     fn clients_that_do_not_take_their_responses_lose_their_connections_and_not_others_arenas() {
         for reads in [false, true] {
             let pool = pool(4);
-            let address = start(pool, Duration::from_secs(1));
+            let address = start(pool.clone(), Duration::from_secs(2));
             let clients: Vec<_> = (0..16)
                 .map(|_| {
                     let mut client = TcpStream::connect(address).unwrap();
@@ -194,25 +195,21 @@ mod tests {
                     client
                 })
                 .collect();
-            let started = Instant::now();
-            let cases = client::cases(&catalogue()).unwrap();
-            let load = Load { connections: 1, requests: 6 };
-            let mut was_busy = false;
-            while client::run(address, load, &cases).unwrap().busy > 0 {
-                was_busy = true;
-                for mut client in &clients {
-                    if reads {
+            let wait_until = |what: &str, mut holds: Box<dyn FnMut() -> bool + '_>| {
+                let started = Instant::now();
+                while !holds() {
+                    assert!(started.elapsed() < Duration::from_secs(60), "{what}");
+                    thread::sleep(Duration::from_millis(10));
+                    for mut client in clients.iter().filter(|_| reads) {
                         let _ = client.read(&mut [0]);
                     }
                 }
-                assert!(started.elapsed() < Duration::from_secs(60), "arenas are not given back");
-                thread::sleep(Duration::from_millis(50));
-            }
-            assert!(was_busy, "the clients took too little");
-            while pool.available() < 4 {
-                assert!(started.elapsed() < Duration::from_secs(60), "arenas are not given back");
-                thread::sleep(Duration::from_millis(50));
-            }
+            };
+            wait_until("the clients hold too little", Box::new(|| pool.available() == 0));
+            let cases = client::cases(&catalogue()).unwrap();
+            let load = Load { connections: 1, requests: 6 };
+            wait_until("others are not served", Box::new(|| client::run(address, load, &cases).unwrap().busy == 0));
+            wait_until("arenas are not given back", Box::new(|| pool.available() == 4));
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::verify::Findings;
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Writers to kill
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     kills: u64,
     /// Writers that run at the same time
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
