@@ -70,6 +70,8 @@ models! {
     leases::growth_acquires_what_was_given_back_behind_it::<Faithful> >= 8 as growth_acquires_what_was_given_back_behind_it;
     leases::an_extended_lease_acquires_what_was_given_back_behind_it::<Faithful> >= 28 as an_extended_lease_acquires_what_was_given_back_behind_it;
     leases::a_leases_scope_is_disjoint_from_claims::<Faithful> >= 2200 as a_leases_scope_is_disjoint_from_claims;
+    leases::scopes_of_a_lease_reuse_what_they_got_against_claims::<Faithful> >= 1500 as scopes_of_a_lease_reuse_what_they_got_against_claims;
+    leases::scopes_of_two_leases_stay_bounded_and_disjoint::<Faithful> >= 30_000 as scopes_of_two_leases_stay_bounded_and_disjoint;
     leases::a_scope_over_the_rest_is_disjoint_from_another_arenas_claims::<Faithful> >= 49 as a_scope_over_the_rest_is_disjoint_from_another_arenas_claims;
 
     pool::two_threads_never_have_one_arena_at_once::<Faithful> >= 3300 as two_threads_never_have_one_arena_at_once;

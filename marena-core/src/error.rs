@@ -55,6 +55,14 @@ impl AllocError {
             other => other,
         }
     }
+
+    /// The same, where one more piece of `bytes` is left.
+    pub(crate) fn with_at_least(self, bytes: usize) -> Self {
+        match self {
+            Self::Full { remaining, .. } => self.with_remaining(remaining.max(bytes)),
+            other => other,
+        }
+    }
 }
 
 impl fmt::Display for AllocError {

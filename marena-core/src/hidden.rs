@@ -6,12 +6,13 @@
 //! they can be somebody else's.
 
 #[cfg(not(marena_asan))]
-pub(crate) use off::{Region, Run, hide, show};
+pub(crate) use off::{Kept, Region, Run, hide, show};
 #[cfg(marena_asan)]
-pub(crate) use on::{Region, Run, hide, show};
+pub(crate) use on::{Kept, Region, Run, hide, show};
 
 #[cfg(not(marena_asan))]
 mod off {
+    use core::marker::PhantomData;
     use core::ptr::NonNull;
 
     #[inline(always)]
@@ -49,6 +50,18 @@ mod off {
 
         #[inline(always)]
         pub(crate) fn hide(&self, _: NonNull<u8>) {}
+    }
+
+    pub(crate) struct Kept<T>(PhantomData<T>);
+
+    impl<T> Kept<T> {
+        #[inline(always)]
+        pub(crate) fn copy_of(_: &T) -> Self {
+            Self(PhantomData)
+        }
+
+        #[inline(always)]
+        pub(crate) fn with(&self, _: impl FnOnce(&T)) {}
     }
 }
 
@@ -105,6 +118,19 @@ mod on {
             if let Some(start) = NonNull::new(ptr::without_provenance_mut(self.start)) {
                 show(start, self.size);
             }
+        }
+    }
+
+    /// What a scope needs at its end to hide all that it handed out.
+    pub(crate) struct Kept<T>(T);
+
+    impl<T: Clone> Kept<T> {
+        pub(crate) fn copy_of(value: &T) -> Self {
+            Self(value.clone())
+        }
+
+        pub(crate) fn with(&self, hide: impl FnOnce(&T)) {
+            hide(&self.0);
         }
     }
 

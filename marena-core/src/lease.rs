@@ -14,26 +14,33 @@ use crate::handle::Handle;
 use crate::memory::{Memory, max_align};
 use crate::placement::{STEP, Span, place};
 use crate::protocol;
+use crate::runs::{self, CURRENT, Marks, SLOTS, Spares};
 use crate::stats::Stats;
 use crate::sync::Word;
 
-/// The first chunk of a lease, in bytes: small, so that a lease which is hardly used costs the arena hardly anything.
+/// The first chunk of a lease, in bytes. It is small, so that a lease which is hardly used costs the arena hardly anything.
 pub(crate) const FIRST_CHUNK: usize = 256;
 
-/// No chunk takes more than this fraction of what the arena has left, so leases share its end instead of stranding it.
+/// No chunk takes more than one part in this many of what the arena has left: leases share its end.
 const SHARE_OF_REST: usize = 8;
 
-/// A part of the arena for one thread: a claim in it costs no atomic operation, and no other thread's cache line.
+/// A part of the arena for one thread: allocating in it costs no atomic operation, and no other thread's cache line.
 ///
-/// The lease claims chunks of the arena and hands out pieces. The first chunk is 256 bytes, each next one twice
-/// that, up to the size passed to [`Arena::lease`] and never more than an eighth of what the arena has left. While
-/// nobody else claims behind it, it extends its chunk in place. A request that fits the arena never fails because a chunk does not.
+/// The lease claims runs of the arena, called chunks, and hands out pieces. The first chunk is 256 bytes. Each next one is
+/// twice that, up to the size passed to [`Arena::lease`], and never more than an eighth of what the arena has left. While no
+/// other thread allocates behind it, the lease extends its chunk in place. Otherwise it takes another chunk and keeps what
+/// is left of the last six for requests that fit there. A request that fits the arena never fails because a chunk does not.
 ///
-/// What it hands out lives as long as the arena's borrow and outlives the lease. When it is dropped, its unused bytes
-/// go back to the arena if nobody claimed behind them, else they are [stranded](crate::Stats::stranded) until the next reset.
-/// So they are when it is forgotten, but then nobody counts them.
+/// [`scratch`](Self::scratch) begins a scope, whose bytes go back to the lease at its end. Its chunks stay with the lease
+/// for the next scopes: whatever other threads do, leases whose scopes come and go, and keep nothing, hold a small multiple
+/// of their largest scope.
 ///
-/// May be sent to another thread, but not shared.
+/// What a lease hands out lives as long as the arena's borrow and outlives the lease. When the lease is dropped, its
+/// unused bytes go back to the arena if nobody allocated behind them. Otherwise they are
+/// [stranded](crate::Stats::stranded) until the next reset. A leaked lease strands them too, but `Stats::stranded` does not
+/// count them.
+///
+/// A lease may be sent to another thread, but not shared.
 ///
 /// # Examples
 ///
@@ -59,23 +66,26 @@ const SHARE_OF_REST: usize = 8;
 /// ```
 pub struct Lease<'a, M: Memory> {
     arena: &'a Arena<M>,
-    /// INVARIANT: its bytes were claimed from the arena, by this lease, and not given back.
+    /// The current run. INVARIANT: its bytes were claimed from the arena, by this lease, and not given back, and no spare
+    /// run has them.
     bump: Bump,
     /// The arena's, cached.
     base: NonNull<u8>,
-    /// Position where the current chunk starts. INVARIANT: the bytes from the larger of it and the bump's `next` on are free.
-    chunk_start: Cell<usize>,
+    /// Other runs that are free. INVARIANT: their bytes too were claimed by this lease and not given back.
+    spares: Spares,
     /// Bytes to claim next time.
     chunk: Cell<usize>,
     /// The most bytes to claim at once.
     max_chunk: usize,
-    /// Position at and behind which unclaimed bytes of the chunk are zero, if the arena's memory was.
+    /// The address at and behind which free bytes of the runs are zero, if the arena's memory was.
     dirty_end: Cell<usize>,
+    /// Bytes of runs that the lease lost and that are not counted as stranded yet.
+    lost: Cell<u32>,
 }
 
 impl<M: Memory> Arena<M> {
-    /// A lease that claims up to `chunk` bytes at once (more for a single request that needs it): 4,096 to 65,536 suit most
-    /// threads. Claims nothing yet.
+    /// Creates a lease that claims up to `chunk` bytes at once, or more for a single request that needs it. 4,096 to 65,536
+    /// suit most threads. Claims nothing yet.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -100,10 +110,11 @@ impl<M: Memory> Arena<M> {
             // SAFETY: no bytes at the start of the region.
             bump: unsafe { Bump::new(base, 0) },
             base,
-            chunk_start: Cell::new(0),
+            spares: Spares::new(),
             chunk: Cell::new(FIRST_CHUNK.min(max_chunk)),
             max_chunk,
-            dirty_end: Cell::new(0),
+            dirty_end: Cell::new(base.addr().get()),
+            lost: Cell::new(0),
         }
     }
 }
@@ -132,7 +143,7 @@ impl<'a, M: Memory> Lease<'a, M> {
         self.arena
     }
 
-    /// Bytes that can still be allocated, not all of them in one piece: a snapshot where others share the arena.
+    /// Returns how many bytes can still be allocated, not all of them in one piece: a snapshot where others share the arena.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -148,7 +159,7 @@ impl<'a, M: Memory> Lease<'a, M> {
     #[must_use]
     #[inline]
     pub fn remaining(&self) -> usize {
-        self.arena.remaining() + self.bump.room()
+        self.total(&Marks::new())
     }
 
     /// The arena's statistics, in which all of the lease's chunk counts as used.
@@ -211,7 +222,7 @@ impl<'a, M: Memory> Lease<'a, M> {
         lease
     }
 
-    /// The most bytes to claim at once, so far.
+    /// Returns how many bytes to claim next time.
     pub(crate) fn chunk(&self) -> usize {
         self.chunk.get()
     }
@@ -221,111 +232,141 @@ impl<'a, M: Memory> Lease<'a, M> {
         &self.bump
     }
 
-    /// The first byte of the current chunk.
-    #[inline]
-    pub(crate) fn chunk_start(&self) -> NonNull<u8> {
-        self.arena.at(self.chunk_start.get())
+    /// Returns the run in a slot.
+    pub(crate) fn run(&self, slot: usize) -> Span {
+        if slot == CURRENT {
+            let end = self.bump.end() - self.base.addr().get();
+            return Span { start: self.position(self.bump.next()), end: end as u32 };
+        }
+        self.spares.get(slot)
     }
 
-    /// From here on nothing in the chunk counts as known to be zero: a scratch, which may be forgotten, will hand it out.
+    /// Returns what a scope with these marks has free of each run.
+    pub(crate) fn free_runs(&self, marks: &Marks) -> impl Iterator<Item = (usize, Span)> {
+        self.runs().map(|(slot, run)| (slot, marks.free(slot, run)))
+    }
+
+    /// Puts another run in a slot.
+    ///
+    /// # Safety
+    ///
+    /// The bytes of `run` are the lease's, and in no other slot.
+    unsafe fn set_run(&self, slot: usize, run: Span) {
+        if slot == CURRENT {
+            let start = self.arena.at(run.start as usize);
+            // SAFETY: the caller's promise; the lease hands out a byte of its runs once.
+            unsafe { self.bump.set(start, run.len() as usize) };
+        } else {
+            self.spares.set(slot, run);
+        }
+    }
+
+    /// From here on nothing in the current run counts as zero. A scope will hand it out, and may be leaked.
     #[inline]
     pub(crate) fn soil(&self) {
-        self.raise_dirty_end(self.bump.end() - self.base.addr().get());
+        self.raise_dirty_end(self.bump.end());
     }
 
     #[inline]
-    fn raise_dirty_end(&self, position: usize) {
-        self.dirty_end.set(self.dirty_end.get().max(position));
+    pub(crate) fn raise_dirty_end(&self, address: usize) {
+        self.dirty_end.set(self.dirty_end.get().max(address));
+    }
+
+    /// The position at and behind which free bytes of the runs are zero, if the arena's memory was.
+    #[inline]
+    fn dirty_position(&self) -> usize {
+        self.dirty_end.get() - self.base.addr().get()
+    }
+
+    /// After a claim from the arena, this raises the dirty end to what others dirtied and gave back.
+    fn learn_dirty_end(&self) {
+        if let Some(position) = self.arena.dirty_end() {
+            self.raise_dirty_end(self.base.addr().get() + position);
+        }
     }
 
     /// The position of a pointer into the region.
     #[inline]
-    fn position(&self, pointer: NonNull<u8>) -> usize {
-        pointer.addr().get() - self.base.addr().get()
+    fn position(&self, pointer: NonNull<u8>) -> u32 {
+        (pointer.addr().get() - self.base.addr().get()) as u32
     }
 
-    /// Whether a run that goes on at `next`, in the current chunk, has room for a request.
-    pub(crate) fn has_room(&self, next: NonNull<u8>, size: usize, align: usize) -> bool {
-        let end = self.bump.end() - self.base.addr().get();
-        place(self.base.addr().get(), self.position(next) as u32, end as u32, size, align).is_some()
+    /// Returns the size of the largest request that succeeds where the runs are used as `marks` says.
+    pub(crate) fn longest(&self, marks: &Marks) -> usize {
+        let runs = self.free_runs(marks).map(|(_, run)| run);
+        runs::longest(runs, self.arena.used() as u32, self.arena.limit())
     }
 
-    /// The most bytes that one request could get, where the current chunk's are free from `next` on.
-    pub(crate) fn longest_run(&self, next: NonNull<u8>) -> usize {
-        let (used, limit) = (self.arena.used(), self.arena.limit() as usize);
-        let end = self.bump.end() - self.base.addr().get();
-        let room = end - self.position(next);
-        let rest = limit - used;
-        if used == end { room + rest } else { room.max(rest) }
+    /// Returns how many bytes are left, in the arena and in the runs where they are used as `marks` says.
+    pub(crate) fn total(&self, marks: &Marks) -> usize {
+        self.free_runs(marks).map(|(_, run)| run.len() as usize).sum::<usize>() + self.arena.remaining()
     }
 
-    /// A request that the chunk has no room for.
+    /// Serves a request that the current run has no room for.
     #[cold]
     #[inline(never)]
     fn claim_slowly(&self, size: usize, align: usize, retries: Option<u32>) -> Result<NonNull<u8>, AllocError> {
-        let full = |error: AllocError| error.with_remaining(self.longest_run(self.bump.next()));
-        if let Err(seen) = self.extend_chunk(self.bump.next(), size, align) {
-            // A large piece is not worth leaving the rest of the chunk.
-            if size > self.chunk.get() / 4 && self.bump.room() > 0 {
-                let claim = self.claim_behind(seen, size, align, retries, 0).map_err(full)?;
-                return Ok(self.arena.hand_out(claim, size));
-            }
-            self.replace_chunk(seen, size, align, retries).map_err(full)?;
+        // A large piece is not worth leaving the rest of the current run, so nothing is claimed ahead of it.
+        let is_large = size > self.chunk.get() / 4 && self.bump.room() > 0;
+        let ahead = if is_large { 0 } else { self.chunk.get() };
+        let slot = self.find_room(&Marks::new(), Request { size, align, retries, ahead })?;
+        if slot != CURRENT {
+            let (left, found) = (self.run(CURRENT), self.run(slot));
+            // SAFETY: both were the lease's before, and change places.
+            unsafe { self.set_run(slot, left) };
+            // SAFETY: as above.
+            unsafe { self.set_run(CURRENT, found) };
         }
-        self.bump.claim(size, align).ok_or_else(|| full(AllocError::Full { requested: size, remaining: 0 }))
+        self.count_lost();
+        self.bump.claim(size, align).ok_or(AllocError::Full { requested: size, remaining: 0 })
     }
 
-    /// Moves the chunk's end up, if nobody claimed behind it; else `Err` carries the cursor, for a claim that follows.
+    /// Returns the slot of a run with room for the request. That is the shortest that has room, or else one that gets more
+    /// bytes of the arena: the one that `marks` is in, the one that ends at the cursor, or a new one.
+    pub(crate) fn find_room(&self, marks: &Marks, request: Request) -> Result<usize, AllocError> {
+        let Request { size, align, .. } = request;
+        if let Some(slot) = runs::best_fit(self.free_runs(marks), self.base.addr().get(), size, align) {
+            return Ok(slot);
+        }
+        let claimed = match self.extend_run(marks, size, align) {
+            Ok(()) => return Ok(marks.slot()),
+            Err(seen) => self.claim_behind(seen, marks, request),
+        };
+        claimed.map(|run| self.keep(run, marks)).map_err(|error| error.with_remaining(self.longest(marks)))
+    }
+
+    /// Moves the end of the run that `marks` is in up, so that the request has room, if nobody claimed behind it. Otherwise
+    /// `Err` carries the cursor, for a claim that follows.
     ///
-    /// Tries without looking: a look fetches the cursor's cache line from another core to read it, and the attempt once more to
-    /// write it. After an attempt that failed the line is here, and the claim that follows succeeds at once.
-    pub(crate) fn extend_chunk(&self, next: NonNull<u8>, size: usize, align: usize) -> Result<(), u32> {
+    /// It does not look at the cursor first. A look fetches the cursor's cache line from another core to read it, and the
+    /// attempt fetches it again to write it. After an attempt that failed the line is here, and the claim that follows
+    /// succeeds at once.
+    pub(crate) fn extend_run(&self, marks: &Marks, size: usize, align: usize) -> Result<(), u32> {
         let (cursor, limit) = (&self.arena.header().cursor, self.arena.limit());
-        let bump = &self.bump;
-        let end = (bump.end() - self.base.addr().get()) as u32;
-        let next = self.position(next) as u32;
-        // ORDERING: Relaxed, only a guess that the claim which follows verifies.
-        let needed = place(self.base.addr().get(), next, limit, size, align).ok_or_else(|| cursor.load(Relaxed))?;
-        let new_end = needed.end.max(end + ahead(self.chunk.get(), limit - end));
-        protocol::extend(cursor, end, new_end)?;
-        let len = bump.room() + (new_end - end) as usize;
+        let slot = marks.slot();
+        let run = self.run(slot);
+        let free = marks.free(slot, run);
+        // ORDERING: Relaxed: a guess, which the compare-and-swap of the claim that follows verifies.
+        let needed =
+            place(self.base.addr().get(), free.start, limit, size, align).ok_or_else(|| cursor.load(Relaxed))?;
+        let end = needed.end.max(run.end + ahead(self.chunk.get(), limit - run.end));
+        protocol::extend(cursor, run.end, end)?;
         // SAFETY: the bytes behind the old end were claimed just now, by this lease.
-        unsafe { bump.set(bump.next(), len) };
+        unsafe { self.set_run(slot, Span { end, ..run }) };
         self.note_claim();
         Ok(())
     }
 
-    /// Starts another chunk, with room for the request, by one who has `seen` the cursor.
-    pub(crate) fn replace_chunk(
-        &self,
-        seen: u32,
-        size: usize,
-        align: usize,
-        retries: Option<u32>,
-    ) -> Result<(), AllocError> {
-        let chunk = self.claim_behind(seen, size, align, retries, self.chunk.get())?;
-        self.strand(self.bump.room());
-        self.chunk_start.set(chunk.start as usize);
-        let start = self.arena.at(chunk.start as usize);
-        // SAFETY: claimed just now, by this lease.
-        unsafe { self.bump.set(start, (chunk.end - chunk.start) as usize) };
-        Ok(())
-    }
-
-    /// Claims room for the request, and ahead of it up to `chunk` bytes in all, wherever the cursor stands.
-    fn claim_behind(
-        &self,
-        seen: u32,
-        size: usize,
-        align: usize,
-        retries: Option<u32>,
-        chunk: usize,
-    ) -> Result<Span, AllocError> {
+    /// Claims the bytes that the request lacks, and some ahead of it, wherever the cursor stands.
+    fn claim_behind(&self, seen: u32, marks: &Marks, request: Request) -> Result<Span, AllocError> {
+        let Request { size, align, retries, .. } = request;
         let limit = self.arena.limit();
         let cursor = &self.arena.header().cursor;
         let place = |seen| {
-            let Span { start, end } = place(self.base.addr().get(), seen, limit, size, align)?;
-            Some(Span { start, end: end.max(start + ahead(chunk, limit - start)) })
+            // The request may begin in a run that ends at the cursor.
+            let from = self.run_ending_at(seen).map_or(seen, |(slot, run)| marks.free(slot, run).start);
+            let needed = place(self.base.addr().get(), from, limit, size, align)?;
+            Some(Span { start: seen, end: needed.end.max(seen + ahead(request.ahead, limit - seen)) })
         };
         let claimed = protocol::claim(cursor, seen, place, retries);
         let claimed = claimed.map_err(|reason| refusal(size, limit, retries, reason))?;
@@ -333,20 +374,84 @@ impl<'a, M: Memory> Lease<'a, M> {
         Ok(claimed)
     }
 
-    /// After a claim from the arena: the next one takes more, and what give-backs did below its bytes is known.
+    /// Notes a run that was claimed just now, and returns its slot. It continues the run that ends where it starts, or else
+    /// takes the slot of the shortest run, which is lost to the lease. Most often that slot is unused.
+    ///
+    /// What is lost is little: a scope claims at least as much as the lease has already, so the shortest of seven runs is a
+    /// small part of them.
+    fn keep(&self, claimed: Span, marks: &Marks) -> usize {
+        if let Some((slot, run)) = self.run_ending_at(claimed.start) {
+            // SAFETY: the lease's run, and bytes that were claimed for it just now.
+            unsafe { self.set_run(slot, Span { end: claimed.end, ..run }) };
+            return slot;
+        }
+        let (slot, lost) = self.runs().min_by_key(|(_, run)| run.len()).unwrap_or((CURRENT, claimed));
+        // A scope may still have values in it, so it counts as stranded only later.
+        self.lost.set(self.lost.get().saturating_add(lost.len()));
+        // SAFETY: claimed just now, by this lease.
+        unsafe { self.set_run(slot, claimed) };
+        marks.set(slot, claimed.start);
+        slot
+    }
+
+    /// Returns the run that ends at a position, and an empty one only if there is no other.
+    fn run_ending_at(&self, position: u32) -> Option<(usize, Span)> {
+        self.runs().filter(|(_, run)| run.end == position).max_by_key(|(_, run)| run.len())
+    }
+
+    /// Returns all runs with their slots. For the lease itself, all bytes of them are free.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (usize, Span)> {
+        (0..SLOTS).map(|slot| (slot, self.run(slot)))
+    }
+
+    /// Returns how many bytes all runs have together.
+    pub(crate) fn owned(&self) -> usize {
+        self.runs().map(|(_, run)| run.len() as usize).sum()
+    }
+
+    /// After a claim from the arena, the next one takes more.
     fn note_claim(&self) {
         self.chunk.set(self.chunk.get().saturating_mul(2).min(self.max_chunk));
-        if let Some(dirty_end) = self.arena.dirty_end() {
-            self.raise_dirty_end(dirty_end);
-        }
+        self.learn_dirty_end();
+    }
+
+    /// Counts the lost runs as stranded. No scope of the lease lives.
+    fn count_lost(&self) {
+        self.strand(self.lost.replace(0));
     }
 
     /// Counts bytes that this lease leaves behind.
-    fn strand(&self, bytes: usize) {
+    fn strand(&self, bytes: u32) {
         if bytes > 0 {
-            protocol::strand(&self.arena.header().stranded, bytes as u32);
+            protocol::strand(&self.arena.header().stranded, bytes);
         }
     }
+
+    /// Gives a run back to the arena if nobody claimed behind it, and returns whether it did.
+    fn give_back_run(&self, run: Span) -> bool {
+        let header = self.arena.header();
+        // Up to here, bytes were handed out and came back to the lease, or were a scope's.
+        let dirty_end = self.dirty_position().min(run.end as usize) as u32;
+        // ORDERING: Relaxed: a guess, which spares the peak a raise where the give-back would fail.
+        if header.cursor.load(Relaxed) != run.end {
+            return false;
+        }
+        if dirty_end > run.start {
+            protocol::raise_peak(&header.peak, dirty_end);
+        }
+        protocol::give_back(&header.cursor, run.start, run.end)
+    }
+}
+
+/// A request that a lease or a scope of it cannot serve from its current run.
+#[derive(Clone, Copy)]
+pub(crate) struct Request {
+    pub(crate) size: usize,
+    pub(crate) align: usize,
+    /// How many attempts to claim bytes of the arena may follow the first.
+    pub(crate) retries: Option<u32>,
+    /// How many bytes to claim at once, if the arena has room.
+    pub(crate) ahead: usize,
 }
 
 /// Bytes to claim at once where `rest` are left: `chunk`, or a share of the rest; a multiple of the step.
@@ -378,7 +483,7 @@ unsafe impl<'a, M: Memory> Claim<'a> for &Lease<'a, M> {
         if size == 0 {
             return;
         }
-        let next = self.position(self.bump.next());
+        let next = self.bump.next().addr().get();
         if self.bump.give_back(start, size) {
             self.raise_dirty_end(next);
         } else {
@@ -392,13 +497,12 @@ unsafe impl<'a, M: Memory> Claim<'a> for &Lease<'a, M> {
         let extended = self.bump.extend(start, old_size, new_size) || {
             if self.bump.is_last(start, old_size) {
                 let missing = self.bump.missing(start, new_size);
-                self.extend_chunk(self.bump.next(), missing, STEP).is_ok()
-                    && self.bump.extend(start, old_size, new_size)
+                self.extend_run(&Marks::new(), missing, STEP).is_ok() && self.bump.extend(start, old_size, new_size)
             } else {
-                // SAFETY: the caller's promise. A block that ends at the cursor is none of the current chunk, or its last.
+                // SAFETY: the caller's promise. A block that ends at the cursor is none of the current run, or its last.
                 let extended = unsafe { self.arena.extend(start, old_size, new_size) }.is_some();
-                if extended && let Some(dirty_end) = self.arena.dirty_end() {
-                    self.raise_dirty_end(dirty_end);
+                if extended {
+                    self.learn_dirty_end();
                 }
                 extended
             }
@@ -414,11 +518,11 @@ unsafe impl<'a, M: Memory> Claim<'a> for &Lease<'a, M> {
 
     #[inline]
     fn remaining(self) -> usize {
-        Lease::remaining(self)
+        self.longest(&Marks::new())
     }
 }
 
-// SAFETY: the dirty end is raised over whatever was handed out, and by every claim of a chunk to what the arena knows.
+// SAFETY: the dirty end is raised over whatever was handed out, and by every claim of a run to what the arena knows.
 unsafe impl<M: Memory> Origin for &Lease<'_, M> {
     #[inline(always)]
     fn base(self) -> NonNull<u8> {
@@ -427,7 +531,7 @@ unsafe impl<M: Memory> Origin for &Lease<'_, M> {
 
     #[inline]
     fn dirty_end(self) -> Option<usize> {
-        self.arena.memory().is_zeroed().then(|| self.dirty_end.get())
+        self.arena.memory().is_zeroed().then(|| self.dirty_position())
     }
 
     #[inline]
@@ -438,24 +542,15 @@ unsafe impl<M: Memory> Origin for &Lease<'_, M> {
 
 impl<M: Memory> Drop for Lease<'_, M> {
     fn drop(&mut self) {
-        let start = self.position(self.bump.next()) as u32;
-        let end = start + self.bump.room() as u32;
-        if start == end {
-            return;
-        }
-        let header = self.arena.header();
-        // What was handed out and came back to the lease, or was a scratch's.
-        let dirty_end = self.dirty_end.get().min(end as usize) as u32;
-        // ORDERING: Relaxed, only to leave the peak alone when the exchange would fail anyway.
-        if header.cursor.load(Relaxed) == end {
-            if dirty_end > start {
-                protocol::raise_peak(&header.peak, dirty_end);
+        // From the last to the first: each that goes back uncovers the one before.
+        while let Some((slot, run)) = self.runs().filter(|(_, run)| run.len() > 0).max_by_key(|(_, run)| run.end) {
+            if !self.give_back_run(run) {
+                self.lost.set(self.lost.get().saturating_add(run.len()));
             }
-            if protocol::give_back(&header.cursor, start, end) {
-                return;
-            }
+            // SAFETY: no bytes.
+            unsafe { self.set_run(slot, Span { start: run.start, end: run.start }) };
         }
-        self.strand((end - start) as usize);
+        self.count_lost();
     }
 }
 

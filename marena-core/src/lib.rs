@@ -141,6 +141,7 @@ mod pool;
 mod protocol;
 mod reallocate;
 mod regions;
+mod runs;
 mod scratch;
 mod slot;
 mod stats;

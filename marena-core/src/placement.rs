@@ -28,6 +28,14 @@ pub(crate) struct Span {
     pub(crate) end: u32,
 }
 
+impl Span {
+    /// How many bytes it has.
+    #[inline(always)]
+    pub(crate) const fn len(self) -> u32 {
+        self.end - self.start
+    }
+}
+
 /// Places `size` bytes, aligned to `align`, at or after `cursor` and not past `limit`.
 ///
 /// `base` is the absolute address of position 0. The caller passes a power of two as `align`, a multiple of 128 as

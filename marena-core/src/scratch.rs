@@ -12,10 +12,12 @@ use crate::claim::{Claim, Claimed, Origin, refusal, require_stable_alignment};
 use crate::epoch;
 use crate::error::AllocError;
 use crate::handle::{Handle, Nameable};
-use crate::lease::Lease;
+use crate::hidden;
+use crate::lease::{Lease, Request};
 use crate::memory::{Memory, max_align};
 use crate::placement::{STEP, Span, place};
 use crate::protocol::{self, Unclaimed};
+use crate::runs::Marks;
 use crate::sync::Word;
 use crate::view::View;
 
@@ -73,8 +75,14 @@ pub struct Scratch<'s, M: Memory> {
 enum Source<'s, M: Memory> {
     /// All that the arena had left, up to position `end`; those from `start` go back at the scope's end, if it is the outermost.
     Arena { start: Option<u32>, end: u32 },
-    /// A lease's chunk, and the chunks that it gets next. The lease's own bump stands still meanwhile.
-    Lease(&'s Lease<'s, M>),
+    /// The runs of a lease, in all of which the lease itself uses nothing meanwhile.
+    Lease {
+        lease: &'s Lease<'s, M>,
+        /// Where the scope is, and how far it and its outer ones have used the other runs.
+        marks: Marks,
+        /// What the outer ones have used: the rest of every run is hidden at the scope's end.
+        outer_marks: hidden::Kept<Marks>,
+    },
 }
 
 impl<M: Memory> Arena<M> {
@@ -119,7 +127,9 @@ impl<M: Memory> Arena<M> {
 }
 
 impl<M: Memory> Lease<'_, M> {
-    /// A scope whose bytes all go back to the lease at its end.
+    /// Begins a scope, whose bytes all go back to the lease at its end.
+    ///
+    /// They also go back when the scope is leaked: nothing of it can be used afterwards.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -155,11 +165,12 @@ impl<'s, M: Memory> Scratch<'s, M> {
     pub(crate) fn of_lease(lease: &'s mut Lease<'_, M>) -> Self {
         let lease: &'s Lease<'s, M> = lease;
         let bump = lease.bump();
+        let marks = Marks::new();
         Self {
             // SAFETY: the lease's free bytes, which it does not hand out while it is mutably borrowed by this scope.
             bump: unsafe { Bump::new(bump.next(), bump.room()) },
             arena: lease.arena(),
-            source: Source::Lease(lease),
+            source: Source::Lease { lease, outer_marks: hidden::Kept::copy_of(&marks), marks },
             epoch: Cell::new(None),
         }
     }
@@ -186,9 +197,12 @@ impl<'s, M: Memory> Scratch<'s, M> {
             // SAFETY: this scope's free bytes, which it does not hand out while it is mutably borrowed by the inner one.
             bump: unsafe { Bump::new(self.bump.next(), self.bump.room()) },
             arena: self.arena,
-            source: match self.source {
-                Source::Arena { end, .. } => Source::Arena { start: None, end },
-                Source::Lease(lease) => Source::Lease(lease),
+            source: match &self.source {
+                &Source::Arena { end, .. } => Source::Arena { start: None, end },
+                Source::Lease { lease, marks, .. } => {
+                    self.note_use(marks);
+                    Source::Lease { lease, marks: marks.clone(), outer_marks: hidden::Kept::copy_of(marks) }
+                }
             },
             epoch: Cell::new(None),
         }
@@ -250,68 +264,88 @@ impl<'s, M: Memory> Scratch<'s, M> {
     #[must_use]
     #[inline]
     pub fn remaining(&self) -> usize {
-        match self.source {
-            Source::Arena { end, .. } => end as usize - self.position(self.bump.next()),
-            Source::Lease(lease) => self.arena.remaining() + (lease.bump().end() - self.next_in(lease).addr().get()),
+        match &self.source {
+            Source::Arena { end, .. } => (end - self.position(self.bump.next())) as usize,
+            Source::Lease { lease, marks, .. } => {
+                self.note_use(marks);
+                self.outside(lease, marks) + lease.total(marks)
+            }
         }
     }
 
     #[inline]
-    fn position(&self, pointer: NonNull<u8>) -> usize {
-        pointer.addr().get() - self.arena.base().addr().get()
+    fn position(&self, pointer: NonNull<u8>) -> u32 {
+        (pointer.addr().get() - self.arena.base().addr().get()) as u32
     }
 
     /// A request that the bump has no room for.
     #[cold]
     #[inline(never)]
     fn claim_slowly(&self, size: usize, align: usize, retries: Option<u32>) -> Result<NonNull<u8>, AllocError> {
-        match self.source {
-            Source::Arena { end, .. } => self.soil_more(size, align, end)?,
-            Source::Lease(lease) => {
-                if let Err(seen) = self.follow(lease, size, align) {
-                    let replaced = lease.replace_chunk(seen, size, align, retries);
-                    replaced.map_err(|error| error.with_remaining(self.longest_run(lease)))?;
-                    // It has room now; if not, the claim below says so.
-                    let _ = self.follow(lease, size, align);
-                }
+        match &self.source {
+            Source::Arena { end, .. } => self.soil_more(size, align, *end)?,
+            Source::Lease { lease, marks, .. } => {
+                self.note_use(marks);
+                let outside = self.outside(lease, marks);
+                // As much as the lease has already, so that its runs are few however large a scope becomes.
+                let ahead = lease.chunk().max(lease.owned());
+                let request = Request { size, align, retries, ahead };
+                let slot = lease.find_room(marks, request).map_err(|error| error.with_at_least(outside))?;
+                marks.enter(slot);
+                self.go_on(lease, marks);
             }
         }
-        self.bump.claim(size, align).ok_or_else(|| AllocError::Full { requested: size, remaining: self.remaining() })
+        self.bump.claim(size, align).ok_or(AllocError::Full { requested: size, remaining: 0 })
     }
 
-    /// Goes on in what is the lease's chunk by now, extended if need be; if that has no room for the request, nothing is
-    /// changed, and `Err` carries the cursor.
-    fn follow(&self, lease: &Lease<'_, M>, size: usize, align: usize) -> Result<(), u32> {
-        let next = self.next_in(lease);
-        if !lease.has_room(next, size, align) {
-            lease.extend_chunk(next, size, align)?;
+    /// Notes how far the scope has used the run that it is in.
+    fn note_use(&self, marks: &Marks) {
+        marks.set(marks.slot(), self.position(self.bump.next()));
+    }
+
+    /// Whether the run that the scope is in is still the lease's: an inner scope may have had it replaced by another.
+    fn is_in_run(&self, lease: &Lease<'_, M>, marks: &Marks) -> bool {
+        let run = lease.run(marks.slot());
+        (run.start..=run.end).contains(&self.position(self.bump.next()))
+    }
+
+    /// Free bytes of the scope that lie in no run of the lease.
+    fn outside(&self, lease: &Lease<'_, M>, marks: &Marks) -> usize {
+        if self.is_in_run(lease, marks) { 0 } else { self.bump.room() }
+    }
+
+    /// Goes on in the run that `marks` is in, as it is by now.
+    fn go_on(&self, lease: &Lease<'_, M>, marks: &Marks) {
+        let slot = marks.slot();
+        let free = marks.free(slot, lease.run(slot));
+        lease.raise_dirty_end(self.arena.base().addr().get() + free.end as usize);
+        // SAFETY: bytes of the lease behind what this scope and its outer ones handed out; inner scopes have ended.
+        unsafe { self.bump.set(self.arena.at(free.start as usize), free.len() as usize) };
+    }
+
+    /// Makes room for `missing` bytes behind the last block, in the run that the scope is in; true if that was possible.
+    fn extend_run(&self, lease: &Lease<'_, M>, marks: &Marks, missing: usize) -> bool {
+        if !self.is_in_run(lease, marks) {
+            return false;
         }
-        lease.soil();
-        // SAFETY: bytes of the lease's chunk behind what this scope and its outer ones handed out; inner scopes have ended.
-        unsafe { self.bump.set(next, lease.bump().end() - next.addr().get()) };
-        Ok(())
-    }
-
-    /// Where this scope would go on in what is the lease's chunk by now: an inner one may have had it replaced.
-    fn next_in(&self, lease: &Lease<'_, M>) -> NonNull<u8> {
-        let (next, chunk_start) = (self.bump.next(), lease.chunk_start());
-        let chunk = chunk_start.addr().get()..=lease.bump().end();
-        if chunk.contains(&next.addr().get()) { next } else { chunk_start }
-    }
-
-    /// The most bytes that one request could get, the lease's and the arena's together.
-    fn longest_run(&self, lease: &Lease<'_, M>) -> usize {
-        lease.longest_run(self.next_in(lease)).max(self.bump.room())
+        self.note_use(marks);
+        // An inner scope can have extended the run already.
+        let free = marks.free(marks.slot(), lease.run(marks.slot())).len();
+        let has_room = missing <= free as usize || lease.extend_run(marks, missing, STEP).is_ok();
+        if has_room {
+            self.go_on(lease, marks);
+        }
+        has_room
     }
 
     /// Adds some of the claimed bytes to the bump, and marks them as soiled first.
     fn soil_more(&self, size: usize, align: usize, end: u32) -> Result<(), AllocError> {
-        let next = self.position(self.bump.next()) as u32;
+        let next = self.position(self.bump.next());
         let base = self.arena.base().addr().get();
         let needed = place(base, next, end, size, align);
         let needed = needed.ok_or_else(|| refusal(size, end, None, Unclaimed::NoPlace(next)))?;
         // Some way ahead: marking costs an atomic operation, and soiled bytes must be zeroed when they are reused.
-        let soiled = self.position(self.bump.next()) as u32 + self.bump.room() as u32;
+        let soiled = next + self.bump.room() as u32;
         let ahead = soiled.saturating_add(SOILED_AHEAD.max(needed.end - next)).min(end);
         let soiled = needed.end.max(ahead & !(STEP as u32 - 1));
         protocol::raise_peak(&self.arena.header().peak, soiled);
@@ -340,9 +374,17 @@ unsafe impl<'s, M: Memory> Claim<'s> for &'s Scratch<'_, M> {
 
     #[inline]
     unsafe fn give_back(self, start: NonNull<u8>, size: usize) {
-        if size > 0 {
-            self.bump.give_back(start, size);
+        // No bytes lie nowhere.
+        if size == 0 {
+            return;
         }
+        if let Source::Lease { lease, marks, .. } = &self.source
+            && self.position(start) < lease.run(marks.slot()).start
+        {
+            // Below the run that the scope is in lies another one, even where they touch.
+            return;
+        }
+        self.bump.give_back(start, size);
     }
 
     #[inline]
@@ -352,12 +394,9 @@ unsafe impl<'s, M: Memory> Claim<'s> for &'s Scratch<'_, M> {
                 return None;
             }
             let missing = self.bump.missing(start, new_size);
-            let has_room = match self.source {
-                Source::Arena { end, .. } => self.soil_more(missing, STEP, end).is_ok(),
-                // In a chunk that was replaced, the block's end is not where the scope would go on.
-                Source::Lease(lease) => {
-                    self.next_in(lease) == self.bump.next() && self.follow(lease, missing, STEP).is_ok()
-                }
+            let has_room = match &self.source {
+                Source::Arena { end, .. } => self.soil_more(missing, STEP, *end).is_ok(),
+                Source::Lease { lease, marks, .. } => self.extend_run(lease, marks, missing),
             };
             if !has_room || !self.bump.extend(start, old_size, new_size) {
                 return None;
@@ -374,7 +413,13 @@ unsafe impl<'s, M: Memory> Claim<'s> for &'s Scratch<'_, M> {
 
     #[inline]
     fn remaining(self) -> usize {
-        Scratch::remaining(self)
+        match &self.source {
+            Source::Arena { .. } => Scratch::remaining(self),
+            Source::Lease { lease, marks, .. } => {
+                self.note_use(marks);
+                self.outside(lease, marks).max(lease.longest(marks))
+            }
+        }
     }
 }
 
@@ -405,7 +450,16 @@ impl<M: Memory> Drop for Scratch<'_, M> {
     #[inline]
     fn drop(&mut self) {
         self.bump.hide();
-        // A lease's bump stood still, and an outer scope's: they go on where they were.
+        if let Source::Lease { lease, marks, outer_marks } = &self.source {
+            outer_marks.with(|outer_marks| {
+                self.note_use(marks);
+                for (slot, run) in lease.runs() {
+                    let (start, end) = (outer_marks.free(slot, run).start, marks.free(slot, run).start);
+                    hidden::hide(self.arena.at(start as usize), end.saturating_sub(start) as usize);
+                }
+            });
+        }
+        // A lease's runs stood still, and an outer scope's marks: they go on where they were.
         if let Source::Arena { start: Some(start), end } = self.source {
             // All that was handed out counts as soiled already. Nobody can have claimed behind the region's end.
             let _ = protocol::give_back(&self.arena.header().cursor, start, end);

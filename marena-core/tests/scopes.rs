@@ -1,4 +1,4 @@
-//! Scopes within scopes on a lease whose chunk an inner one replaces, and what they report when they are full.
+//! Scopes of a lease, and scopes within them, that go on in other chunks of the lease.
 
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -120,4 +120,51 @@ fn a_cursor_that_a_peer_moved_back_leads_no_scope_out_of_the_region() {
             Err(error) => assert!(matches!(error, AllocError::Full { .. })),
         }
     }
+}
+
+#[test]
+#[cfg(feature = "allocator-api2")]
+fn a_scope_can_have_what_came_back_to_its_lease_below_the_chunk() {
+    use std::alloc::Layout;
+
+    use allocator_api2::alloc::Allocator;
+
+    let mut bytes: Bytes = [MaybeUninit::uninit(); 8192];
+    let arena = Arena::borrowed(&mut bytes).unwrap();
+    let mut lease = crowded_lease(&arena, 208);
+    let layout = |size| Layout::from_size_align(size, 8).unwrap();
+    let allocate = |size| Allocator::allocate(&&lease, layout(size)).unwrap().cast::<u8>();
+    let free = |start, size| {
+        // SAFETY: allocated with this layout, not used again.
+        unsafe { Allocator::deallocate(&&lease, start, layout(size)) }
+    };
+    // A large piece behind the chunk, and another chunk behind the piece.
+    let large = allocate(512);
+    let behind = large.addr().get() + 512;
+    let small = std::iter::repeat_with(|| allocate(8)).find(|small| small.addr().get() == behind).unwrap();
+    free(small, 8);
+    free(large, 512);
+    let remaining = remaining_of(lease.allocate(8192));
+    assert!(remaining >= 512 + arena.remaining());
+    assert_eq!(lease.scratch().remaining(), remaining);
+    assert!(lease.scratch().allocate(remaining).is_ok());
+    assert!(lease.allocate(remaining).is_ok());
+}
+
+#[test]
+fn bytes_that_a_scope_still_has_are_not_counted_as_stranded() {
+    let mut bytes: Bytes = [MaybeUninit::uninit(); 8192];
+    let arena = Arena::borrowed(&mut bytes).unwrap();
+    let mut lease = arena.lease(64);
+    // Each round needs a longer run than all before it, more of them than a lease keeps.
+    for round in 0..12 {
+        let scope = lease.scratch();
+        scope.allocate(8 << (round / 2)).unwrap();
+        arena.allocate(8).unwrap();
+        scope.allocate(8 << (round / 2 + 1)).unwrap();
+        assert_eq!(arena.stats().stranded, 0);
+        arena.allocate(8).unwrap();
+    }
+    drop(lease);
+    assert_eq!(arena.used(), 24 * 8 + arena.stats().stranded);
 }

@@ -202,6 +202,55 @@ pub fn a_leases_scope_is_disjoint_from_claims<F: Fault>() -> Model {
     })
 }
 
+/// Scopes of a lease whose owner keeps nothing, one after another: the later ones use the runs that the first ones got, whoever
+/// claimed behind them and when.
+pub fn scopes_of_a_lease_reuse_what_they_got_against_claims<F: Fault>() -> Model {
+    Model::unbounded("scopes of a lease, one after another, against claims", || {
+        let scene = scene::<F>(512);
+        let other = spawn(&scene, |scene| scene.claims(&[8, 8, 8], 1));
+        let mut lease = scene.lease(0);
+        for mark in 2..6 {
+            let scope = lease.scratch();
+            let blocks = [8, 16].map(|size| scene.own(scope.allocate(size).unwrap(), mark));
+            for block in &blocks {
+                scene.keeps(block, mark);
+            }
+        }
+        let kept = scene.own(lease.allocate(24).unwrap(), 6);
+        assert_eq!(other.join().unwrap(), 3);
+        scene.keeps(&kept, 6);
+        // The scopes need 24 bytes, and the block as many: there is room for it in no run that is shorter.
+        assert!(scene.used() <= 3 * 8 + 24 + 24, "{}", scene.used());
+        drop(lease);
+        assert_rest_is_free(&scene);
+    })
+}
+
+/// Two leases whose scopes come and go at once.
+pub fn scopes_of_two_leases_stay_bounded_and_disjoint<F: Fault>() -> Model {
+    Model::unbounded("scopes of a lease against scopes of a lease", || {
+        let scene = scene::<F>(512);
+        let serve = |scene: &Owned<F>, mark| {
+            let mut lease = scene.lease(0);
+            for _ in 0..3 {
+                let mut outer = lease.scratch();
+                {
+                    let inner = outer.scratch();
+                    scene.own(inner.allocate(16).unwrap(), mark);
+                }
+                let blocks = [8, 16].map(|size| scene.own(outer.allocate(size).unwrap(), mark));
+                for block in &blocks {
+                    scene.keeps(block, mark);
+                }
+            }
+            scene.used()
+        };
+        let other = spawn(&scene, move |scene| serve(scene, 1));
+        let used = serve(&scene, 2).max(other.join().unwrap());
+        assert!(used <= 2 * (16 + 24), "{used}");
+    })
+}
+
 /// A scope over all that an arena has left, where another arena over the same header claims: the other is refused meanwhile, and gets
 /// zeros afterwards.
 pub fn a_scope_over_the_rest_is_disjoint_from_another_arenas_claims<F: Fault>() -> Model {

@@ -151,25 +151,67 @@ fn scenario<S: Step>() {
     assert!(arena.used() + arena.remaining() == LEN - 128);
 }
 
+/// Threads that serve requests, each in a scope of the thread's lease, keep nothing, and find room however their steps fall.
+fn scopes<S: Step>() {
+    const SERVERS: u32 = 4;
+    // SAFETY: the region is new, and nobody else's.
+    let arena: Arc<Scheduled<S>> = Arc::new(unsafe { Arena::format(Region::new(LEN)) }.unwrap());
+    let owners = Arc::new(Owners::new(LEN));
+    let threads: Vec<_> = (1..=SERVERS)
+        .map(|id| {
+            let (arena, owners) = (Arc::clone(&arena), Arc::clone(&owners));
+            thread::spawn(move || {
+                let worker = Worker { arena: &arena, owners: &owners, id };
+                let mut random = thread_rng();
+                let mut lease = arena.lease(32);
+                for _ in 0..40 {
+                    let scope = lease.scratch();
+                    let mut blocks = Vec::new();
+                    for _ in 0..random.gen_range(1..=4) {
+                        let mut block = scope.allocate(random.gen_range(1..=24)).expect("room for a request");
+                        worker.take(&mut block, true);
+                        blocks.push(block);
+                    }
+                    thread::yield_now();
+                    blocks.iter().for_each(|block| worker.leave(block));
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    // For each lease its chunk, and four times the largest scope.
+    assert!(arena.used() <= SERVERS as usize * (32 + 4 * 96), "{}", arena.stats());
+}
+
 /// Half of the schedules purely random, half with three priority changes each, which reaches deeper into rare ones.
-fn explore<S: Step>(schedules: usize) {
+fn explore(scenario: fn(), schedules: usize) {
     let config = || {
         let mut config = Config::default();
         config.stack_size = 1 << 16;
         config
     };
-    Runner::new(RandomScheduler::new(schedules.div_ceil(2)), config()).run(scenario::<S>);
-    Runner::new(PctScheduler::new(3, schedules / 2), config()).run(scenario::<S>);
+    Runner::new(RandomScheduler::new(schedules.div_ceil(2)), config()).run(scenario);
+    Runner::new(PctScheduler::new(3, schedules / 2), config()).run(scenario);
+}
+
+fn schedules() -> usize {
+    env::var("MARENA_SCHEDULES").map_or(10_000, |number| number.parse().expect("a number"))
+}
+
+#[test]
+fn leases_whose_scopes_come_and_go_stay_bounded_in_every_schedule() {
+    explore(scopes::<memory::Atomic>, schedules() / 5);
 }
 
 #[test]
 fn eight_threads_hold_disjoint_bytes_in_every_schedule() {
-    let schedules = env::var("MARENA_SCHEDULES").map_or(10_000, |number| number.parse().expect("a number"));
-    explore::<memory::Atomic>(schedules);
-    println!("{schedules} schedules of {THREADS} threads");
+    explore(scenario::<memory::Atomic>, schedules());
+    println!("{} schedules of {THREADS} threads", schedules());
 }
 
 #[test]
 fn an_exchange_that_loads_and_then_stores_is_found() {
-    assert!(catch_unwind(AssertUnwindSafe(|| explore::<memory::LoadThenStore>(1_000))).is_err());
+    assert!(catch_unwind(AssertUnwindSafe(|| explore(scenario::<memory::LoadThenStore>, 1_000))).is_err());
 }

@@ -1,0 +1,224 @@
+//! What a failure reports is what the next request can have, and what fits is served: in an arena, in leases, in scopes within
+//! scopes, in regions, and for several blocks at once.
+//!
+//! Random programs, the same in every run. `MARENA_REMAINING_WORLDS` sets how many.
+
+use std::mem::MaybeUninit;
+
+use marena_core::{ARENA_MAX_ALLOC_SIZE, AllocError, Allocate, Arena, BorrowedMemory, Lease, Regions, Scratch};
+
+const LEN: usize = 8192;
+
+type Memory<'m> = BorrowedMemory<'m>;
+
+fn worlds() -> u64 {
+    let short = if cfg!(miri) { 10 } else { 3_000 };
+    std::env::var("MARENA_REMAINING_WORLDS").map_or(short, |worlds| worlds.parse().expect("a number of worlds"))
+}
+
+/// Numbers that look random and are the same in every run.
+struct Rng(u64);
+
+impl Rng {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+
+    /// Mostly small, sometimes a large part of the arena.
+    fn size(&mut self) -> usize {
+        let bound = [24, 64, 300, 1500, LEN][self.below(5)];
+        1 + self.below(bound)
+    }
+}
+
+/// An iterator that says one length and has a smaller one.
+struct Short {
+    says: usize,
+    has: usize,
+}
+
+impl Iterator for Short {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        self.has = self.has.checked_sub(1)?;
+        Some(0)
+    }
+}
+
+impl ExactSizeIterator for Short {
+    fn len(&self) -> usize {
+        self.says
+    }
+}
+
+fn steps(size: usize) -> usize {
+    size.next_multiple_of(8)
+}
+
+/// The bytes that a failure of a request which no arena serves reports.
+fn reported<'a>(memory: impl Allocate<'a>) -> usize {
+    let huge = ARENA_MAX_ALLOC_SIZE;
+    let failures = [
+        memory.allocate(huge).map(drop),
+        memory.allocate_bounded(huge, 0).map(drop),
+        memory.allocate_multiple([huge, 8]).map(drop),
+        memory.allocate_multiple([1 << 20, 1]).map(drop),
+        memory.allocate_addresses(&mut [1 << 20, 1 << 30]).map(drop),
+    ];
+    let remaining = failures.map(|failure| match failure {
+        Err(AllocError::Full { remaining, .. }) => remaining,
+        other => panic!("{other:?}"),
+    });
+    assert!(remaining.windows(2).all(|pair| pair[0] == pair[1]), "{remaining:?}");
+    remaining[0]
+}
+
+/// A random request, which succeeds exactly if it fits what was reported. Returns the bytes that it took.
+fn request<'a>(memory: impl Allocate<'a>, rng: &mut Rng) -> usize {
+    let longest = reported(memory);
+    let size = match rng.below(4) {
+        // Exactly what is left, or one byte more.
+        0 if longest > 0 => longest + rng.below(2),
+        _ => rng.size(),
+    };
+    let (taken, outcome) = match rng.below(5) {
+        // Room for `size` values, of which only some come; the rest goes back.
+        0 if size <= longest => {
+            let has = rng.below(size + 1);
+            return memory.alloc_slice_from_iter(Short { says: size, has }).map(|values| steps(values.len())).unwrap();
+        }
+        1 => (steps(size) + 8, memory.allocate_multiple([size, 0, 1]).map(drop)),
+        2 => (steps(size), memory.allocate_bounded(size, 0).map(drop)),
+        3 => (steps(size), memory.allocate_uninit(size, 1).map(drop)),
+        _ => (steps(size), memory.allocate(size).map(drop)),
+    };
+    assert_eq!(outcome.is_ok(), taken <= longest, "{taken} of {longest}: {outcome:?}");
+    if outcome.is_ok() { taken } else { 0 }
+}
+
+/// What happens beside the lease: somebody claims behind it, a few times at most, so that the lease never has more runs than it keeps.
+struct Others<'a, 'm> {
+    arena: &'a Arena<Memory<'m>>,
+    claims: usize,
+    taken: usize,
+}
+
+impl Others<'_, '_> {
+    fn act(&mut self, rng: &mut Rng) {
+        if self.claims > 0 && rng.below(4) == 0 {
+            self.claims -= 1;
+            let size = [8, 8, 64, self.arena.remaining() / 2][rng.below(4)];
+            if self.arena.allocate(size).is_ok() {
+                self.taken += steps(size);
+            }
+        }
+    }
+}
+
+/// Requests in a scope and in scopes within it. Nothing is lost from one to the next, and at the end of an inner scope all is as before.
+fn scope(scope: &mut Scratch<'_, Memory<'_>>, others: &mut Others<'_, '_>, rng: &mut Rng, depth: usize) {
+    for _ in 0..1 + rng.below(6) {
+        let (left, before) = (scope.remaining(), others.taken);
+        if depth < 3 && rng.below(3) == 0 {
+            let mut inner = scope.scratch();
+            assert_eq!(inner.remaining(), left);
+            self::scope(&mut inner, others, rng, depth + 1);
+            if rng.below(4) == 0 {
+                std::mem::forget(inner)
+            } else {
+                drop(inner)
+            }
+            assert_eq!(scope.remaining(), left - (others.taken - before));
+        } else {
+            let taken = request(&*scope, rng);
+            assert_eq!(scope.remaining(), left - taken);
+            others.act(rng);
+        }
+    }
+}
+
+/// Requests of a lease and scopes of it. Returns the bytes that the lease handed out for good.
+fn lease(lease: &mut Lease<'_, Memory<'_>>, others: &mut Others<'_, '_>, rng: &mut Rng) -> usize {
+    let mut kept = 0;
+    for _ in 0..1 + rng.below(8) {
+        let (left, before) = (lease.scratch().remaining(), others.taken);
+        if rng.below(2) == 0 {
+            let mut outer = lease.scratch();
+            scope(&mut outer, others, rng, 0);
+            if rng.below(4) == 0 {
+                std::mem::forget(outer)
+            } else {
+                drop(outer)
+            }
+            assert_eq!(lease.scratch().remaining(), left - (others.taken - before));
+        } else {
+            let taken = request(&*lease, rng);
+            assert_eq!(lease.scratch().remaining(), left - taken);
+            kept += taken;
+            others.act(rng);
+        }
+        let reported = reported(&*lease);
+        assert_eq!(self::reported(&lease.scratch()), reported, "a scope can have what its lease can have");
+    }
+    kept
+}
+
+#[test]
+fn what_a_failure_reports_in_a_lease_or_a_scope_is_what_fits_and_no_byte_is_lost() {
+    let rng = &mut Rng(1);
+    for world in 0..worlds() {
+        let mut bytes = [MaybeUninit::uninit(); LEN];
+        let arena = Arena::borrowed(&mut bytes).unwrap();
+        let mut others = Others { arena: &arena, claims: 6, taken: 0 };
+        others.act(rng);
+        let mut one = arena.lease([0, 64, 256, 1024, 8192][rng.below(5)]);
+        let kept = lease(&mut one, &mut others, rng);
+        drop(one);
+        let stats = arena.stats();
+        assert_eq!(stats.used, kept + others.taken + stats.stranded, "world {world}");
+    }
+}
+
+#[test]
+fn what_a_failure_reports_in_an_arena_or_its_scopes_is_what_fits() {
+    let rng = &mut Rng(2);
+    for _ in 0..worlds() / 4 {
+        let mut bytes = [MaybeUninit::uninit(); LEN];
+        let mut arena = Arena::borrowed(&mut bytes).unwrap();
+        for _ in 0..rng.below(4) {
+            let left = arena.remaining();
+            assert_eq!(reported(&arena), left);
+            let taken = request(&arena, rng);
+            assert_eq!(arena.remaining(), left - taken);
+        }
+        let mut outer = arena.scratch();
+        for _ in 0..4 {
+            let left = outer.remaining();
+            assert_eq!(reported(&outer), left);
+            let taken = request(&outer, rng);
+            let inner = outer.scratch();
+            assert_eq!(reported(&inner), left - taken);
+            request(&inner, rng);
+        }
+    }
+}
+
+#[test]
+fn what_a_failure_reports_in_regions_is_what_the_roomiest_of_them_has() {
+    let rng = &mut Rng(3);
+    for _ in 0..worlds() / 4 {
+        let mut bytes = [[MaybeUninit::uninit(); 1024]; 3];
+        let mut regions: Regions<_, 3> = Regions::new();
+        for bytes in &mut bytes {
+            let len = 300 + rng.below(700);
+            regions.push(Arena::borrowed(&mut bytes[..len]).unwrap()).unwrap();
+        }
+        for _ in 0..8 {
+            let roomiest = regions.arenas().iter().map(Arena::remaining).max();
+            assert_eq!(Some(reported(&regions)), roomiest);
+            request(&regions, rng);
+        }
+    }
+}
