@@ -27,8 +27,8 @@ def missing(page):
             if word not in functions and word not in files:
                 yield f"no test: {word}"
         elif PATH.fullmatch(command):
-            places = [ROOT / command, page.parent / command, page.parent / "tests" / command]
-            if not any(place.exists() for place in places):
+            folders = ["", "marena-core", "marena-core/src", "marena-core/tests", "marena-std", "marena-std/src"]
+            if not any((ROOT / folder / command).exists() for folder in folders):
                 yield f"no file: {command}"
     for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text):
         place = page.parent / target if target else page

@@ -185,8 +185,3 @@ pub use memory::OwnedMemory;
 pub use owned_pool_guard::OwnedPoolGuard;
 pub use pool::Pool;
 pub use thread_values::ThreadValues;
-
-/// The examples of the README are tests too.
-#[cfg(doctest)]
-#[doc = include_str!("front_page.md")]
-struct Readme;
