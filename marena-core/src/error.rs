@@ -269,27 +269,26 @@ impl fmt::Display for AttachError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::NotAnArena => {
-                write!(f, "the region holds no arena; check that this is the start of one, or make one there first")
+                write!(f, "the region holds no arena; check that this is where one starts")
             }
             Self::Version { found } => {
                 write!(
                     f,
-                    "the arena has layout version {found}, which this version of marena does not read; use the version that made it, or \
-                     rebuild it"
+                    "the arena has layout version {found}, which this version of marena does not read; use the version that made it"
                 )
             }
-            Self::Endianness => write!(f, "the arena was made on a machine of the other byte order; rebuild it here"),
+            Self::Endianness => write!(f, "the arena was made on a machine of the other byte order; use it there"),
             Self::Capacity { header, region } => write!(
                 f,
                 "the header names {header} bytes and the region has {region}; pass the whole region, or restore the truncated file"
             ),
             Self::Cursor { found } => {
-                write!(f, "the header is damaged: {found} is no position in this region; restore or rebuild the arena")
+                write!(f, "the header is damaged: {found} is no position in this region; restore it from a copy")
             }
             Self::Root { slot, found } => {
                 write!(
                     f,
-                    "the header is damaged: root slot {slot} names {found:#x}, which was never handed out; restore or rebuild the arena"
+                    "the header is damaged: root slot {slot} names {found:#x}, which was never handed out; restore it from a copy"
                 )
             }
             Self::Memory(error) => error.fmt(f),

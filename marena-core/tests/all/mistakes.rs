@@ -135,8 +135,5 @@ fn attaching_to_what_is_no_arena_says_what_to_check() {
     let memory = BorrowedMemory::new(&mut bytes.0).unwrap();
     // SAFETY: the bytes are initialised, and nobody else uses them.
     let refused = unsafe { Arena::attach(memory) };
-    says(
-        refused.unwrap_err(),
-        "the region holds no arena; check that this is the start of one, or make one there first",
-    );
+    says(refused.unwrap_err(), "the region holds no arena; check that this is where one starts");
 }

@@ -1,0 +1,196 @@
+//! Disks without room, and file systems that show files of others. A program of its own: the processes it starts hold the locks of other tests' files for a moment.
+#![cfg(all(target_os = "linux", target_has_atomic = "64", not(miri)))]
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use marena_std::{Limit, MapError, MappedArena};
+use tempfile::TempDir;
+
+const PAGE: usize = 4096;
+const CAPACITY: usize = 16 * PAGE;
+
+/// Set for the process that is to run into its limit: the path of the file.
+const LIMITED: &str = "MARENA_TEST_LIMITED";
+
+fn create(path: &Path) -> Result<MappedArena, MapError> {
+    // SAFETY: tests have their files to themselves.
+    unsafe { MappedArena::create(path, CAPACITY) }
+}
+
+fn entries(directory: &Path) -> usize {
+    fs::read_dir(directory).unwrap().count()
+}
+
+#[test]
+fn a_limit_on_file_sizes_refuses_the_file_instead_of_ending_the_process_later() {
+    if let Some(path) = std::env::var_os(LIMITED) {
+        let refused = create(Path::new(&path));
+        let limit = Some(Limit::FileSize(CAPACITY as u64 - 1));
+        let Err(MapError::Io { action: "size", limit: found, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!(found, limit);
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let name = "a_limit_on_file_sizes_refuses_the_file_instead_of_ending_the_process_later";
+    let program = std::env::current_exe().unwrap();
+    // One that an emulator or a loader runs cannot be run again.
+    if !Command::new(&program).arg("--list").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("this program does not start itself: covered where a file system can be mounted");
+        return;
+    }
+    let mut limited = Command::new(program);
+    limited.args(["--exact", name]).env(LIMITED, directory.path().join("arena"));
+    let limit = libc::rlimit { rlim_cur: CAPACITY as libc::rlim_t - 1, rlim_max: CAPACITY as libc::rlim_t - 1 };
+    let set_limit = move || {
+        // SAFETY: ignoring a signal has no precondition.
+        unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+        // SAFETY: the limit is a valid place.
+        unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) };
+        Ok(())
+    };
+    // SAFETY: two system calls, which are for any child.
+    unsafe { limited.pre_exec(set_limit) };
+    let output = limited.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+    assert_eq!(entries(directory.path()), 0);
+}
+
+/// A file system that is mounted for a test: nothing is left of it afterwards.
+struct Mounted(TempDir);
+
+impl Mounted {
+    /// `None` where this user may not mount.
+    fn new(kind: &str, options: impl FnOnce(&Path) -> String) -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let options = options(directory.path());
+        let mut mount = Command::new("mount");
+        mount.args(["-t", kind, "-o", &options, kind]).arg(directory.path());
+        if mount.output().is_ok_and(|output| output.status.success()) {
+            return Some(Self(directory));
+        }
+        eprintln!("not tested: not allowed to mount {kind}");
+        None
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg(self.path()).status();
+        assert!(unmounted.unwrap().success() || thread::panicking());
+    }
+}
+
+/// A disk with room for one arena and not for two.
+fn small_disk() -> Option<Mounted> {
+    Mounted::new("tmpfs", |_| format!("size={}", CAPACITY + 4 * PAGE))
+}
+
+/// Writes all that the arena has left, and has it reach the disk.
+fn fill(arena: &MappedArena) {
+    let rest = arena.allocate_address(arena.remaining()).unwrap();
+    arena.write_from(rest, &vec![7; rest.size() as usize]).unwrap();
+    arena.publish_root(0, rest).unwrap();
+    arena.flush().unwrap();
+}
+
+#[test]
+fn a_full_file_system_refuses_the_file_and_keeps_the_arenas_it_has() {
+    let Some(disk) = small_disk() else { return };
+    let kept = create(&disk.path().join("kept")).unwrap();
+    let refused = create(&disk.path().join("refused"));
+    assert!(matches!(refused, Err(MapError::Io { action: "reserve space for", .. })), "{refused:?}");
+    // Every page of the file that was made has its space.
+    fill(&kept);
+    assert_eq!(entries(disk.path()), 1);
+}
+
+#[test]
+fn holes_of_a_copy_are_filled_when_it_is_opened_or_opening_fails() {
+    let Some(disk) = small_disk() else { return };
+    // The file as a copy with holes would have it: the header's page, and nothing behind.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let original = elsewhere.path().join("original");
+    drop(create(&original).unwrap());
+    let header = fs::read(&original).unwrap()[..PAGE].to_vec();
+    let copy = disk.path().join("copy");
+    fs::write(&copy, &header).unwrap();
+    File::options().write(true).open(&copy).unwrap().set_len(CAPACITY as u64).unwrap();
+    let blocks = || fs::metadata(&copy).unwrap().blocks() as usize * 512;
+    assert!(blocks() < CAPACITY, "{}", blocks());
+
+    // Room for half of it.
+    let other = disk.path().join("other");
+    fs::write(&other, vec![1; CAPACITY / 2]).unwrap();
+    for populate in [false, true] {
+        // SAFETY: as in `create`, here and below.
+        let refused = unsafe { MappedArena::builder().populate(populate).open(&copy) };
+        assert!(matches!(refused, Err(MapError::Io { action: "reserve space for", .. })), "{refused:?}");
+    }
+    // SAFETY: as above. Only the first page is used.
+    let sparse = unsafe { MappedArena::builder().reserve(false).open(&copy) }.unwrap();
+    sparse.allocate_copy(b"kept").unwrap();
+    drop(sparse);
+
+    fs::remove_file(&other).unwrap();
+    // SAFETY: as above.
+    let whole = unsafe { MappedArena::open(&copy) }.unwrap();
+    assert!(blocks() >= CAPACITY, "{}", blocks());
+    assert_eq!(whole.used(), 8, "what is there stays");
+    let _ = fs::write(&other, vec![1; CAPACITY]);
+    fill(&whole);
+}
+
+#[test]
+fn a_view_on_an_overlay_sees_who_writes_later_or_is_refused() {
+    const VIEWED: &str = "MARENA_TEST_VIEWED";
+    if let Some(path) = std::env::var_os(VIEWED) {
+        // SAFETY: as in `create`.
+        let refused = unsafe { MappedArena::open_read_only(path) };
+        assert!(matches!(refused, Err(MapError::Overlay { .. })), "{refused:?}");
+        return;
+    }
+    let Some(disk) = Mounted::new("tmpfs", |_| "size=16m".into()) else { return };
+    let [lower, upper, work] = ["lower", "upper", "work"].map(|name| disk.path().join(name));
+    [&lower, &upper, &work].map(|folder| fs::create_dir(folder).unwrap());
+    drop(create(&lower.join("arena")).unwrap());
+    drop(create(&lower.join("another")).unwrap());
+    let layers =
+        |_: &Path| format!("lowerdir={},upperdir={},workdir={}", lower.display(), upper.display(), work.display());
+    let Some(overlay) = Mounted::new("overlay", layers) else { return };
+
+    let path = overlay.path().join("arena");
+    // SAFETY: as in `create`, here and below.
+    let view = unsafe { MappedArena::open_read_only(&path) }.unwrap();
+    let writer = unsafe { MappedArena::open(&path) }.unwrap();
+    writer.publish_root(0, writer.allocate_copy(b"seen").unwrap()).unwrap();
+    assert_eq!(view.read_value::<[u8; 4]>(view.root(0).unwrap()), Ok(*b"seen"));
+    drop((view, writer));
+
+    // A user who may not write could be shown the lower file for ever.
+    let program = disk.path().join("program");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    [disk.path(), overlay.path()].map(|folder| fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap());
+    let mut child = Command::new(&program);
+    child.args(["--exact", "a_view_on_an_overlay_sees_who_writes_later_or_is_refused"]);
+    child.env(VIEWED, overlay.path().join("another")).uid(65_534).gid(65_534);
+    let output = child.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+    drop(overlay);
+
+    // Where nobody can write, nobody writes later.
+    let layers = |_: &Path| format!("lowerdir={}:{}", lower.display(), upper.display());
+    let Some(overlay) = Mounted::new("overlay", layers) else { return };
+    // SAFETY: as above.
+    assert!(unsafe { MappedArena::open_read_only(overlay.path().join("another")) }.is_ok());
+}

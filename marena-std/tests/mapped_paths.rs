@@ -1,0 +1,118 @@
+//! Names that are hard: links to nothing, slashes, control characters, folders that cannot be written.
+#![cfg(all(unix, target_has_atomic = "64", not(miri)))]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use marena_std::{MapError, MappedArena, MappedBuilder};
+
+fn builder() -> MappedBuilder {
+    MappedArena::builder().capacity(1 << 16)
+}
+
+fn open_or_create(path: &Path) -> Result<MappedArena, MapError> {
+    // SAFETY: tests have their files to themselves, here and below.
+    unsafe { builder().open_or_create(path) }
+}
+
+/// As `path`, with a slash at its end.
+fn as_folder(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("/");
+    name.into()
+}
+
+#[test]
+fn a_link_to_nothing_ends_in_an_error_with_a_slash_behind_it_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let link = directory.path().join("dangling-link");
+    symlink("nothing", &link).unwrap();
+    for path in [link.clone(), as_folder(&link)] {
+        assert!(open_or_create(&path).is_err(), "{path:?}");
+        // SAFETY: as above.
+        assert!(unsafe { builder().create(&path) }.is_err(), "{path:?}");
+    }
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+    assert!(matches!(open_or_create(&link), Err(MapError::Exists { .. })));
+}
+
+#[test]
+fn a_slash_behind_a_name_makes_it_a_folders() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("arena");
+    assert!(open_or_create(&as_folder(&path)).is_err());
+    assert!(open_or_create(&path).is_ok());
+    assert!(matches!(open_or_create(&as_folder(&path)), Err(MapError::Io { action: "open", .. })));
+    // SAFETY: as above.
+    assert!(unsafe { builder().replace(as_folder(&path)) }.is_err());
+}
+
+#[test]
+fn a_file_that_exists_in_a_folder_without_write_permission_is_said_to_exist() {
+    // Nobody may create a file there, not even the superuser.
+    let path = Path::new("/proc/version");
+    if path.exists() {
+        // SAFETY: nothing is created.
+        let refused = unsafe { builder().create(path) };
+        assert!(matches!(refused, Err(MapError::Exists { .. })), "{refused:?}");
+        // SAFETY: as above.
+        let refused = unsafe { builder().create("/proc/no-such-file") };
+        assert!(matches!(refused, Err(MapError::Io { action: "create", .. })), "{refused:?}");
+    }
+}
+
+#[test]
+fn no_name_of_a_file_can_disturb_a_message() {
+    let name = OsStr::from_bytes(b"\x1b[31m\nred \xFF\"");
+    let path = Path::new("/no/such").join(name);
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path().join(name);
+    fs::write(&here, b"no arena").unwrap();
+    // SAFETY: there is no arena.
+    let errors = unsafe {
+        [
+            MappedArena::open(&path).unwrap_err(),
+            builder().create(&path).unwrap_err(),
+            builder().create(&here).unwrap_err(),
+            MappedArena::open(&here).unwrap_err(),
+            MappedArena::open_read_only(&here).unwrap_err(),
+            builder().replace(&here).unwrap_err(),
+        ]
+    };
+    for error in errors {
+        let message = error.to_string();
+        assert!(message.contains(r#"\u{1b}[31m\nred \xFF\"""#), "{message:?}");
+        assert!(!message.contains(char::is_control), "{message:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_arena_is_not_called_one_and_nobody_is_told_to_replace_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notes.txt");
+    fs::write(&path, b"not to be lost").unwrap();
+    // SAFETY: there is no arena.
+    let errors = unsafe {
+        [
+            builder().open(&path).unwrap_err(),
+            builder().open_or_create(&path).unwrap_err(),
+            builder().open_read_only(&path).unwrap_err(),
+            builder().replace(&path).unwrap_err(),
+            builder().create(&path).unwrap_err(),
+        ]
+    };
+    for error in errors {
+        assert!(!matches!(error, MapError::OtherCapacity { .. }), "{error:?}");
+        let mut message = error.to_string();
+        if let Some(cause) = std::error::Error::source(&error) {
+            message += &cause.to_string();
+        }
+        for advice in ["the arena in", "replace", "remove", "rebuild", "delete", "overwrite", "make one"] {
+            assert!(!message.contains(advice), "{message}");
+        }
+    }
+    assert_eq!(fs::read(&path).unwrap(), b"not to be lost");
+}

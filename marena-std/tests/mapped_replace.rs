@@ -1,0 +1,236 @@
+//! What replacing an arena keeps of the file that was there, and what it leaves alone.
+#![cfg(all(unix, target_has_atomic = "64", not(miri)))]
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+
+use marena_std::marena_core::AttachError;
+use marena_std::{MapError, MappedArena, MappedBuilder};
+use tempfile::TempDir;
+
+const CAPACITY: usize = 1 << 16;
+
+fn place() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("arena");
+    (directory, path)
+}
+
+fn builder() -> MappedBuilder {
+    MappedArena::builder().capacity(CAPACITY)
+}
+
+/// An arena in which something was published.
+fn make(path: &Path) {
+    // SAFETY: tests have their files to themselves, here and below.
+    let arena = unsafe { builder().create(path) }.unwrap();
+    arena.publish_root(0, arena.allocate_copy(b"old").unwrap()).unwrap();
+}
+
+fn replace(path: &Path) -> Result<MappedArena, MapError> {
+    // SAFETY: as in `make`.
+    unsafe { builder().replace(path) }
+}
+
+fn entries(directory: &Path) -> usize {
+    fs::read_dir(directory).unwrap().count()
+}
+
+#[test]
+fn the_new_file_has_the_mode_of_the_old_one() {
+    for mode in [0o600, 0o640, 0o644, 0o666, 0o700, 0o4755, 0o2770] {
+        let (_directory, path) = place();
+        make(&path);
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let inode = fs::metadata(&path).unwrap().ino();
+        let arena = replace(&path).unwrap();
+        assert_eq!((arena.used(), arena.root(0)), (0, None));
+        let found = fs::metadata(&path).unwrap();
+        assert_eq!(found.mode() & 0o7777, mode, "{:o} instead of {mode:o}", found.mode());
+        assert_ne!(found.ino(), inode);
+    }
+}
+
+/// As the superuser, or else a test of nothing: others own no files of others.
+#[test]
+fn the_new_file_has_the_owner_and_group_of_the_old_one() {
+    let (_directory, path) = place();
+    make(&path);
+    if chown(&path, Some(65_534), Some(65_533)).is_err() {
+        eprintln!("not tested: this user may not give files away");
+        return;
+    }
+    fs::set_permissions(&path, Permissions::from_mode(0o4640)).unwrap();
+    drop(replace(&path).unwrap());
+    let found = fs::metadata(&path).unwrap();
+    assert_eq!((found.uid(), found.gid(), found.mode() & 0o7777), (65_534, 65_533, 0o4640));
+}
+
+/// In a process of a user who may write the file and its folder and gives nothing away.
+#[test]
+fn where_the_owner_cannot_be_kept_nobody_gains_access() {
+    const PATH: &str = "MARENA_TEST_REPLACED";
+    if let Some(path) = std::env::var_os(PATH) {
+        drop(replace(Path::new(&path)).unwrap());
+        return;
+    }
+    let (directory, path) = place();
+    make(&path);
+    if chown(&path, Some(0), Some(65_533)).is_err() {
+        eprintln!("not tested: this user may not give files away");
+        return;
+    }
+    for (mode, kept) in [(0o666, 0o666), (0o646, 0o646), (0o6776, 0o766), (0o662, 0o622)] {
+        fs::remove_file(&path).unwrap();
+        make(&path);
+        chown(&path, Some(0), Some(65_533)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
+        // The file of this program lies where nobody else may look.
+        let program = directory.path().join("program");
+        fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        let mut child = std::process::Command::new(&program);
+        child.args(["--exact", "where_the_owner_cannot_be_kept_nobody_gains_access"]).env(PATH, &path);
+        std::os::unix::process::CommandExt::uid(&mut child, 65_534);
+        std::os::unix::process::CommandExt::gid(&mut child, 65_534);
+        let Ok(output) = child.output() else {
+            eprintln!("not tested: this program does not start itself");
+            return;
+        };
+        let readable = mode & 0o006 == 0o006;
+        assert_eq!(output.status.success(), readable, "{}", String::from_utf8_lossy(&output.stdout));
+        if readable {
+            let found = fs::metadata(&path).unwrap();
+            assert_eq!((found.uid(), found.gid()), (65_534, 65_534));
+            assert_eq!(found.mode() & 0o7777, kept, "{:o} from {mode:o}", found.mode());
+        }
+    }
+}
+
+#[test]
+fn a_link_stays_a_link_and_what_it_names_is_replaced() {
+    let (directory, path) = place();
+    make(&path);
+    let folder = directory.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    let (relative, absolute) = (folder.join("relative"), folder.join("absolute"));
+    symlink("../arena", &relative).unwrap();
+    symlink(&relative, &absolute).unwrap();
+    let inode = fs::metadata(&path).unwrap().ino();
+    drop(replace(&absolute).unwrap());
+    for link in [&relative, &absolute] {
+        assert!(link.is_symlink());
+    }
+    assert!(!path.is_symlink());
+    assert_ne!(fs::metadata(&path).unwrap().ino(), inode);
+    assert_eq!((entries(&folder), entries(directory.path())), (2, 2));
+}
+
+#[test]
+fn through_a_link_to_nothing_the_arena_is_created_where_it_leads() {
+    let (directory, path) = place();
+    let link = directory.path().join("link");
+    symlink("arena", &link).unwrap();
+    drop(replace(&link).unwrap());
+    assert!(link.is_symlink() && path.is_file());
+    drop(replace(&link).unwrap());
+    assert_eq!(entries(directory.path()), 2);
+    // A circle leads nowhere.
+    let circle = directory.path().join("circle");
+    symlink("circle", &circle).unwrap();
+    assert!(matches!(replace(&circle), Err(MapError::Io { action: "open", .. })));
+}
+
+#[test]
+fn names_of_every_length_that_can_be_created_can_be_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    for len in [1, 200, 243, 244, 250, 255] {
+        let path = directory.path().join("n".repeat(len));
+        make(&path);
+        assert_eq!(replace(&path).unwrap().used(), 0, "{len}");
+    }
+    let path = directory.path().join("n".repeat(256));
+    // SAFETY: as in `make`.
+    assert!(matches!(unsafe { builder().create(&path) }, Err(MapError::Io { .. })));
+    assert!(matches!(replace(&path), Err(MapError::Io { .. })));
+}
+
+#[test]
+fn what_is_no_arena_is_left_alone_unless_told_otherwise() {
+    let (directory, path) = place();
+    for contents in [&b""[..], b"notes", &[0; 200], &[0xFF; CAPACITY]] {
+        fs::write(&path, contents).unwrap();
+        let refused = replace(&path).unwrap_err();
+        assert!(matches!(refused, MapError::Attach { source: AttachError::NotAnArena, .. }), "{refused:?}");
+        assert_eq!(fs::read(&path).unwrap(), contents);
+        // SAFETY: as in `make`.
+        let told = unsafe { builder().replace_other_files(true).replace(&path) }.unwrap();
+        assert_eq!(told.capacity(), CAPACITY);
+    }
+    assert_eq!(entries(directory.path()), 1);
+}
+
+#[test]
+fn an_arena_that_is_damaged_or_of_another_version_can_be_replaced() {
+    let (_directory, path) = place();
+    for (offset, damage) in [(8, [9, 9]), (16, [1, 0]), (24, [1, 1]), (64, [3, 0])] {
+        let _ = fs::remove_file(&path);
+        make(&path);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[offset..offset + 2].copy_from_slice(&damage);
+        fs::write(&path, bytes).unwrap();
+        // SAFETY: as in `make`.
+        assert!(unsafe { MappedArena::open(&path) }.is_err(), "{offset}");
+        assert_eq!(replace(&path).unwrap().used(), 0, "{offset}");
+    }
+}
+
+#[test]
+fn a_wrong_capacity_is_an_error_before_anything_is_looked_at() {
+    let (_directory, path) = place();
+    make(&path);
+    let before = fs::read(&path).unwrap();
+    // SAFETY: as in `make`.
+    let refused = unsafe { MappedArena::builder().replace(&path) };
+    assert!(matches!(refused, Err(MapError::Capacity { requested: 0, .. })));
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn replacing_never_says_that_the_file_exists_whatever_others_do() {
+    let (_directory, path) = place();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                // SAFETY: as in `make`.
+                drop(unsafe { builder().create(&path) });
+                let _ = fs::remove_file(&path);
+            }
+        });
+        for _ in 0..300 {
+            match replace(&path) {
+                Ok(_) | Err(MapError::InUse { .. }) => {}
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        done.store(true, Relaxed);
+    });
+}
+
+#[test]
+fn a_file_that_only_its_descriptor_names_is_not_replaced_by_another() {
+    let (directory, path) = place();
+    make(&path);
+    let file = File::options().read(true).write(true).open(&path).unwrap();
+    let name = PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file)));
+    if name.exists() {
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(replace(&name), Err(MapError::InUse { .. })));
+        assert_eq!(entries(directory.path()), 0);
+    }
+}
