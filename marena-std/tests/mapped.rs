@@ -512,6 +512,38 @@ fn a_reset_empties_the_arena_and_its_roots() {
 }
 
 #[test]
+fn a_reset_through_the_cores_arena_leaves_a_file_that_can_be_opened() {
+    let (_directory, path) = place();
+    let arena = create(&path);
+    for slot in 0..4 {
+        arena.publish_root(slot, arena.allocate_copy(&[1; 100]).unwrap()).unwrap();
+    }
+    // SAFETY: nobody else has the file, and nothing from before is used.
+    unsafe { arena.plain().reset_shared() };
+    assert_eq!([0, 1, 2, 3].map(|slot| arena.root(slot)), [None; 4]);
+    drop(arena);
+    let again = open(&path).unwrap();
+    assert_eq!((again.used(), again.stats().high_water), (0, 4 * 104));
+}
+
+#[test]
+fn one_root_is_cleared_and_the_others_stay() {
+    let (_directory, path) = place();
+    let arena = create(&path);
+    let text = arena.allocate_copy(b"text").unwrap();
+    [0, 1, 3].map(|slot| arena.publish_root(slot, text).unwrap());
+    arena.clear_root(1).unwrap();
+    arena.clear_root(2).unwrap();
+    let expected = [Some(text), None, None, Some(text)];
+    assert_eq!([0, 1, 2, 3].map(|slot| arena.root(slot)), expected);
+    assert!(matches!(arena.clear_root(4), Err(PublishError::Slot { slot: 4 })));
+    assert!(arena.publish_root_if(1, None, text).unwrap());
+    arena.clear_root(1).unwrap();
+    drop(arena);
+    assert_eq!([0, 1, 2, 3].map(|slot| open(&path).unwrap().root(slot)), expected);
+}
+
+#[test]
 fn with_durability_everything_works_the_same() {
     let (_directory, path) = place();
     let builder = MappedArena::builder().capacity(CAPACITY).durability(Durability::FlushOnPublish);

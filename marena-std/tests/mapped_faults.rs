@@ -7,11 +7,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use libc::{c_int, c_void, off64_t, size_t};
+use libc::{c_char, c_int, c_void, off64_t, size_t};
 use marena_std::{Address, Durability, MapError, MappedArena, PublishError};
 
 /// What reached the disk by one call.
@@ -27,8 +27,15 @@ thread_local! {
     /// Calls of this thread that still succeed; `None`: all do. Not dropped at the thread's end, when the runtime still makes calls.
     static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
     static FAILED: Cell<u32> = const { Cell::new(0) };
+    /// Calls in a row that a signal interrupts before one is not.
+    static INTERRUPTS: Cell<u32> = const { Cell::new(0) };
+    static INTERRUPTED: Cell<u32> = const { Cell::new(0) };
+    /// Names of the calls that were interrupted, and advice that was given.
+    static SEEN: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
     /// Whether a call that is to fail kills the process instead.
     static KILLS: Cell<bool> = const { Cell::new(false) };
+    /// Whether the system knows neither reservations nor populating.
+    static UNSUPPORTED: Cell<bool> = const { Cell::new(false) };
     /// Where the arena is mapped that is recorded.
     static BASE: Cell<usize> = const { Cell::new(0) };
     static LOG: RefCell<Vec<Flush>> = const { RefCell::new(Vec::new()) };
@@ -51,7 +58,72 @@ fn fails(error: c_int) -> bool {
     true
 }
 
+/// Whether a signal interrupts this call, which others then repeat.
+fn is_interrupted(call: &'static str) -> bool {
+    let left = INTERRUPTED.get();
+    if INTERRUPTS.get() == 0 {
+        return false;
+    }
+    INTERRUPTED.set(if left == 0 { INTERRUPTS.get() } else { left - 1 });
+    if INTERRUPTED.get() == 0 {
+        return false;
+    }
+    let _ = SEEN.try_with(|seen| seen.borrow_mut().push(call));
+    // SAFETY: as in `fails`.
+    unsafe { *libc::__errno_location() = libc::EINTR };
+    true
+}
+
 // SAFETY: takes the place of the C library's function of this name, and does the same or fails.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn fallocate64(fd: c_int, mode: c_int, offset: off64_t, len: off64_t) -> c_int {
+    if fails(libc::ENOSPC) || is_interrupted("fallocate") {
+        return -1;
+    }
+    if UNSUPPORTED.get() {
+        // SAFETY: as in `fails`.
+        unsafe { *libc::__errno_location() = libc::EOPNOTSUPP };
+        return -1;
+    }
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { libc::syscall(libc::SYS_fallocate, fd, mode, offset, len) as c_int }
+}
+
+// SAFETY: as for `fallocate64`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn linkat(
+    from_at: c_int,
+    from: *const c_char,
+    to_at: c_int,
+    to: *const c_char,
+    flags: c_int,
+) -> c_int {
+    if fails(libc::EIO) || is_interrupted("linkat") {
+        return -1;
+    }
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { libc::syscall(libc::SYS_linkat, from_at, from, to_at, to, flags) as c_int }
+}
+
+// SAFETY: as for `fallocate64`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn madvise(start: *mut c_void, len: size_t, advice: c_int) -> c_int {
+    if advice == libc::MADV_POPULATE_READ {
+        if fails(libc::EIO) {
+            return -1;
+        }
+        let _ = SEEN.try_with(|seen| seen.borrow_mut().push("populate"));
+        if UNSUPPORTED.get() {
+            // SAFETY: as in `fails`.
+            unsafe { *libc::__errno_location() = libc::EINVAL };
+            return -1;
+        }
+    }
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { libc::syscall(libc::SYS_madvise, start, len, advice) as c_int }
+}
+
+// SAFETY: as for `fallocate64`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn mmap64(
     at: *mut c_void,
@@ -68,7 +140,7 @@ unsafe extern "C" fn mmap64(
     unsafe { libc::syscall(libc::SYS_mmap, at, len, prot, flags, fd, offset) as *mut c_void }
 }
 
-// SAFETY: as for `mmap64`.
+// SAFETY: as for `fallocate64`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ftruncate64(fd: c_int, len: off64_t) -> c_int {
     if fails(libc::ENOSPC) {
@@ -78,7 +150,7 @@ unsafe extern "C" fn ftruncate64(fd: c_int, len: off64_t) -> c_int {
     unsafe { libc::syscall(libc::SYS_ftruncate, fd, len) as c_int }
 }
 
-// SAFETY: as for `mmap64`.
+// SAFETY: as for `fallocate64`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn fsync(fd: c_int) -> c_int {
     if fails(libc::EIO) {
@@ -88,10 +160,10 @@ unsafe extern "C" fn fsync(fd: c_int) -> c_int {
     unsafe { libc::syscall(libc::SYS_fsync, fd) as c_int }
 }
 
-// SAFETY: as for `mmap64`.
+// SAFETY: as for `fallocate64`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn msync(start: *mut c_void, len: size_t, flags: c_int) -> c_int {
-    if fails(libc::EIO) {
+    if fails(libc::EIO) || is_interrupted("msync") {
         return -1;
     }
     if BASE.get() != 0 {
@@ -151,7 +223,7 @@ fn a_creation_that_fails_at_any_call_leaves_no_file_or_a_whole_one() {
             fs::remove_file(&path).unwrap();
         }
     }
-    assert!(refusals >= 5, "size, map, flush, sync of the file and of the directory: {refusals}");
+    assert!(refusals >= 7, "size, space, map, flush, sync of the file and of the directory, link: {refusals}");
 }
 
 #[test]
@@ -247,6 +319,95 @@ fn a_flush_that_fails_publishes_nothing_and_later_ones_do_not_pretend() {
     assert_eq!(again.root(0), Some(second));
 }
 
+#[test]
+fn calls_that_signals_interrupt_are_repeated() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("arena");
+    let unnamed = File::options().write(true).custom_flags(libc::O_TMPFILE).open(&directory).is_ok();
+    INTERRUPTS.set(3);
+    // SAFETY: the file is this test's, here and below.
+    let outcome = unsafe { durable().create(&path) }.map(|arena| {
+        let address = arena.allocate_copy(b"through signals").unwrap();
+        arena.publish_root(0, address).unwrap();
+        arena.flush().unwrap();
+    });
+    INTERRUPTS.set(0);
+    outcome.unwrap();
+    let seen = SEEN.take();
+    let expected = if unnamed { &["fallocate", "msync", "linkat"][..] } else { &["fallocate", "msync"] };
+    for call in expected {
+        assert!(seen.iter().filter(|name| *name == call).count() >= 3, "{call} of {seen:?}");
+    }
+    // SAFETY: as above.
+    assert!(unsafe { MappedArena::open(&path) }.unwrap().root(0).is_some());
+}
+
+/// A timer that rings more often than the whole file can be reserved: each call gets less done, and all of them everything.
+#[test]
+fn a_large_file_is_reserved_however_often_a_signal_rings() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("arena");
+    INTERRUPTS.set(40);
+    // SAFETY: as above.
+    let outcome = unsafe { MappedArena::builder().capacity(CAPACITY).create(&path) };
+    INTERRUPTS.set(0);
+    SEEN.take();
+    outcome.unwrap();
+    assert!(fs::metadata(&path).unwrap().blocks() * 512 >= CAPACITY as u64);
+}
+
+#[test]
+fn without_reservations_a_new_file_is_filled_and_an_old_one_is_opened_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("arena");
+    UNSUPPORTED.set(true);
+    // SAFETY: as above, here and below.
+    let made = unsafe { MappedArena::builder().capacity(3 << 20).populate(true).create(&path) }.map(drop);
+    let blocks = fs::metadata(&path).map(|found| found.blocks() * 512);
+    let holes = directory.path().join("holes");
+    // SAFETY: as above.
+    let sparse = unsafe { MappedArena::builder().capacity(CAPACITY).reserve(false).create(&holes) }.map(drop);
+    // SAFETY: as above.
+    let opened = unsafe { MappedArena::builder().populate(true).open(&holes) }.map(drop);
+    UNSUPPORTED.set(false);
+    SEEN.take();
+    [made, sparse, opened].map(Result::unwrap);
+    assert!(blocks.unwrap() >= 3 << 20);
+    assert!(fs::metadata(&holes).unwrap().blocks() * 512 < CAPACITY as u64);
+}
+
+#[test]
+fn only_an_arena_is_populated() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("arena");
+    let builder = MappedArena::builder().populate(true);
+    let populated = || SEEN.take().iter().filter(|name| **name == "populate").count();
+    // A file that is no arena, of the size of one, and larger than any.
+    for len in [CAPACITY as u64, 3 << 30] {
+        File::create(&path).unwrap().set_len(len).unwrap();
+        // SAFETY: as above, here and below.
+        let refused = unsafe { (builder.open(&path).map(drop), builder.open_read_only(&path).map(drop)) };
+        assert!(matches!(refused, (Err(MapError::Attach { .. }), Err(MapError::Attach { .. }))), "{refused:?}");
+        assert_eq!(populated(), 0, "{len}");
+        let blocks = fs::metadata(&path).unwrap().blocks();
+        assert_eq!(blocks, 0, "no space is reserved for what is no arena");
+    }
+    fs::remove_file(&path).unwrap();
+    // SAFETY: as above.
+    unsafe {
+        drop(builder.capacity(CAPACITY).create(&path).unwrap());
+        assert_eq!(populated(), 1);
+        drop((builder.open(&path).unwrap(), builder.open_read_only(&path).unwrap()));
+        assert_eq!(populated(), 2);
+        assert!(matches!(builder.capacity(2 * CAPACITY).open(&path), Err(MapError::OtherCapacity { .. })));
+        assert_eq!(populated(), 0);
+        drop(MappedArena::builder().open(&path).unwrap());
+        assert_eq!(populated(), 0, "unless it is asked for");
+        let (refused, _) = failing_after(1, || builder.open_read_only(&path).map(drop));
+        assert!(matches!(refused, Err(MapError::Io { action: "populate", .. })), "{refused:?}");
+    }
+}
+
 /// The record that publication `number` names, spread over more than a page.
 fn record(number: u64) -> Vec<u8> {
     (0..3000 + number * 700 % 3000).map(|index| (number * 31 + index * 7) as u8).collect()
@@ -281,39 +442,106 @@ fn versions(history: &History, flushed: usize, now: usize) -> Vec<Vec<&[u8]>> {
     (0..CAPACITY).step_by(PAGE).map(of_page).collect()
 }
 
-#[test]
-fn whenever_the_power_fails_the_root_names_complete_data() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("arena");
-    // SAFETY: the file is this test's, here and below.
-    let arena = unsafe { durable().create(&path) }.unwrap();
-    // SAFETY: only the place is asked for.
-    let base = marena_std::marena_core::Memory::region(unsafe { arena.plain() }.memory());
-    BASE.set(base.cast::<u8>().as_ptr().expose_provenance());
+/// Something that changes what root slot 0 names.
+struct Step {
+    /// What it names afterwards; `None`: nothing.
+    names: Option<(Address, Vec<u8>)>,
+    /// States there were when it began, and flushes that had ended when it was done.
+    begun: usize,
+    flushed: usize,
+}
 
-    // Reading the file gives the pages that are mapped.
-    let look = || fs::read(&path).unwrap();
-    let mut history = History { states: vec![look()], flushes: Vec::new() };
-    let mut published: Vec<(Address, Vec<u8>, usize)> = Vec::new();
-    for number in 0..6 {
-        let bytes = record(number);
-        let address = arena.allocate_address(bytes.len()).unwrap();
-        history.states.push(look());
-        for (at, part) in bytes.chunks(1000).enumerate() {
-            let part_address = Address::new(address.offset() + 1000 * at as u32, part.len() as u32).unwrap();
-            arena.write_from(part_address, part).unwrap();
-            history.states.push(look());
-        }
-        arena.publish_root(0, address).unwrap();
-        for flush in LOG.take() {
-            history.states.push(flush.state.clone());
-            history.flushes.push((history.states.len() - 1, flush));
-        }
-        history.states.push(look());
-        published.push((address, bytes, history.flushes.len()));
+/// A durable arena, recorded.
+struct Recorded {
+    path: PathBuf,
+    arena: MappedArena,
+    history: History,
+    steps: Vec<Step>,
+}
+
+impl Recorded {
+    fn new(path: PathBuf) -> Self {
+        // SAFETY: the file is this test's, here and below.
+        let arena = unsafe { durable().create(&path) }.unwrap();
+        // SAFETY: only the place is asked for.
+        let base = marena_std::marena_core::Memory::region(unsafe { arena.plain() }.memory());
+        BASE.set(base.cast::<u8>().as_ptr().expose_provenance());
+        let history = History { states: vec![fs::read(&path).unwrap()], flushes: Vec::new() };
+        Self { path, arena, history, steps: Vec::new() }
     }
-    BASE.set(0);
 
+    /// Notes what the pages hold. Reading the file gives those that are mapped.
+    fn look(&mut self) {
+        for flush in LOG.take() {
+            self.history.states.push(flush.state.clone());
+            self.history.flushes.push((self.history.states.len() - 1, flush));
+        }
+        self.history.states.push(fs::read(&self.path).unwrap());
+    }
+
+    /// Allocates and writes a record, in parts.
+    fn write(&mut self, number: u64) -> (Address, Vec<u8>) {
+        let bytes = record(number);
+        let address = self.arena.allocate_address(bytes.len()).unwrap();
+        self.look();
+        for (at, part) in bytes.chunks(2000).enumerate() {
+            let part_address = Address::new(address.offset() + 2000 * at as u32, part.len() as u32).unwrap();
+            self.arena.write_from(part_address, part).unwrap();
+            self.look();
+        }
+        (address, bytes)
+    }
+
+    fn step(&mut self, names: Option<(Address, Vec<u8>)>, change: impl FnOnce(&MappedArena)) {
+        let begun = self.history.states.len();
+        change(&self.arena);
+        self.look();
+        self.steps.push(Step { names, begun, flushed: self.history.flushes.len() });
+    }
+
+    fn publish(&mut self, number: u64) {
+        let (address, bytes) = self.write(number);
+        self.step(Some((address, bytes)), |arena| arena.publish_root(0, address).unwrap());
+    }
+
+    /// Asserts for every disk that a loss of power may leave: it can be opened, and its root names a published record, whole,
+    /// and no older one than the last that was durable.
+    fn check(self) {
+        BASE.set(0);
+        let Self { path, history, steps, .. } = self;
+        let crashed = path.with_extension("crashed");
+        let disk = File::create(&crashed).unwrap();
+        let (mut images, mut rooted) = (0, 0);
+        for_each_image(&history, |now, flushed, image| {
+            disk.write_all_at(image, 0).unwrap();
+            // SAFETY: the file is this test's.
+            let after = unsafe { MappedArena::open(&crashed) }.unwrap_or_else(|error| {
+                panic!("state {now}, {flushed} flushes: {:?}", std::error::Error::source(&error))
+            });
+            images += 1;
+            let durable = steps.iter().filter(|step| step.flushed <= flushed).count();
+            let Some(root) = after.root(0) else {
+                let cleared = steps[durable..].iter().any(|step| step.names.is_none() && step.begun <= now);
+                let named = durable > 0 && steps[durable - 1].names.is_some();
+                assert!(!named || cleared, "a durable root is lost at state {now}");
+                return;
+            };
+            rooted += 1;
+            let mut bytes = vec![0; root.size() as usize];
+            after.read_into(root, &mut bytes).unwrap();
+            let first = durable.saturating_sub(1);
+            let whole = steps[first..]
+                .iter()
+                .any(|step| step.names.as_ref().is_some_and(|(address, record)| *address == root && *record == bytes));
+            assert!(whole, "state {now}, {flushed} flushes: {root:?} names no record since step {first}");
+        });
+        assert!(images > 1000 && rooted > images / 3, "{images} images, {rooted} with a root");
+        println!("{images} images of the disk, {rooted} with a root");
+    }
+}
+
+/// Calls with every state, the flushes that had ended by then, and images of the disk that they may leave.
+fn for_each_image(history: &History, mut check: impl FnMut(usize, usize, &[u8])) {
     let mut random = 0x2545_F491_4F6C_DD1D_u64;
     let mut next = |count: usize| {
         random ^= random << 13;
@@ -321,64 +549,106 @@ fn whenever_the_power_fails_the_root_names_complete_data() {
         random ^= random << 17;
         random as usize % count
     };
-    let crashed = directory.path().join("crashed");
-    let disk = File::create(&crashed).unwrap();
-    let (mut images, mut rooted) = (0, 0);
-    // Every prefix of the log: states reached, and flushes that had ended by then.
     for now in 0..history.states.len() {
         let ended = history.flushes.iter().filter(|(state, _)| *state < now).count();
         // Those that end in this state may have ended or not.
         let ending = history.flushes.iter().filter(|(state, _)| *state == now).count();
         for flushed in ended..=ended + ending {
-            let pages = versions(&history, flushed, now);
+            let pages = versions(history, flushed, now);
             // Only what was flushed; all that was written; each page alone lost, or alone written; and any mixture.
-            for variant in 0..2 + 2 * pages.len() + 20 {
+            for variant in 0..2 + 2 * pages.len() + 10 {
                 let choose = |(page, versions): (usize, &Vec<&[u8]>)| {
                     let newest = versions.len() - 1;
                     let chosen = match variant.checked_sub(2) {
                         None => newest * variant,
-                        Some(lost) if lost < pages.len() => {
-                            if page == lost {
-                                0
-                            } else {
-                                newest
-                            }
-                        }
-                        Some(rest) if rest < 2 * pages.len() => {
-                            if page == rest - pages.len() {
-                                newest
-                            } else {
-                                0
-                            }
-                        }
+                        Some(lost) if lost < pages.len() => newest * usize::from(page != lost),
+                        Some(rest) if rest < 2 * pages.len() => newest * usize::from(page == rest - pages.len()),
                         Some(_) => next(versions.len()),
                     };
                     versions[chosen].to_vec()
                 };
                 let image: Vec<u8> = pages.iter().enumerate().flat_map(choose).collect();
-                disk.write_all_at(&image, 0).unwrap();
-                // SAFETY: as above.
-                let after = unsafe { MappedArena::open(&crashed) }
-                    .unwrap_or_else(|error| panic!("state {now}, {flushed} flushes, variant {variant}: {error}"));
-                images += 1;
-                let at_least = published.iter().filter(|(.., flushes)| *flushes <= flushed).count();
-                let Some(root) = after.root(0) else {
-                    assert_eq!(at_least, 0, "a durable root is lost at state {now}");
-                    continue;
-                };
-                rooted += 1;
-                let number =
-                    published.iter().position(|(address, ..)| *address == root).expect("a root that was published");
-                assert!(number + 1 >= at_least, "state {now}: root {number}, but {at_least} were durable");
-                let mut bytes = vec![0; root.size() as usize];
-                after.read_into(root, &mut bytes).unwrap();
-                assert!(
-                    bytes == published[number].1,
-                    "state {now}, {flushed} flushes, variant {variant}: torn record {number}"
-                );
+                check(now, flushed, &image);
             }
         }
     }
-    assert!(images > 2000 && rooted > images / 2, "{images} images, {rooted} with a root");
-    println!("{images} images of the disk, {rooted} with a root");
+}
+
+fn recorded() -> (tempfile::TempDir, Recorded) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("arena");
+    (directory, Recorded::new(path))
+}
+
+#[test]
+fn whenever_the_power_fails_the_root_names_complete_data() {
+    let (_directory, mut recorded) = recorded();
+    for number in 0..6 {
+        recorded.publish(number);
+    }
+    recorded.check();
+}
+
+#[test]
+fn whenever_the_power_fails_after_a_reset_no_root_names_what_was_written_since() {
+    let (_directory, mut recorded) = recorded();
+    for number in 0..3 {
+        recorded.publish(number);
+    }
+    // SAFETY: nobody else has the file, and nothing from before is used.
+    recorded.step(None, |arena| unsafe { arena.reset_shared() }.unwrap());
+    // Over the bytes that the root named, and not published.
+    recorded.write(10);
+    recorded.write(11);
+    recorded.publish(12);
+    // SAFETY: as above.
+    recorded.step(None, |arena| unsafe { arena.reset_shared() }.unwrap());
+    recorded.write(20);
+    recorded.check();
+}
+
+/// A disk that takes a page while the page changes has old and new words of it side by side.
+#[test]
+fn the_cleared_roots_are_on_the_disk_before_the_cursor_moves() {
+    let (_directory, mut recorded) = recorded();
+    recorded.publish(1);
+    let before = recorded.history.flushes.len();
+    // SAFETY: nobody else has the file, and nothing from before is used.
+    recorded.step(None, |arena| unsafe { arena.reset_shared() }.unwrap());
+    BASE.set(0);
+    let flushed =
+        recorded.history.flushes[before..].iter().map(|(_, flush)| (&flush.bytes[24..56], &flush.bytes[64..68]));
+    let states: Vec<_> = flushed.map(|(roots, cursor)| (roots == [0; 32], cursor == [0; 4])).collect();
+    assert_eq!(states, [(true, false), (true, true)]);
+}
+
+#[test]
+fn whenever_the_power_fails_a_cleared_root_is_cleared() {
+    let (_directory, mut recorded) = recorded();
+    for number in 0..3 {
+        recorded.publish(number);
+    }
+    recorded.step(None, |arena| arena.clear_root(0).unwrap());
+    recorded.write(10);
+    recorded.publish(11);
+    recorded.step(None, |arena| arena.clear_root(0).unwrap());
+    recorded.check();
+}
+
+#[test]
+fn a_reset_that_cannot_be_flushed_hands_no_byte_out_again() {
+    let directory = tempfile::tempdir().unwrap();
+    // SAFETY: the file is this test's, here and below.
+    let arena = unsafe { durable().create(directory.path().join("arena")) }.unwrap();
+    let text = arena.allocate_copy(b"on the disk").unwrap();
+    arena.publish_root(0, text).unwrap();
+    // SAFETY: nobody else has the file.
+    let (outcome, failed) = failing_after(0, || unsafe { arena.reset_shared() });
+    assert!(matches!(outcome, Err(PublishError::Flush { .. })) && failed == 1);
+    assert_eq!((arena.root(0), arena.used()), (None, 16));
+    assert!(arena.allocate_address(8).unwrap().offset() >= text.offset() + 16);
+    // SAFETY: as above.
+    assert!(matches!(unsafe { arena.reset_shared() }, Err(PublishError::Undurable)));
+    assert!(matches!(arena.clear_root(0), Err(PublishError::Undurable)));
+    assert!(matches!(arena.clear_root(4), Err(PublishError::Slot { slot: 4 })));
 }

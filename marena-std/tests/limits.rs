@@ -1,0 +1,223 @@
+//! Limits of a process: met in a child that has them, each is named in a typed error, and less still fits.
+#![cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
+
+use std::error::Error as _;
+use std::ffi::c_void;
+use std::fmt::Write;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::ptr;
+
+use marena_std::{Arena, Error, Limit, MapError, MappedArena};
+
+const MIB: usize = 1 << 20;
+
+/// Runs the test of this name again, in a process that has called `prepare`; true in that process.
+fn in_a_child(test: &str, prepare: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> bool {
+    const CHILD: &str = "MARENA_TEST_LIMITS";
+    if std::env::var_os(CHILD).is_some() {
+        return true;
+    }
+    let program = std::env::current_exe().unwrap();
+    let limited = |arguments: &[&str]| Command::new(&program).args(arguments).env(CHILD, "1").output();
+    // An emulator's or a loader's program cannot be run again.
+    if !limited(&["--list"]).is_ok_and(|output| output.status.success()) {
+        eprintln!("not tested: this program does not start itself");
+        return false;
+    }
+    let mut child = Command::new(&program);
+    child.args(["--exact", test, "--test-threads=1"]).env(CHILD, "1");
+    // SAFETY: what the tests pass are system calls, which are for any child.
+    unsafe { child.pre_exec(prepare) };
+    let output = child.output().unwrap();
+    // A sanitizer's shadow alone is more than some limits allow.
+    if output.status.code().is_none() && cfg!(marena_asan) {
+        eprintln!("not tested: this program does not run with the limit");
+        return false;
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    false
+}
+
+/// Sets a limit for the programs that this process becomes.
+fn set(kind: libc::__rlimit_resource_t, limit: u64) -> io::Result<()> {
+    let limit = libc::rlimit64 { rlim_cur: limit, rlim_max: limit };
+    // SAFETY: the limit is a valid place.
+    match unsafe { libc::setrlimit64(kind, &raw const limit) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// A message with its causes, as a program prints it.
+fn message(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(message, ": {error}").unwrap();
+        cause = error.source();
+    }
+    message
+}
+
+/// Asserts that an arena of this capacity cannot be had because of the limit, and that a small one can.
+fn meets(capacity: usize, limit: Limit, name: &str) {
+    for huge_pages in [false, true] {
+        let refused = Arena::builder().capacity(capacity).huge_pages(huge_pages).build().unwrap_err();
+        let text = message(&refused);
+        assert!(text.contains(name), "{text}");
+        let Error::OutOfAddressSpace { requested, limit: found, .. } = refused else { panic!("{refused:?}") };
+        assert_eq!((requested, found), (capacity, Some(limit)), "{text}");
+        let arena = Arena::builder().capacity(MIB).huge_pages(huge_pages).build().unwrap();
+        arena.allocate(arena.remaining()).unwrap().fill(1);
+    }
+}
+
+#[test]
+fn a_limit_on_addresses_is_named() {
+    if in_a_child("a_limit_on_addresses_is_named", || set(libc::RLIMIT_AS, 1 << 30)) {
+        meets(1 << 30, Limit::AddressSpace(1 << 30), "ulimit -v");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("arena");
+        let builder = MappedArena::builder().capacity(1 << 30).reserve(false);
+        // SAFETY: tests have their files to themselves, here and below.
+        let refused = unsafe { builder.create(&path) }.unwrap_err();
+        assert!(message(&refused).contains("ulimit -v"), "{}", message(&refused));
+        let limit = Some(Limit::AddressSpace(1 << 30));
+        assert!(matches!(refused, MapError::Io { action: "map", limit: found, .. } if found == limit));
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_limit_on_data_is_named_and_does_not_hold_for_files() {
+    if in_a_child("a_limit_on_data_is_named_and_does_not_hold_for_files", || set(libc::RLIMIT_DATA, 256 << 20)) {
+        meets(256 * MIB, Limit::Data(256 << 20), "ulimit -d");
+        let directory = tempfile::tempdir().unwrap();
+        let builder = MappedArena::builder().capacity(512 * MIB).reserve(false);
+        // SAFETY: as above.
+        assert!(unsafe { builder.create(directory.path().join("arena")) }.is_ok());
+    }
+}
+
+#[test]
+fn a_limit_on_locked_memory_is_named() {
+    // The superuser's processes may lock what they like, so the child is somebody else's.
+    let prepare = || {
+        set(libc::RLIMIT_MEMLOCK, 4 << 20)?;
+        // SAFETY: system calls without pointers.
+        match unsafe { libc::geteuid() } {
+            // SAFETY: as above.
+            0 if unsafe { libc::setuid(65_534) } != 0 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    };
+    // The program has to lie where that user may look.
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    if std::env::var_os("MARENA_TEST_LIMITS").is_none() {
+        let program = directory.path().join("program");
+        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        let mut child = Command::new(&program);
+        child.args(["--exact", "a_limit_on_locked_memory_is_named"]).env("MARENA_TEST_LIMITS", "1");
+        // SAFETY: system calls, which are for any child.
+        unsafe { child.pre_exec(prepare) };
+        let output = match child.output() {
+            Ok(output) => output,
+            Err(error) => return eprintln!("not tested: this program does not start itself: {error}"),
+        };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    // SAFETY: as above.
+    if unsafe { libc::mlockall(libc::MCL_FUTURE) } != 0 {
+        eprintln!("not tested: not allowed to lock memory");
+        return;
+    }
+    let refused = Arena::with_capacity(64 * MIB).unwrap_err();
+    assert!(message(&refused).contains("ulimit -l"), "{}", message(&refused));
+    let limit = Some(Limit::Locked(4 << 20));
+    assert!(matches!(refused, Error::OutOfAddressSpace { limit: found, .. } if found == limit), "{refused:?}");
+    // Locked memory cannot be given back, and the arena goes on.
+    let mut arena = Arena::with_capacity(MIB).unwrap();
+    arena.allocate(1000).unwrap().fill(1);
+    arena.reset();
+    assert!(matches!(arena.trim(), Err(Error::Trim { .. })));
+    assert_eq!(*arena.allocate(1000).unwrap(), [0; 1000]);
+}
+
+#[test]
+fn a_limit_on_mappings_is_named() {
+    if in_a_child("a_limit_on_mappings_is_named", || Ok(())) {
+        let most: u64 = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap().trim().parse().unwrap();
+        if most > 1 << 20 {
+            eprintln!("not tested: {most} mappings are too many to make");
+            return;
+        }
+        // Room for messages, so that no allocation fails when there are no more mappings.
+        drop(Vec::<u8>::with_capacity(1 << 16));
+        // Neighbours that differ in what they allow are two mappings each.
+        let map = |access| {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+            // SAFETY: a new mapping, where nothing else is mapped.
+            unsafe { libc::mmap(ptr::null_mut(), 4096, access, flags, -1, 0) }
+        };
+        let mut made: Vec<*mut c_void> = Vec::with_capacity(usize::try_from(most).unwrap());
+        while made.len() < made.capacity() {
+            let access = if made.len() % 2 == 0 { libc::PROT_NONE } else { libc::PROT_READ };
+            match map(access) {
+                libc::MAP_FAILED => break,
+                page => made.push(page),
+            }
+        }
+        let refused = Arena::with_capacity(MIB).map(drop);
+        let sample = format!("{refused:?}");
+        for page in made {
+            // SAFETY: mapped above, and not used.
+            unsafe { libc::munmap(page, 4096) };
+        }
+        let Err(refused) = refused else { panic!("{sample}") };
+        assert!(message(&refused).contains("vm.max_map_count"), "{}", message(&refused));
+        let limit = Some(Limit::Mappings(most));
+        assert!(matches!(refused, Error::OutOfAddressSpace { limit: found, .. } if found == limit), "{sample}");
+        assert!(Arena::with_capacity(MIB).is_ok());
+    }
+}
+
+#[test]
+fn a_limit_on_open_files_is_named() {
+    if in_a_child("a_limit_on_open_files_is_named", || set(libc::RLIMIT_NOFILE, 16)) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("arena");
+        // SAFETY: as above.
+        drop(unsafe { MappedArena::create(&path, MIB) }.unwrap());
+        let mut open = Vec::new();
+        while let Ok(file) = std::fs::File::open("/dev/null") {
+            open.push(file);
+        }
+        // SAFETY: as above.
+        let refused = unsafe { MappedArena::open(&path) }.unwrap_err();
+        drop(open);
+        assert!(message(&refused).contains("ulimit -n"), "{}", message(&refused));
+        let limit = Some(Limit::OpenFiles(16));
+        assert!(matches!(refused, MapError::Io { action: "open", limit: found, .. } if found == limit));
+        assert!(refused.source().is_some());
+    }
+}
+
+#[test]
+fn without_a_limit_none_is_named() {
+    let missing = tempfile::tempdir().unwrap().path().join("arena");
+    // SAFETY: there is no such file.
+    let refused = unsafe { MappedArena::open(missing) }.unwrap_err();
+    assert!(matches!(refused, MapError::Io { limit: None, .. }), "{refused:?}");
+    assert!(!refused.to_string().contains("limit"), "{refused}");
+    let refused = Arena::builder().capacity(1).align(1 << 62).build().unwrap_err();
+    assert!(matches!(refused, Error::OutOfAddressSpace { limit: None, .. }), "{refused:?}");
+}
