@@ -1,6 +1,7 @@
 //! Every way to allocate, once: what can claim bytes gets all of them.
 
 use core::alloc::Layout;
+use core::ffi::CStr;
 use core::fmt::{self, Write};
 use core::mem::{self, MaybeUninit, size_of};
 use core::ptr::{self, NonNull};
@@ -8,11 +9,14 @@ use core::slice;
 
 use crate::address::{ARENA_MAX_ALLOC_SIZE, Address};
 use crate::block::Block;
+use crate::boxed::ArenaBox;
 use crate::claim::{Claim, Claimed};
-use crate::error::{AllocError, TryAllocError};
+use crate::error::{AllocError, InteriorNul, TryAllocError};
 use crate::handle::Handle;
 use crate::placement::{STEP, add_rounded, round_up};
 use crate::slot::Slot;
+use crate::string::ArenaString;
+use crate::vec::ArenaVec;
 
 /// Whatever allocates, for code that is generic over it. Results live for `'a`.
 ///
@@ -132,15 +136,45 @@ pub trait Allocate<'a>: Claim<'a> {
     /// As [`Arena::alloc_with`](crate::Arena::alloc_with).
     #[inline]
     fn alloc_with<T>(self, init: impl FnOnce() -> T) -> Result<&'a mut T, AllocError> {
-        let slot = Slot::claim(self, 1)?;
-        Ok(slot.fill(init()))
+        let slot = Slot::claim(self)?;
+        Ok(slot.write(init()))
     }
 
     /// As [`Arena::alloc_try_with`](crate::Arena::alloc_try_with).
     #[inline]
     fn alloc_try_with<T, E>(self, init: impl FnOnce() -> Result<T, E>) -> Result<&'a mut T, TryAllocError<E>> {
-        let slot = Slot::claim(self, 1)?;
-        Ok(slot.fill(init().map_err(TryAllocError::Init)?))
+        let slot = Slot::claim(self)?;
+        Ok(slot.write(init().map_err(TryAllocError::Init)?))
+    }
+
+    /// As [`Arena::alloc_slot`](crate::Arena::alloc_slot).
+    #[inline]
+    fn alloc_slot<T>(self) -> Result<Slot<'a, Self, T>, AllocError> {
+        Slot::claim(self)
+    }
+
+    /// As [`Arena::alloc_box`](crate::Arena::alloc_box).
+    #[inline]
+    fn alloc_box<T>(self, value: T) -> Result<ArenaBox<'a, T>, AllocError> {
+        Ok(Slot::claim(self)?.write_box(value))
+    }
+
+    /// As [`Arena::alloc_box_slice`](crate::Arena::alloc_box_slice).
+    #[inline]
+    fn alloc_box_slice<T>(self, values: impl IntoIterator<Item = T>) -> Result<ArenaBox<'a, [T]>, AllocError> {
+        Ok(collect(self, values)?.into_box())
+    }
+
+    /// As [`Arena::alloc_vec`](crate::Arena::alloc_vec).
+    #[inline]
+    fn alloc_vec<T>(self, capacity: usize) -> Result<ArenaVec<'a, Self, T>, AllocError> {
+        ArenaVec::with_capacity(self, capacity)
+    }
+
+    /// As [`Arena::alloc_string`](crate::Arena::alloc_string).
+    #[inline]
+    fn alloc_string(self, capacity: usize) -> Result<ArenaString<'a, Self>, AllocError> {
+        ArenaString::with_capacity(self, capacity)
     }
 
     /// As [`Arena::alloc_uninit`](crate::Arena::alloc_uninit).
@@ -154,7 +188,7 @@ pub trait Allocate<'a>: Claim<'a> {
     /// As [`Arena::alloc_slice_uninit`](crate::Arena::alloc_slice_uninit).
     #[inline]
     fn alloc_slice_uninit<T>(self, len: usize) -> Result<&'a mut [MaybeUninit<T>], AllocError> {
-        Ok(Slot::<_, T>::claim(self, len)?.into_uninit())
+        Ok(ArenaVec::with_capacity(self, len)?.into_uninit(len))
     }
 
     /// As [`Arena::alloc_slice_copy`](crate::Arena::alloc_slice_copy).
@@ -180,22 +214,52 @@ pub trait Allocate<'a>: Claim<'a> {
         self.alloc_slice_from_iter((0..len).map(init))
     }
 
+    /// As [`Arena::alloc_slice_fill_copy`](crate::Arena::alloc_slice_fill_copy).
+    #[inline]
+    fn alloc_slice_fill_copy<T: Copy>(self, len: usize, value: T) -> Result<&'a mut [T], AllocError> {
+        self.alloc_slice_fill_with(len, |_| value)
+    }
+
+    /// As [`Arena::alloc_slice_fill_clone`](crate::Arena::alloc_slice_fill_clone).
+    #[inline]
+    fn alloc_slice_fill_clone<T: Clone>(self, len: usize, value: &T) -> Result<&'a mut [T], AllocError> {
+        self.alloc_slice_fill_with(len, |_| value.clone())
+    }
+
+    /// As [`Arena::alloc_slice_fill_default`](crate::Arena::alloc_slice_fill_default).
+    #[inline]
+    fn alloc_slice_fill_default<T: Default>(self, len: usize) -> Result<&'a mut [T], AllocError> {
+        self.alloc_slice_fill_with(len, |_| T::default())
+    }
+
+    /// As [`Arena::alloc_slice_try_fill_with`](crate::Arena::alloc_slice_try_fill_with).
+    #[inline]
+    fn alloc_slice_try_fill_with<T, E>(
+        self,
+        len: usize,
+        init: impl FnMut(usize) -> Result<T, E>,
+    ) -> Result<&'a mut [T], TryAllocError<E>> {
+        self.alloc_slice_try_from_iter((0..len).map(init))
+    }
+
     /// As [`Arena::alloc_slice_from_iter`](crate::Arena::alloc_slice_from_iter).
     #[inline]
-    fn alloc_slice_from_iter<T, I>(self, values: I) -> Result<&'a mut [T], AllocError>
-    where
-        I: IntoIterator<Item = T>,
-        I::IntoIter: ExactSizeIterator,
-    {
+    fn alloc_slice_from_iter<T>(self, values: impl IntoIterator<Item = T>) -> Result<&'a mut [T], AllocError> {
+        Ok(collect(self, values)?.finish())
+    }
+
+    /// As [`Arena::alloc_slice_try_from_iter`](crate::Arena::alloc_slice_try_from_iter).
+    #[inline]
+    fn alloc_slice_try_from_iter<T, E>(
+        self,
+        values: impl IntoIterator<Item = Result<T, E>>,
+    ) -> Result<&'a mut [T], TryAllocError<E>> {
         let values = values.into_iter();
-        let mut slot = Slot::claim(self, values.len())?;
-        // The length was the iterator's word: more values than it said stay in it, fewer make a shorter slice.
-        for value in values.take(slot.len()) {
-            if slot.push(value).is_err() {
-                break;
-            }
+        let mut slice = ArenaVec::with_capacity(self, values.size_hint().0)?;
+        for value in values {
+            slice.push(value.map_err(TryAllocError::Init)?)?;
         }
-        Ok(slot.finish())
+        Ok(slice.finish())
     }
 
     /// As [`Arena::alloc_str`](crate::Arena::alloc_str).
@@ -206,20 +270,37 @@ pub trait Allocate<'a>: Claim<'a> {
         Ok(unsafe { core::str::from_utf8_unchecked_mut(bytes) })
     }
 
+    /// As [`Arena::alloc_cstr`](crate::Arena::alloc_cstr).
+    #[inline]
+    fn alloc_cstr(self, text: &CStr) -> Result<&'a CStr, AllocError> {
+        let bytes = self.alloc_slice_copy(text.to_bytes_with_nul())?;
+        // SAFETY: a copy of a C string's bytes.
+        Ok(unsafe { CStr::from_bytes_with_nul_unchecked(bytes) })
+    }
+
+    /// As [`Arena::alloc_cstr_from_str`](crate::Arena::alloc_cstr_from_str).
+    fn alloc_cstr_from_str(self, text: &str) -> Result<&'a CStr, TryAllocError<InteriorNul>> {
+        if let Some(position) = text.bytes().position(|byte| byte == 0) {
+            return Err(TryAllocError::Init(InteriorNul { position }));
+        }
+        let mut bytes = ArenaVec::with_capacity(self, text.len().saturating_add(1))?;
+        bytes.extend_from_slice_copy(text.as_bytes())?;
+        bytes.push(0)?;
+        // SAFETY: no byte of the text is 0, and one behind it is.
+        Ok(unsafe { CStr::from_bytes_with_nul_unchecked(bytes.finish()) })
+    }
+
     /// As [`Arena::alloc_fmt`](crate::Arena::alloc_fmt).
     fn alloc_fmt(self, arguments: fmt::Arguments<'_>) -> Result<&'a mut str, AllocError> {
         if let Some(text) = arguments.as_str() {
             return self.alloc_str(text);
         }
+        // Measured first: in an arena that others use, a text that grows may have to move.
         let mut count = Count(0);
-        // An error here is the formatted value's own; what it wrote before counts, as it will below.
-        let _ = count.write_fmt(arguments);
-        let mut text = Text(Slot::claim(self, count.0)?);
-        // Likewise, or the value wrote more than the first time, which is left out.
-        let _ = text.write_fmt(arguments);
-        let bytes = text.0.finish();
-        // SAFETY: a concatenation of whole `str`s, see `Text`.
-        Ok(unsafe { core::str::from_utf8_unchecked_mut(bytes) })
+        count.write_fmt(arguments).map_err(|fmt::Error| AllocError::Format)?;
+        let mut text = ArenaString::with_capacity(self, count.0)?;
+        text.write_fmt(arguments)?;
+        Ok(text.finish())
     }
 
     /// As [`Arena::insert`](crate::Arena::insert).
@@ -238,6 +319,44 @@ pub trait Allocate<'a>: Claim<'a> {
         // The pointer ends here, so nobody writes the value any more.
         Ok(Handle::new(claimed.address(0, size_of::<T>()), claimed.epoch()))
     }
+
+    /// As [`Arena::insert_slice`](crate::Arena::insert_slice).
+    #[inline]
+    fn insert_slice<T: Copy>(self, values: &[T]) -> Result<Handle<[T]>, AllocError> {
+        const { assert!(size_of::<T>() > 0, "a handle to a slice of values without bytes cannot have its length") };
+        let size = size_of_val(values);
+        if size == 0 {
+            // SAFETY: a handle to no bytes.
+            return Ok(Handle::new(Address::EMPTY, unsafe { self.epoch() }));
+        }
+        // SAFETY: an alignment is a power of two, and the size is not 0.
+        let claimed = unsafe { self.claim(size, align_of::<T>(), None) }?;
+        // SAFETY: just claimed with this size and alignment, after `values` was borrowed, so they are apart.
+        unsafe { ptr::copy_nonoverlapping(values.as_ptr(), claimed.start().cast().as_ptr(), values.len()) };
+        Ok(Handle::new(claimed.address(0, size), claimed.epoch()))
+    }
+
+    /// As [`Arena::insert_str`](crate::Arena::insert_str).
+    #[inline]
+    fn insert_str(self, text: &str) -> Result<Handle<str>, AllocError> {
+        let bytes = self.insert_slice(text.as_bytes())?;
+        // A copy of a `str`'s bytes.
+        Ok(Handle::new(bytes.address(), bytes.epoch()))
+    }
+}
+
+/// A vector of all values of an iterator.
+#[inline]
+fn collect<'a, A: Claim<'a>, T>(
+    memory: A,
+    values: impl IntoIterator<Item = T>,
+) -> Result<ArenaVec<'a, A, T>, AllocError> {
+    let values = values.into_iter();
+    let mut vec = ArenaVec::with_capacity(memory, values.size_hint().0)?;
+    for value in values {
+        vec.push(value)?;
+    }
+    Ok(vec)
 }
 
 /// Counts the bytes of what is formatted.
@@ -247,15 +366,6 @@ impl Write for Count {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0 = self.0.saturating_add(text.len());
         Ok(())
-    }
-}
-
-/// Takes whole `str`s as long as they fit, so that its bytes are always UTF-8.
-struct Text<'a, A: Claim<'a>>(Slot<'a, A, u8>);
-
-impl<'a, A: Claim<'a>> Write for Text<'a, A> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes()).map_err(|_| fmt::Error)
     }
 }
 

@@ -36,6 +36,7 @@ impl Format for AllocError {
                 write!(f, "Alignment {{ requested: {=usize}, supported: {=usize} }}", requested, supported);
             }
             Self::Contended { retries } => write!(f, "Contended {{ retries: {=u32} }}", retries),
+            Self::Format => write!(f, "Format"),
         }
     }
 }

@@ -45,6 +45,8 @@ pub enum AllocError {
         /// Attempts after the first that were made.
         retries: u32,
     },
+    /// A value reported an error while it was formatted, by [`alloc_fmt`](crate::Arena::alloc_fmt) or `write!`.
+    Format,
 }
 
 impl AllocError {
@@ -91,6 +93,9 @@ impl fmt::Display for AllocError {
             ),
             Self::Contended { retries } => {
                 write!(f, "other claims won {retries} retries in a row; try again later, or allow more retries")
+            }
+            Self::Format => {
+                f.write_str("a value reported an error while it was formatted; see its `Display` or `Debug`")
             }
         }
     }
@@ -297,3 +302,18 @@ impl fmt::Display for AttachError {
 }
 
 impl Error for AttachError {}
+
+/// A text for a C string has a byte 0 before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InteriorNul {
+    /// Where the first such byte is, counted from 0.
+    pub position: usize,
+}
+
+impl fmt::Display for InteriorNul {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "byte {} of the text is 0, which would end a C string; remove it", self.position)
+    }
+}
+
+impl Error for InteriorNul {}

@@ -401,12 +401,15 @@ macro_rules! forward_allocate {
             $crate::Allocate::alloc_slice_fill_with(self, len, init)
         }
 
-        /// A slice of an iterator's values, as many as its `len` says. Fewer make a shorter slice, and the rest of the place goes back if it
-        /// is still the last; more are left in the iterator. If it panics, the values taken before are dropped.
+        /// Allocates a slice of an iterator's values.
+        ///
+        /// Room for as many values as the lower bound of its `size_hint` is claimed first. If there are more, the slice
+        /// grows as an [`ArenaVec`](crate::ArenaVec) does; if there are fewer, the rest of the room goes back. If the
+        /// iterator panics, the values taken before are dropped.
         ///
         /// # Errors
         ///
-        /// As for [`alloc`](Self::alloc); no value is taken then.
+        /// As for [`alloc`](Self::alloc). The values taken before are dropped, and their room goes back.
         ///
         /// # Examples
         ///
@@ -420,11 +423,10 @@ macro_rules! forward_allocate {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_slice_from_iter<$own, T, I>(&$own self, values: I) -> ::core::result::Result<&$out mut [T], $crate::AllocError>
-        where
-            I: IntoIterator<Item = T>,
-            I::IntoIter: ExactSizeIterator,
-        {
+        pub fn alloc_slice_from_iter<$own, T>(
+            &$own self,
+            values: impl IntoIterator<Item = T>,
+        ) -> ::core::result::Result<&$out mut [T], $crate::AllocError> {
             $crate::Allocate::alloc_slice_from_iter(self, values)
         }
 
@@ -450,12 +452,13 @@ macro_rules! forward_allocate {
             $crate::Allocate::alloc_str(self, text)
         }
 
-        /// Formats text into the arena, in two passes: one to measure, one to write. A value that writes more the second time is cut off
-        /// between two of its writes; one that reports an error of its own ends the text there.
+        /// Formats text into the arena, in two passes: one to measure, one to write. If a value writes more the second
+        /// time, the text grows as an [`ArenaString`](crate::ArenaString) does.
         ///
         /// # Errors
         ///
-        /// As for [`alloc`](Self::alloc).
+        /// As for [`alloc`](Self::alloc), and [`AllocError::Format`](crate::AllocError::Format) if a value reports an
+        /// error. Nothing changes then.
         ///
         /// # Examples
         ///
@@ -495,6 +498,8 @@ macro_rules! forward_allocate {
         pub fn insert<$own, T>(&$own self, value: T) -> ::core::result::Result<$crate::Handle<T>, $crate::AllocError> {
             $crate::Allocate::insert(self, value)
         }
+
+        $crate::forward_build!($own => $out);
     };
 }
 

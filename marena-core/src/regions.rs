@@ -194,7 +194,7 @@ fn weightier(one: AllocError, other: AllocError) -> AllocError {
     let rank = |error| match error {
         AllocError::Full { remaining, .. } => (0, remaining),
         AllocError::Contended { .. } => (1, 0),
-        AllocError::TooLarge { .. } | AllocError::Alignment { .. } => (2, 0),
+        AllocError::TooLarge { .. } | AllocError::Alignment { .. } | AllocError::Format => (2, 0),
     };
     if rank(other) > rank(one) { other } else { one }
 }

@@ -1,120 +1,138 @@
-//! Bytes claimed for values that are not there yet: given back if their initialiser fails or panics.
+//! Room for one value that is not there yet.
 
+use core::fmt;
 use core::marker::PhantomData;
 use core::mem::{self, MaybeUninit, size_of};
-use core::ptr::{self, NonNull};
-use core::slice;
+use core::ptr::NonNull;
 
+use crate::boxed::ArenaBox;
 use crate::claim::Claim;
 use crate::error::AllocError;
 
-/// Room for `len` values of `T`, of which the first `filled` are there.
-pub(crate) struct Slot<'a, A: Claim<'a>, T> {
-    arena: A,
-    /// INVARIANT: aligned, and valid during `'a` for writes of `len` values by this slot alone.
-    start: NonNull<T>,
-    len: usize,
-    /// INVARIANT: at most `len`; that many values at `start` are initialised.
-    filled: usize,
-    lives: PhantomData<&'a mut [T]>,
+/// Room in an arena for one value, which is written later. Dropped without a value, it goes back to the arena.
+///
+/// Made by [`Arena::alloc_slot`](crate::Arena::alloc_slot) and its namesakes. Allocating first and computing the value
+/// afterwards keeps the value if there is no room, needs no copy of a large value on the stack, and takes any control
+/// flow (`?`, `await`) in between.
+///
+/// The room goes back only if nothing was allocated behind it meanwhile; else it stays unused until the next reset.
+///
+/// # Examples
+///
+/// ```
+/// use core::mem::MaybeUninit;
+/// use marena_core::{AllocError, Arena, Slot};
+///
+/// let mut bytes = [MaybeUninit::uninit(); 1024];
+/// let arena = Arena::borrowed(&mut bytes)?;
+/// let parse = |text: &str| -> Result<&mut u32, Box<dyn core::error::Error>> {
+///     let slot = arena.alloc_slot()?;
+///     Ok(slot.write(text.parse()?))
+/// };
+/// assert_eq!(*parse("42").unwrap(), 42);
+/// let used = arena.used();
+/// assert!(parse("no number").is_err());
+/// assert_eq!(arena.used(), used);
+/// # Ok::<(), marena_core::MemoryError>(())
+/// ```
+#[must_use = "dropping the slot gives its room back"]
+pub struct Slot<'a, A: Claim<'a>, T> {
+    memory: A,
+    /// INVARIANT: aligned, and valid during `'a` for a write of one value by this slot alone.
+    place: NonNull<T>,
+    lives: PhantomData<&'a ()>,
+    holds: PhantomData<T>,
 }
 
 impl<'a, A: Claim<'a>, T> Slot<'a, A, T> {
-    /// Claims room for `len` values. No bytes are claimed for values of no bytes.
+    /// Claims room for one value. A value of no bytes needs none.
     #[inline]
-    pub(crate) fn claim(arena: A, len: usize) -> Result<Self, AllocError> {
-        let start = match size_of::<T>().checked_mul(len) {
-            Some(0) => NonNull::dangling(),
+    pub(crate) fn claim(memory: A) -> Result<Self, AllocError> {
+        let place = match size_of::<T>() {
+            0 => NonNull::dangling(),
             // SAFETY: an alignment is a power of two, and the size is not 0.
-            Some(size) => unsafe { arena.claim(size, align_of::<T>(), None) }?.start().cast(),
-            None => return Err(AllocError::TooLarge { requested: usize::MAX }),
+            size => unsafe { memory.claim(size, align_of::<T>(), None) }?.start().cast(),
         };
-        Ok(Self { arena, start, len, filled: 0, lives: PhantomData })
+        // INVARIANT: just claimed for `'a` with this size and alignment, or no bytes at all.
+        Ok(Self { memory, place, lives: PhantomData, holds: PhantomData })
     }
 
-    /// Puts the next value into place, or gives it back where there is no room.
+    /// Moves a value into the slot. It is not dropped there.
     #[inline]
-    pub(crate) fn push(&mut self, value: T) -> Result<(), T> {
-        if self.filled == self.len {
-            return Err(value);
-        }
-        // SAFETY: `filled < len`, so the place lies in the slot.
-        let place = unsafe { self.start.add(self.filled) };
-        // SAFETY: the place is aligned, valid for writes, and holds no value yet.
-        unsafe { place.write(value) };
-        self.filled += 1;
-        Ok(())
-    }
-
-    /// Puts copies of `values` into place, or does nothing where there is no room for all.
-    #[inline]
-    pub(crate) fn extend_from_slice(&mut self, values: &[T]) -> Result<(), ()>
-    where
-        T: Copy,
-    {
-        if values.len() > self.len - self.filled {
-            return Err(());
-        }
-        // SAFETY: `filled <= len`, so the place lies in the slot or at its end.
-        let place = unsafe { self.start.add(self.filled) };
-        // SAFETY: there is room for all of them, which nobody else can have borrowed.
-        unsafe { ptr::copy_nonoverlapping(values.as_ptr(), place.as_ptr(), values.len()) };
-        self.filled += values.len();
-        Ok(())
-    }
-
-    /// The one value of a slot for one.
-    #[inline]
-    pub(crate) fn fill(self, value: T) -> &'a mut T {
-        let mut start = self.start;
-        debug_assert!(self.len == 1 && self.filled == 0);
-        mem::forget(self);
+    pub fn write(self, value: T) -> &'a mut T {
+        let mut place = self.into_place();
         // SAFETY: the place is aligned and valid for writes.
-        unsafe { start.write(value) };
-        // SAFETY: initialised just now, and the slot's exclusive claim on it passes to the result.
-        unsafe { start.as_mut() }
+        unsafe { place.write(value) };
+        // SAFETY: initialised just now, and exclusively the slot's, which is gone.
+        unsafe { place.as_mut() }
     }
 
-    /// How many values there is room for.
+    /// Moves a value into the slot, and returns a box that drops it.
     #[inline]
-    pub(crate) fn len(&self) -> usize {
-        self.len
+    pub fn write_box(self, value: T) -> ArenaBox<'a, T> {
+        let place = self.into_place();
+        // SAFETY: the place is aligned and valid for writes.
+        unsafe { place.write(value) };
+        // SAFETY: initialised just now, exclusively the slot's, which is gone, and dropped by nobody else.
+        unsafe { ArenaBox::from_raw(place) }
     }
 
-    /// The room itself.
+    /// Returns the room, for a value that is built in place.
     #[inline]
-    pub(crate) fn into_uninit(self) -> &'a mut [MaybeUninit<T>] {
-        let (start, len) = (self.start, self.len);
-        debug_assert!(self.filled == 0);
+    pub fn as_uninit_mut(&mut self) -> &mut MaybeUninit<T> {
+        // SAFETY: aligned, valid for writes, and exclusively the slot's; a `MaybeUninit` needs no initialised bytes.
+        unsafe { self.place.cast().as_mut() }
+    }
+
+    /// Returns the value that was built in place. It is not dropped there.
+    ///
+    /// # Safety
+    ///
+    /// - The slot holds a valid `T`.
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    /// use marena_core::Arena;
+    /// let mut bytes = [MaybeUninit::uninit(); 1024];
+    /// let arena = Arena::borrowed(&mut bytes)?;
+    /// let mut slot = arena.alloc_slot::<[u8; 256]>().unwrap();
+    /// // SAFETY: the pointer is that of the slot, valid for writes of its size.
+    /// unsafe { slot.as_uninit_mut().as_mut_ptr().write_bytes(7, 1) };
+    /// // SAFETY: every byte was written just now.
+    /// let value = unsafe { slot.assume_init() };
+    /// assert_eq!(*value, [7; 256]);
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    #[inline]
+    pub unsafe fn assume_init(self) -> &'a mut T {
+        let mut place = self.into_place();
+        // SAFETY: initialised by the caller's promise, and exclusively the slot's, which is gone.
+        unsafe { place.as_mut() }
+    }
+
+    /// The place, which does not go back any more.
+    #[inline]
+    fn into_place(self) -> NonNull<T> {
+        let place = self.place;
         mem::forget(self);
-        // SAFETY: room for `len` values, whose exclusive claim passes to the result.
-        unsafe { slice::from_raw_parts_mut(start.cast().as_ptr(), len) }
-    }
-
-    /// The values that are there; room behind them goes back if it is still the arena's last.
-    #[inline]
-    pub(crate) fn finish(self) -> &'a mut [T] {
-        let (start, filled, len) = (self.start, self.filled, self.len);
-        let arena = self.arena;
-        mem::forget(self);
-        if filled < len {
-            // SAFETY: `filled < len`, so the place lies in the slot.
-            let behind = unsafe { start.add(filled) };
-            // SAFETY: the slot owned this room and hands out nothing of it.
-            unsafe { arena.give_back(behind.cast(), (len - filled) * size_of::<T>()) };
-        }
-        // SAFETY: `filled` values are initialised, and the slot's exclusive claim on them passes to the result.
-        unsafe { slice::from_raw_parts_mut(start.as_ptr(), filled) }
+        place
     }
 }
 
 impl<'a, A: Claim<'a>, T> Drop for Slot<'a, A, T> {
-    /// An initialiser failed or panicked: the values that are there go, then their room.
     fn drop(&mut self) {
-        let values = ptr::slice_from_raw_parts_mut(self.start.as_ptr(), self.filled);
-        // SAFETY: `filled` values are initialised, owned by the slot, and reached by nobody afterwards.
-        unsafe { ptr::drop_in_place(values) };
-        // SAFETY: the slot owned this room and hands out nothing of it.
-        unsafe { self.arena.give_back(self.start.cast(), self.len * size_of::<T>()) };
+        // SAFETY: the slot owns this room, all of its claim, and has handed out nothing of it.
+        unsafe { self.memory.give_back(self.place.cast(), size_of::<T>()) };
+    }
+}
+
+// SAFETY: the place is exclusively the slot's. A value goes into it by value, for which `T` is `Send`.
+unsafe impl<'a, A: Claim<'a> + Send, T: Send> Send for Slot<'a, A, T> {}
+// SAFETY: nothing can be reached through a shared slot.
+unsafe impl<'a, A: Claim<'a> + Sync, T> Sync for Slot<'a, A, T> {}
+
+impl<'a, A: Claim<'a>, T> fmt::Debug for Slot<'a, A, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").field("size", &size_of::<T>()).finish_non_exhaustive()
     }
 }

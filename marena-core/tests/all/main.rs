@@ -4,6 +4,8 @@ mod allocation;
 mod allocators;
 mod attach;
 mod auto_traits;
+mod boxes;
+mod building;
 mod errors;
 mod handles;
 mod lives;

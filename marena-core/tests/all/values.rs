@@ -253,14 +253,13 @@ impl ExactSizeIterator for Liar {
 }
 
 #[test]
-fn an_iterator_that_lies_about_its_length_makes_the_shorter_of_both() {
+fn an_iterator_that_lies_about_its_length_gives_what_it_has() {
     for says in 0..6 {
         for has in 0..6 {
             let arena = zeroed_arena(1024);
             let mut liar = Liar { says, has, taken: 0 };
             let slice = arena.alloc_slice_from_iter(&mut liar).unwrap();
-            assert_eq!(liar.taken, says.min(has), "what it has more stays in it");
-            let expected: Vec<u64> = (1..=says.min(has) as u64).collect();
+            let expected: Vec<u64> = (1..=has as u64).collect();
             assert_eq!(slice, expected, "says {says}, has {has}");
             assert_eq!(arena.used(), 8 * expected.len(), "says {says}, has {has}");
         }
@@ -294,6 +293,17 @@ fn an_iterator_that_allocates_in_the_same_arena_gets_bytes_of_its_own() {
     assert_eq!(texts, ["text 0", "text 1", "text 2", "text 3"]);
 }
 
+#[test]
+fn an_iterator_of_unknown_length_fills_what_there_is_and_no_more() {
+    let arena = zeroed_arena(1024);
+    let odd = arena.alloc_slice_from_iter((0..20_u64).filter(|number| number % 2 == 1)).unwrap();
+    assert_eq!((odd.iter().sum::<u64>(), arena.used()), (100, 80));
+    let alive = Cell::new(0);
+    let error = arena.alloc_slice_from_iter(std::iter::from_fn(|| Some(Counted::new(&alive)))).unwrap_err();
+    assert!(matches!(error, AllocError::Full { .. }), "{error}");
+    assert_eq!((alive.get(), arena.used()), (0, 80));
+}
+
 /// Writes something else each time it is formatted.
 struct Fickle<'a> {
     outputs: &'a [&'a [&'a str]],
@@ -312,26 +322,42 @@ impl fmt::Display for Fickle<'_> {
     }
 }
 
-fn format_fickle(arena: &Arena<Owned>, outputs: &[&[&str]], fails: bool) -> String {
+fn format_fickle(arena: &Arena<Owned>, outputs: &[&[&str]], fails: bool) -> Result<String, AllocError> {
     let value = Fickle { outputs, calls: Cell::new(0), fails };
-    arena.alloc_fmt(format_args!("{value}")).unwrap().to_owned()
+    arena.alloc_fmt(format_args!("{value}")).map(|text| text.to_owned())
 }
 
 #[test]
-fn a_value_that_formats_differently_the_second_time_is_cut_between_its_writes() {
+fn a_value_that_formats_differently_the_second_time_is_taken_as_it_is_then() {
     let arena = zeroed_arena(1024);
-    assert_eq!(format_fickle(&arena, &[&["ab", "cd"], &["ab", "cdef"]], false), "ab");
-    assert_eq!(format_fickle(&arena, &[&["äö"], &["ä", "öü"]], false), "ä", "never within a character");
-    assert_eq!(format_fickle(&arena, &[&["long text"], &["short"]], false), "short");
-    assert_eq!(format_fickle(&arena, &[&[], &["anything"]], false), "");
-    assert_eq!(arena.used(), 8 * 3, "the room that was not used went back");
+    assert_eq!(format_fickle(&arena, &[&["ab", "cd"], &["ab", "cdef"]], false).unwrap(), "abcdef");
+    assert_eq!(format_fickle(&arena, &[&["äö"], &["ä", "öü"]], false).unwrap(), "äöü");
+    assert_eq!(format_fickle(&arena, &[&["long text"], &["short"]], false).unwrap(), "short");
+    assert_eq!(format_fickle(&arena, &[&[], &["anything"]], false).unwrap(), "anything");
+    assert_eq!(arena.used(), 8 * 4, "the room that was not used went back");
 }
 
 #[test]
-fn a_value_that_reports_an_error_ends_the_text_there() {
+fn a_value_that_reports_an_error_while_it_is_formatted_is_an_error() {
     let arena = zeroed_arena(1024);
-    assert_eq!(format_fickle(&arena, &[&["so far"]], true), "so far");
-    assert_eq!(format_fickle(&arena, &[&["longer at first"], &["so"]], true), "so");
+    assert_eq!(format_fickle(&arena, &[&["so far"]], true), Err(AllocError::Format));
+    assert_eq!(arena.used(), 0);
+}
+
+/// Formats well when it is measured, and reports an error when it is written.
+#[test]
+fn a_value_that_reports_an_error_at_the_second_pass_is_an_error() {
+    struct Late(Cell<u32>);
+    impl fmt::Display for Late {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.set(self.0.get() + 1);
+            f.write_str("begun")?;
+            if self.0.get() == 2 { Err(fmt::Error) } else { Ok(()) }
+        }
+    }
+    let arena = zeroed_arena(1024);
+    let error = arena.alloc_fmt(format_args!("{}", Late(Cell::new(0)))).unwrap_err();
+    assert_eq!((error, arena.used()), (AllocError::Format, 0));
 }
 
 #[test]

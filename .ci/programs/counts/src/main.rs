@@ -33,6 +33,8 @@ counted! {
     count_allocate_multiple(arena: &Borrowed<'_>) arena.allocate_multiple(black_box([24, 5, 100])).is_ok()
     count_allocate_refused(arena: &Borrowed<'_>) arena.allocate(black_box(1 << 30)).is_ok()
     count_alloc(arena: &Borrowed<'_>) arena.alloc(black_box(7_u64)).is_ok()
+    // Of another type, since for the same one it is the same function as `alloc`, and the compiler keeps one of both.
+    count_alloc_box(arena: &Borrowed<'_>) arena.alloc_box(black_box(7_u32)).is_ok()
     count_insert(arena: &Borrowed<'_>) arena.insert(black_box(7_u64)).is_ok()
     count_reset(arena: &mut Borrowed<'_>) arena.reset()
     count_lease_alloc(lease: &Lease<'_, BorrowedMemory<'_>>) lease.alloc(black_box(7_u64)).is_ok()
@@ -80,6 +82,7 @@ fn main() {
         count_allocate_multiple(&arena);
         count_allocate_refused(&arena);
         count_alloc(&arena);
+        count_alloc_box(&arena);
         count_insert(&arena);
         count_view(&arena, handle);
         count_get(&arena, value);
