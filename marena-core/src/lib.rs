@@ -100,6 +100,8 @@
 //! the final binary chooses portable-atomic's `critical-section` or `unsafe-assume-single-core` feature.
 //!
 //! `allocator-api2` implements that crate's `Allocator`; `defmt` has log formats of a few bytes for figures and errors. Both are off by default.
+// Where other crates' pages find this one's, if it is not documented beside them.
+#![doc(html_root_url = "https://docs.rs/marena-core/latest")]
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Set by `build.rs`: see `allocator.rs` and `not_std.rs`.
