@@ -91,6 +91,7 @@ models! {
     claims::two_threads_claim_disjoint_blocks::<Spurious> >= 4400 as claims_that_fail_spuriously_are_disjoint;
     claims::the_last_bytes_go_to_one_of_two::<Spurious> >= 140 as the_last_bytes_go_to_one_of_two_that_fail_spuriously;
     claims::a_bounded_claim_ends_against_claims::<Spurious> >= 97 as a_bounded_claim_that_fails_spuriously_ends;
+    claims::a_bounded_claim_with_enough_retries_is_served::<Spurious> >= 97 as a_bounded_claim_with_enough_retries_is_served_where_weak_ones_fail;
     give_back::dirty_bytes_given_back_are_zero_for_the_next_claim::<Spurious> >= 820 as dirty_bytes_are_zero_where_a_raise_fails_spuriously;
     give_back::two_give_backs_take_only_their_own::<Spurious> >= 1000 as two_give_backs_whose_raises_fail_spuriously;
     tickets::two_threads_draw_over_the_second_half_wrap::<Spurious> >= 3200 as tickets_whose_count_fails_spuriously;

@@ -40,9 +40,9 @@ pub enum AllocError {
         /// The largest alignment that this arena can promise, in bytes.
         supported: usize,
     },
-    /// [`allocate_bounded`](crate::Arena::allocate_bounded) lost every race it was allowed to enter.
+    /// Other allocations came before every attempt that [`allocate_bounded`](crate::Arena::allocate_bounded) may make.
     Contended {
-        /// Attempts after the first that were made.
+        /// How many attempts followed the first.
         retries: u32,
     },
     /// A value reported an error while it was formatted, by [`alloc_fmt`](crate::Arena::alloc_fmt) or `write!`.
@@ -92,7 +92,10 @@ impl fmt::Display for AllocError {
                  for less, or map it with a larger one"
             ),
             Self::Contended { retries } => {
-                write!(f, "other claims won {retries} retries in a row; try again later, or allow more retries")
+                write!(
+                    f,
+                    "other allocations came before the first attempt and all {retries} retries; try again later, or allow more retries"
+                )
             }
             Self::Format => {
                 f.write_str("a value reported an error while it was formatted; see its `Display` or `Debug`")

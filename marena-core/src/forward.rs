@@ -88,17 +88,19 @@ macro_rules! forward_allocate {
             $crate::Allocate::allocate_multiple(self, sizes)
         }
 
-        /// As [`allocate`](Self::allocate), with at most `retries` attempts after the first to claim from the arena. For interrupt
-        /// handlers and real-time code: on an arena itself it is wait-free, because each attempt is one compare-and-swap and their
-        /// number is bounded. A lease, and a scratch of one, try once more before, to extend their chunk; and scratches and leases keep counts
-        /// besides, in loops that are lock-free.
+        /// Allocates as [`allocate`](Self::allocate) does, with at most `retries` attempts after the first to claim from
+        /// the arena. For interrupt handlers and real-time code.
         ///
-        /// An attempt is lost when another thread or handler claims in between, and on some machines (load-linked and store-conditional)
-        /// now and then without a reason: allow a few.
+        /// Each attempt is one strong compare-and-swap. It fails only if another thread or handler allocated or freed in
+        /// between, so an arena that nobody else uses needs no retry. On an arena itself the call is wait-free, where the
+        /// machine's compare-and-swap is. (Load-linked and store-conditional are repeated until nothing falls between.)
+        ///
+        /// A lease, and a scope of one, try once more before, to extend their chunk. Leases and scopes keep counts
+        /// besides, in loops that are lock-free.
         ///
         /// # Errors
         ///
-        /// As for [`allocate`](Self::allocate), and [`AllocError::Contended`](crate::AllocError::Contended) when all attempts were lost.
+        /// As for [`allocate`](Self::allocate), and [`AllocError::Contended`](crate::AllocError::Contended) when all attempts failed.
         ///
         /// # Examples
         ///

@@ -1,22 +1,25 @@
-//! The atomic protocol: what may happen to the header's words, in which order, and why that is enough.
+//! The atomic protocol: which steps the header's words take, in which order, and why that is enough.
 //!
-//! Integers only; no memory is read or written here but the words themselves.
+//! Integers only. Nothing here reads or writes memory but the words themselves.
 //!
-//! **Cursor**: bytes used after the header. A *claim* moves it up by compare-and-swap and thereby owns the bytes passed
-//! over, exclusively. The owner of the last bytes, and nobody else, may *give back*: move it down to where those bytes
-//! start. Whoever then claims them must see what the owner did with them before, so the give-back releases
-//! and the claim acquires. Claims are read-modify-writes, so a give-back's release sequence runs through all of them
-//! up to the next give-back: a claim synchronises with *every* give-back before it, not only with the last one.
-//! A refused claim never writes; with fetch-and-add, refused requests would add up until the word wraps.
+//! **Cursor**: how many bytes after the header are used. A *claim* moves it up by compare-and-swap, and owns the bytes
+//! that it passed. Only the owner of the last bytes may *give back*: move it down to where those bytes start. The next
+//! owner must see what the last one did with them, so a give-back releases and a claim acquires.
 //!
-//! The value can come back (a give-back, then a claim of the same size) without harm: "the cursor stands at `end`"
-//! means "nobody owns anything behind `end`" however it got there, and that is all that a compare-and-swap on it assumes.
+//! Claims and give-backs are read-modify-writes. A release sequence runs through all of them and ends at none, so a claim
+//! synchronises with *every* give-back before it in the order of the cursor's values, not only with the last. Only the
+//! stores of a reset and of formatting end a sequence, and neither runs beside claims.
 //!
-//! **Peak**: no byte past max(peak, cursor) was ever handed out. It is raised before a give-back moves the cursor
-//! below bytes that were handed out, and is read only after a successful claim; the give-back's Release and the claim's
-//! Acquire carry it, so its own accesses are Relaxed.
+//! A claim that finds no place writes nothing. With fetch-and-add, requests that fail would add up until the word wraps.
 //!
-//! **Stranded**: a counter for people. Nothing depends on it.
+//! The cursor may return to a value, by a give-back and a claim of the same size. That is harmless: "the cursor stands at
+//! `end`" means "nobody owns anything behind `end`", however it got there. No compare-and-swap on it assumes more.
+//!
+//! **Peak**: the high-water mark. No byte behind the larger of peak and cursor was ever handed out. It is raised before a
+//! give-back moves the cursor below bytes that were handed out, and read only after a claim that succeeded. The give-back's
+//! Release and the claim's Acquire carry it, so its own accesses are Relaxed.
+//!
+//! **Stranded**: a number for people. Nothing depends on it.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -26,17 +29,18 @@ use crate::sync::Word;
 /// Why a claim ended without bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unclaimed {
-    /// No place at this cursor.
+    /// The request has no place at this cursor.
     NoPlace(u32),
-    /// Every attempt lost its race.
+    /// Other claims or give-backs came before every attempt.
     Contended,
 }
 
-/// Claims what `place` finds behind the cursor, by one who has `seen` it just now; with at most `retries` attempts after
-/// the first, where interrupt handlers and real-time code need a bound.
+/// Claims what `place` finds behind the cursor, which the caller has `seen` just now. Makes at most `retries` attempts after
+/// the first, for interrupt handlers and real-time code, or any number.
 ///
-/// Lock-free: an attempt fails only because another claim or give-back succeeded (or, on machines with load-linked and
-/// store-conditional, spuriously).
+/// Lock-free: an attempt fails only because another thread's claim or give-back succeeded. An unbounded claim also goes
+/// round again where a weak compare-and-swap fails for no reason, as load-linked and store-conditional can. A bounded claim
+/// uses a strong one, so each attempt that it counts was lost to somebody.
 #[inline(always)]
 pub(crate) fn claim<W: Word>(
     cursor: &W,
@@ -47,9 +51,13 @@ pub(crate) fn claim<W: Word>(
     let mut left = retries.unwrap_or(0);
     loop {
         let Some(span) = place(seen) else { return Err(Unclaimed::NoPlace(seen)) };
-        // ORDERING: Acquire pairs with `give_back` and `reset_shared`: their owner's accesses to these bytes, and its
-        // raise of the peak, happen before ours. Nothing of ours is released: the bytes above are nobody's yet.
-        match cursor.compare_exchange_weak(seen, span.end, Acquire, Relaxed) {
+        // ORDERING: Acquire pairs with `give_back` and `reset_shared`: what earlier owners did with these bytes, and their
+        // raises of the peak, happen before this. There is nothing to release: the bytes behind `seen` are nobody's yet.
+        let attempt = match retries {
+            None => cursor.compare_exchange_weak(seen, span.end, Acquire, Relaxed),
+            Some(_) => cursor.compare_exchange(seen, span.end, Acquire, Relaxed),
+        };
+        match attempt {
             Ok(_) => return Ok(span),
             Err(found) => seen = found,
         }
@@ -59,30 +67,32 @@ pub(crate) fn claim<W: Word>(
     }
 }
 
-/// Claims `[end, new_end)` if nobody claimed behind `end`, which the caller's own bytes end at; `Err` carries the cursor if
-/// somebody did.
+/// Claims `[end, new_end)` if the cursor stands at `end`, so that nobody owns anything behind it. `Err` carries the cursor
+/// otherwise.
 #[inline]
 pub(crate) fn extend<W: Word>(cursor: &W, end: u32, new_end: u32) -> Result<(), u32> {
-    // ORDERING: Acquire, as in `claim`: others may have claimed behind `end` and given back since.
+    // ORDERING: Acquire pairs with `give_back`: others may have claimed bytes behind `end`, used them and given them back.
     cursor.compare_exchange(end, new_end, Acquire, Relaxed).map(drop)
 }
 
-/// Moves the cursor from `end` back to `start`, if nobody claimed behind `end`; true if it did.
+/// Moves the cursor from `end` back to `start` if nobody claimed behind `end`, and returns whether it did.
 ///
-/// Only the exclusive owner of `[start, end)` may call this, and owns those bytes no longer if the answer is true. If any
-/// of them was handed out, [`raise_peak`] to `end` comes first.
+/// The caller owns `[start, end)`, and no longer does if the answer is true. If any of the bytes were handed out, it has
+/// called [`raise_peak`] for them.
 #[inline]
 pub(crate) fn give_back<W: Word>(cursor: &W, start: u32, end: u32) -> bool {
-    // ORDERING: Release pairs with the Acquire of every later claim. A failure changes nothing and reads nothing.
+    // ORDERING: Release pairs with the Acquire of every later claim and extension. A failure changes nothing, and nothing
+    // depends on what it read.
     cursor.compare_exchange(end, start, Release, Relaxed).is_ok()
 }
 
 /// Raises the peak to at least `position`.
 #[inline]
 pub(crate) fn raise_peak<W: Word>(peak: &W, position: u32) {
-    // ORDERING: Relaxed throughout: the give-back that follows releases the new value to whoever claims afterwards.
+    // ORDERING: Relaxed: only the largest value counts, and the give-back that follows releases it to later claims.
     let mut seen = peak.load(Relaxed);
     while seen < position {
+        // ORDERING: Relaxed: as above.
         match peak.compare_exchange_weak(seen, position, Relaxed, Relaxed) {
             Ok(_) => return,
             Err(found) => seen = found,
@@ -93,20 +103,23 @@ pub(crate) fn raise_peak<W: Word>(peak: &W, position: u32) {
 /// Counts bytes that nobody can use until the next reset.
 #[inline]
 pub(crate) fn strand<W: Word>(stranded: &W, bytes: u32) {
-    // ORDERING: Relaxed throughout: a figure for people, on which nothing depends.
+    // ORDERING: Relaxed: a number for people, on which nothing depends.
     let mut seen = stranded.load(Relaxed);
+    // ORDERING: Relaxed: as above.
     while let Err(found) = stranded.compare_exchange_weak(seen, seen.saturating_add(bytes), Relaxed, Relaxed) {
         seen = found;
     }
 }
 
-/// Sets the cursor to 0 without exclusive access; the caller promises that nothing races with it.
+/// Sets the cursor to 0 without exclusive access. The caller promises that nothing races with this.
 #[inline]
 pub(crate) fn reset_shared<W: Word>(cursor: &W, peak: &W) {
-    // ORDERING: Relaxed: the caller has ordered every earlier claim before this call, and nobody else writes meanwhile.
-    let (used, before) = (cursor.load(Relaxed), peak.load(Relaxed));
+    // ORDERING: Relaxed: every earlier claim happens before this call, and nobody else writes meanwhile.
+    let used = cursor.load(Relaxed);
+    // ORDERING: Relaxed: as above.
+    let before = peak.load(Relaxed);
     // ORDERING: Relaxed: the store below releases it.
     peak.store(before.max(used), Relaxed);
-    // ORDERING: Release pairs with `claim`: the previous life's accesses happen before the next life's.
+    // ORDERING: Release pairs with the Acquire of `claim`: what the last generation did happens before the next one.
     cursor.store(0, Release);
 }

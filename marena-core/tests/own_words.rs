@@ -9,11 +9,12 @@ use marena_core::{AllocError, Arena, ExclusiveMemory, Header, Memory, Word};
 
 /// A word on the heap, as a test double or a model checker may have it: all-zero bytes are no value of it.
 ///
-/// Its weak exchange fails without a reason as often as asked.
+/// Its weak compare-and-swap fails without a reason as often as asked, and rivals claim a step before its strong one.
 struct BoxedWord(Box<AtomicU32>);
 
 thread_local! {
     static FAILURES: Cell<u32> = const { Cell::new(0) };
+    static RIVALS: Cell<u32> = const { Cell::new(0) };
 }
 
 // SAFETY: each method is the operation of its name on the boxed `u32`. Such words lie in headers beside the region only.
@@ -27,6 +28,11 @@ unsafe impl Word for BoxedWord {
     }
 
     fn compare_exchange(&self, current: u32, new: u32, success: Ordering, failure: Ordering) -> Result<u32, u32> {
+        let rivals = RIVALS.get();
+        if rivals > 0 {
+            RIVALS.set(rivals - 1);
+            self.0.fetch_add(8, Ordering::Relaxed);
+        }
         self.0.compare_exchange(current, new, success, failure)
     }
 
@@ -99,20 +105,39 @@ fn a_header_beside_the_region_keeps_its_words_even_if_it_is_as_large_as_one_insi
 }
 
 #[test]
-fn attempts_are_bounded_in_an_arena_in_a_lease_and_in_a_scope_of_one() {
+fn a_bounded_allocation_ends_when_rivals_came_before_all_its_attempts() {
     let arena = Arena::new(TwoPieces::new()).unwrap();
-    let mut lease = arena.lease(256);
-    // A lease that nobody claims behind extends itself, by a strong exchange.
-    arena.allocate(8).unwrap();
+    let mut lease = arena.lease(0);
+    let ended = |outcome: Result<marena_core::Block<'_>, AllocError>, retries, attempts| {
+        assert_eq!(outcome.unwrap_err(), AllocError::Contended { retries });
+        assert_eq!(RIVALS.replace(0), 1000 - attempts);
+        RIVALS.set(1000);
+    };
+    RIVALS.set(1000);
     for retries in [0, 1, 7] {
-        let contended = AllocError::Contended { retries };
-        FAILURES.set(1000);
-        assert_eq!(arena.allocate_bounded(8, retries).unwrap_err(), contended);
-        assert_eq!(FAILURES.replace(1000), 1000 - retries - 1);
-        assert_eq!(lease.allocate_bounded(8, retries).unwrap_err(), contended);
-        assert_eq!(lease.scratch().allocate_bounded(8, retries).unwrap_err(), contended);
-        assert_eq!(lease.scratch().scratch().allocate_bounded(8, retries).unwrap_err(), contended);
+        ended(arena.allocate_bounded(8, retries), retries, retries + 1);
+        // A lease's first attempt is to extend its chunk.
+        ended(lease.allocate_bounded(8, retries), retries, retries + 2);
+        ended(lease.scratch().allocate_bounded(8, retries), retries, retries + 2);
+        ended(lease.scratch().scratch().allocate_bounded(8, retries), retries, retries + 2);
     }
-    FAILURES.set(7);
-    assert!(lease.scratch().allocate_bounded(8, 7).is_ok());
+    for retries in [0, 1, 7] {
+        RIVALS.set(retries);
+        assert!(arena.allocate_bounded(8, retries).is_ok());
+        RIVALS.set(retries + 1);
+        assert!(lease.scratch().allocate_bounded(8, retries).is_ok());
+    }
+    RIVALS.set(0);
+}
+
+#[test]
+fn an_allocation_succeeds_however_often_a_weak_compare_and_swap_fails() {
+    let arena = Arena::new(TwoPieces::new()).unwrap();
+    FAILURES.set(1000);
+    assert!(arena.allocate_bounded(8, 0).is_ok());
+    assert!(arena.lease(256).allocate_bounded(8, 0).is_ok());
+    // Nobody else used the arena, so no attempt failed.
+    assert_eq!(FAILURES.replace(100), 1000);
+    assert!(arena.allocate(8).is_ok());
+    assert_eq!(FAILURES.replace(0), 0);
 }
