@@ -14,10 +14,11 @@ use crate::memory::Memory;
 #[macro_export]
 macro_rules! forward_allocate {
     ($own:lifetime => $out:lifetime) => {
-        /// `size` zeroed bytes, 0 to 2^31 - 1, at a multiple of 8. Takes `size` rounded up to a multiple of 8.
+        /// Returns `size` zeroed bytes, 0 to 2^31 - 1, at a multiple of 8. Takes `size` rounded up to a multiple of 8.
         ///
-        /// One compare-and-swap; zeroing takes time in proportion to `size`, unless the bytes are known to be zero. Lock-free.
-        /// No bytes are never refused.
+        /// An arena makes one compare-and-swap. A lease or a scope makes none, unless it needs another chunk of its
+        /// arena. Zeroing takes time in proportion to `size`, except for bytes that are known to be zero. Lock-free.
+        /// A zero-sized request always succeeds.
         ///
         /// # Errors
         ///
