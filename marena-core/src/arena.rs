@@ -218,7 +218,9 @@ impl<M: Memory> Arena<M> {
             // SAFETY: zeroed memory has an initialised header, valid while the memory lives.
             let header = unsafe { header.as_ref() };
             // ORDERING: Relaxed: the caller lets no other call run meanwhile. What was handed out in an earlier life is dirty.
-            header.peak.load(Relaxed).max(header.cursor.load(Relaxed))
+            let dirty_end = header.peak.load(Relaxed).max(header.cursor.load(Relaxed));
+            // That life's region may have been longer.
+            round_up_position(dirty_end, (capacity - HEADER_SIZE) as u32)
         } else {
             // A header beside the region is a valid one already, and of words for which zero may be no value.
             if header.cast() == memory.region().cast::<u8>() {
@@ -571,6 +573,11 @@ struct Counters<'h, W> {
     cursor: &'h mut W,
     peak: &'h mut W,
     stranded: &'h mut W,
+}
+
+/// A position that a header names, as one of a region: a multiple of the step, at most the limit.
+fn round_up_position(position: u32, limit: u32) -> u32 {
+    position.min(limit).next_multiple_of(STEP as u32)
 }
 
 fn capacity_of<M: Memory>(memory: &M) -> Result<usize, MemoryError> {

@@ -185,7 +185,7 @@ pub use owned::Owned;
 pub use per_thread::{NoThreads, PerThread};
 pub use pool::{Pool, PoolGuard, PoolSlot};
 pub use reallocate::Reallocate;
-pub use regions::Regions;
+pub use regions::{PushError, Regions};
 pub use scratch::Scratch;
 pub use slot::Slot;
 pub use stable_deref_trait::{CloneStableDeref, StableDeref};

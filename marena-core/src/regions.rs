@@ -1,5 +1,6 @@
 //! Several arenas that allocate as one, where memory is not in one piece.
 
+use core::error::Error;
 use core::fmt;
 use core::num::NonZeroU64;
 use core::ptr::NonNull;
@@ -55,22 +56,32 @@ impl<M: Memory, const N: usize> Regions<M, N> {
         Self { arenas: heapless::Vec::new() }
     }
 
-    /// Adds an arena behind the others.
+    /// Adds an arena behind the others. Takes time in proportion to their number.
     ///
     /// # Errors
     ///
-    /// The arena itself, if there are `N` already.
+    /// [`PushError::Full`] if there are `N` already, [`PushError::Overlap`] if its memory overlaps that of one of them. Each has the
+    /// arena in it.
     ///
     /// ```
-    /// use marena_core::{Arena, Regions, StaticMemory};
+    /// use marena_core::{Arena, PushError, Regions, StaticMemory};
     /// static FAST: StaticMemory<1024> = StaticMemory::new();
     /// static SLOW: StaticMemory<1024> = StaticMemory::new();
     /// let mut regions: Regions<_, 1> = Regions::new();
     /// assert!(regions.push(Arena::from_static(&FAST)).is_ok());
-    /// assert!(regions.push(Arena::from_static(&SLOW)).is_err());
+    /// assert!(matches!(regions.push(Arena::from_static(&SLOW)), Err(PushError::Full(_))));
     /// ```
-    pub fn push(&mut self, arena: Arena<M>) -> Result<(), Arena<M>> {
-        self.arenas.push(arena)
+    pub fn push(&mut self, arena: Arena<M>) -> Result<(), PushError<M>> {
+        let overlaps = |other: &Arena<M>| {
+            let [one, other] = [&arena, other].map(|arena| arena.memory().region());
+            let (start, other_start) = (one.addr().get(), other.addr().get());
+            // Neither difference wraps where it is looked at.
+            if start < other_start { other_start - start < one.len() } else { start - other_start < other.len() }
+        };
+        if self.arenas.iter().any(overlaps) {
+            return Err(PushError::Overlap(arena));
+        }
+        self.arenas.push(arena).map_err(PushError::Full)
     }
 
     /// The arenas, in the order in which they are tried.
@@ -188,6 +199,65 @@ impl<M: Memory, const N: usize> Regions<M, N> {
     }
 }
 
+/// Why an arena was not added to [`Regions`], and the arena.
+///
+/// # Examples
+///
+/// ```
+/// use marena_core::{Arena, PushError, Regions, StaticMemory};
+/// static MEMORY: StaticMemory<1024> = StaticMemory::new();
+/// let mut regions: Regions<_, 2> = Regions::new();
+/// regions.push(Arena::from_static(&MEMORY)).unwrap();
+/// let error = regions.push(Arena::from_static(&MEMORY)).unwrap_err();
+/// assert!(matches!(error, PushError::Overlap(_)));
+/// assert_eq!(error.into_arena().capacity(), 1024);
+/// ```
+#[non_exhaustive]
+pub enum PushError<M: Memory> {
+    /// There are as many arenas as the regions can have.
+    Full(Arena<M>),
+    /// The arena's memory overlaps that of one which is there.
+    Overlap(Arena<M>),
+}
+
+impl<M: Memory> PushError<M> {
+    /// Returns the arena.
+    #[must_use]
+    pub fn into_arena(self) -> Arena<M> {
+        match self {
+            Self::Full(arena) | Self::Overlap(arena) => arena,
+        }
+    }
+}
+
+impl<M: Memory> fmt::Debug for PushError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(arena) => f.debug_tuple("Full").field(arena).finish(),
+            Self::Overlap(arena) => f.debug_tuple("Overlap").field(arena).finish(),
+        }
+    }
+}
+
+impl<M: Memory> fmt::Display for PushError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(_) => f.write_str("there are as many arenas as these regions can have; give them a larger `N`"),
+            Self::Overlap(arena) => {
+                let region = arena.memory().region();
+                write!(
+                    f,
+                    "{} bytes at {:#x} overlap the memory of an arena that is there; give each arena its own",
+                    region.len(),
+                    region.addr()
+                )
+            }
+        }
+    }
+}
+
+impl<M: Memory> Error for PushError<M> {}
+
 /// Of two arenas' refusals, the one to report: a fault of the request before a lost race, which may be won at the next
 /// attempt, before a lack of room, and of two lacks the smaller.
 fn weightier(one: AllocError, other: AllocError) -> AllocError {
@@ -204,7 +274,8 @@ impl<M: Memory, const COUNT: usize> Regions<M, COUNT> {
     crate::forward_allocate!('s => 's);
 }
 
-// SAFETY: every claim is one of an arena's, borrowed as long as the regions are. Claimed bytes lie in one arena's region, which
+// SAFETY: every claim is one of an arena's, borrowed as long as the regions are. No two regions overlap: see `push`. So claimed
+// bytes lie in one arena's region, which
 // their address tells, and what is done with them afterwards is done by that arena, or by another over the same header.
 unsafe impl<'a, M: Memory, const N: usize> Claim<'a> for &'a Regions<M, N> {
     type Origin = &'a Arena<M>;

@@ -1,8 +1,10 @@
 //! Arenas over disjoint memory that allocate as one.
 
 use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+use std::sync::LazyLock;
 
-use marena_core::{AllocError, Arena, BorrowedMemory, Regions, StaticMemory};
+use marena_core::{AllocError, Arena, AtomicU32, BorrowedMemory, Header, Memory, PushError, Regions, StaticMemory};
 
 type Bytes = [MaybeUninit<u8>];
 
@@ -110,7 +112,7 @@ fn statics_can_be_regions_too_and_one_more_arena_than_there_is_room_for_comes_ba
     static SLOW: StaticMemory<256> = StaticMemory::new();
     let mut regions: Regions<_, 1> = Regions::new();
     regions.push(Arena::from_static(&FAST)).unwrap();
-    let refused = regions.push(Arena::from_static(&SLOW)).unwrap_err();
+    let refused = regions.push(Arena::from_static(&SLOW)).unwrap_err().into_arena();
     assert_eq!(refused.remaining(), 128);
     let handle = regions.insert(5).unwrap();
     assert_eq!((regions.get(handle), refused.get(handle)), (Some(&5), None));
@@ -133,4 +135,86 @@ fn threads_that_allocate_at_once_get_disjoint_bytes() {
         }
     });
     assert_eq!(regions.stats().used, threads * each * size_of::<usize>().next_multiple_of(8));
+}
+
+/// Two kinds of memory under one type.
+enum Either {
+    Static(&'static StaticMemory<4096>),
+    Borrowed(BorrowedMemory<'static>),
+}
+
+// SAFETY: each method is that of a memory of the crate.
+unsafe impl Memory for Either {
+    type Word = AtomicU32;
+
+    fn region(&self) -> NonNull<[u8]> {
+        match self {
+            Self::Static(memory) => memory.region(),
+            Self::Borrowed(memory) => memory.region(),
+        }
+    }
+
+    fn header(&self) -> NonNull<Header<AtomicU32>> {
+        match self {
+            Self::Static(memory) => memory.header(),
+            Self::Borrowed(memory) => memory.header(),
+        }
+    }
+
+    fn is_zeroed(&self) -> bool {
+        match self {
+            Self::Static(memory) => memory.is_zeroed(),
+            Self::Borrowed(memory) => memory.is_zeroed(),
+        }
+    }
+}
+
+/// Two arenas of which the second's memory is a block of the first.
+fn outer_and_inner() -> (Arena<Either>, Arena<Either>) {
+    static MEMORY: StaticMemory<4096> = StaticMemory::new();
+    static ARENA: LazyLock<Arena<&'static StaticMemory<4096>>> = LazyLock::new(|| {
+        // SAFETY: the first use of the static.
+        unsafe { Arena::format(&MEMORY) }.unwrap()
+    });
+    let buffer = ARENA.alloc_slice_uninit(1024).unwrap();
+    buffer.fill(MaybeUninit::new(0xFF));
+    // SAFETY: the memory is exclusive.
+    let inner = unsafe { Arena::format(Either::Borrowed(BorrowedMemory::new(buffer).unwrap())) };
+    // SAFETY: formatted above; everybody who uses the static's bytes does so through its header.
+    let outer = unsafe { Arena::attach(Either::Static(&MEMORY)) };
+    (outer.unwrap(), inner.unwrap())
+}
+
+#[test]
+fn an_arena_whose_memory_overlaps_anothers_comes_back_from_push() {
+    for inner_first in [false, true] {
+        let (outer, inner) = outer_and_inner();
+        let [first, second] = if inner_first { [inner, outer] } else { [outer, inner] };
+        let capacity = second.capacity();
+        let mut regions: Regions<Either, 3> = Regions::new();
+        regions.push(first).unwrap();
+        let Err(PushError::Overlap(second)) = regions.push(second) else { panic!("the memories overlap") };
+        assert_eq!(second.capacity(), capacity);
+        assert_eq!(regions.arenas().len(), 1);
+    }
+}
+
+#[test]
+fn one_static_is_one_region_however_many_arenas_there_are_over_it() {
+    static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    let mut regions: Regions<_, 2> = Regions::new();
+    regions.push(Arena::from_static(&MEMORY)).unwrap();
+    assert!(matches!(regions.push(Arena::from_static(&MEMORY)), Err(PushError::Overlap(_))));
+    assert_eq!(regions.stats().remaining, 1024 - 128);
+}
+
+#[test]
+fn memories_side_by_side_do_not_overlap() {
+    let mut all = bytes(4 * 512);
+    let skip = all.as_ptr().addr().wrapping_neg() % 128;
+    let mut regions: Regions<_, 4> = Regions::new();
+    for part in all[skip..][..4 * 512].chunks_mut(512) {
+        regions.push(Arena::borrowed(part).unwrap()).unwrap();
+    }
+    assert_eq!(regions.stats().capacity, 4 * 512);
 }

@@ -67,8 +67,8 @@ pub unsafe trait Memory {
     type Word: Word;
 
     /// `None`: the bytes stay at one address, and any power of two is an alignment they can have. `Some(n)`, a power of two (else a
-    /// build error): other mappings of the same bytes may lie elsewhere, all aligned to `n` and none to more, so larger
-    /// alignments are refused.
+    /// build error): other mappings of the same bytes may lie elsewhere, all aligned to the larger of `n` and 128. Larger
+    /// alignments fail then.
     ///
     /// ```
     /// use marena_core::{BorrowedMemory, Memory};
@@ -149,7 +149,8 @@ pub(crate) const fn max_align<M: Memory>() -> usize {
     match M::REMAP_ALIGN {
         Some(align) => {
             assert!(align.is_power_of_two(), "`REMAP_ALIGN` is an alignment, and so a power of two");
-            align
+            // Every base is aligned to the header.
+            if align < HEADER_SIZE { HEADER_SIZE } else { align }
         }
         None => 1 << (usize::BITS - 1),
     }

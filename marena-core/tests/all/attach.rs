@@ -3,7 +3,9 @@
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-use marena_core::{Address, AllocError, Arena, AttachError, MemoryError, RawMemory};
+use marena_core::{
+    Address, AllocError, Arena, AtomicU32, AttachError, ExclusiveMemory, Memory, MemoryError, RawMemory,
+};
 
 const LEN: usize = 1024;
 
@@ -243,5 +245,43 @@ fn a_scratch_stays_in_range_when_a_peer_moves_the_cursor_below_it() {
         let block = scratch.allocate(size).unwrap();
         let offset = block.as_ptr().addr() - region.addr().get();
         assert!(offset >= 128 && offset + size <= LEN, "{size} bytes at {offset}");
+    }
+}
+
+#[test]
+fn an_arena_made_in_a_part_of_memory_that_was_used_before_can_be_attached_to() {
+    /// The first bytes of memory that only arenas wrote since it was zero.
+    struct Front(NonNull<[u8]>);
+    // SAFETY: the buffer below outlives it, and nothing else uses it meanwhile.
+    unsafe impl Memory for Front {
+        type Word = AtomicU32;
+        fn region(&self) -> NonNull<[u8]> {
+            self.0
+        }
+        fn is_zeroed(&self) -> bool {
+            true
+        }
+    }
+    // SAFETY: one at a time.
+    unsafe impl ExclusiveMemory for Front {}
+
+    #[repr(align(128))]
+    struct Page(#[expect(dead_code, reason = "used through pointers")] [u8; 8192]);
+    let mut page = Page([0; 8192]);
+    let start = NonNull::from(&mut page).cast();
+    let front = |len| Front(NonNull::slice_from_raw_parts(start, len));
+    for used in [4000, 4096 - 128, 7000] {
+        Arena::new(front(8192)).unwrap().allocate(used).unwrap().fill(0xEE);
+        let arena = Arena::new(front(4096)).unwrap();
+        assert_eq!(arena.stats().high_water, used.min(4096 - 128));
+        assert_eq!(*arena.allocate(64).unwrap(), [0; 64]);
+        // SAFETY: the bytes are initialised, and what was handed out is gone.
+        assert_eq!(unsafe { Arena::attach(front(4096)) }.unwrap().used(), 64);
+        page_is_zero_again(start.cast());
+    }
+
+    fn page_is_zero_again(page: NonNull<Page>) {
+        // SAFETY: no arena is left.
+        unsafe { page.write_bytes(0, 1) };
     }
 }

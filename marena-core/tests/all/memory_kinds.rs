@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-use marena_core::{Arena, BorrowedMemory, Memory, MemoryError, RawMemory, StaticMemory};
+use marena_core::{AllocError, Arena, BorrowedMemory, Memory, MemoryError, RawMemory, StaticMemory};
 
 use crate::owned::{Buffer, Owned};
 
@@ -178,4 +178,20 @@ fn moving_an_arena_moves_none_of_its_bytes() {
     let address = std::ptr::from_ref(arena.get(handle).unwrap());
     let moved = Box::new(arena);
     assert_eq!(std::ptr::from_ref(moved.get(handle).unwrap()), address);
+}
+
+#[test]
+fn every_base_is_aligned_to_the_header_so_smaller_promises_are_kept_too() {
+    fn serves<const REMAP: usize>() {
+        let arena = Arena::new(Owned::<REMAP>::new(4096)).unwrap();
+        assert_eq!(arena.allocate(8).unwrap().len(), 8);
+        arena.alloc(1_u8).unwrap();
+        assert!(arena.allocate_aligned(8, 128).unwrap().as_ptr().addr().is_multiple_of(128));
+        let error = arena.allocate_aligned(8, 256).unwrap_err();
+        assert_eq!(error, AllocError::Alignment { requested: 256, supported: 128 });
+    }
+    serves::<1>();
+    serves::<2>();
+    serves::<4>();
+    serves::<64>();
 }

@@ -126,6 +126,24 @@ fn a_formatted_arena_has_no_roots_from_before() {
     assert!(unsafe { Arena::attach(&MEMORY) }.is_ok());
 }
 
+#[cfg(target_has_atomic = "64")]
+#[test]
+fn a_shared_reset_clears_the_roots_so_that_the_arena_can_be_attached_to() {
+    static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    // SAFETY: the first use of the static.
+    let arena = unsafe { Arena::format(&MEMORY) }.unwrap();
+    let address = arena.allocate_address(8).unwrap();
+    for slot in 0..4 {
+        // SAFETY: the header of a static, and nobody resets it meanwhile.
+        let root = unsafe { arena.memory().header().as_ref() }.root_slot(slot).unwrap();
+        root.store(address.to_raw(), Relaxed);
+    }
+    // SAFETY: the address is not used any more.
+    unsafe { arena.reset_shared() };
+    // SAFETY: formatted above.
+    assert!(unsafe { Arena::attach(&MEMORY) }.is_ok());
+}
+
 /// Where a static ended up in this very program.
 #[cfg(not(miri))]
 mod image {
