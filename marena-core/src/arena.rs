@@ -9,11 +9,12 @@ use core::sync::atomic::{Ordering, compiler_fence};
 
 use crate::epoch;
 use crate::error::{AttachError, MemoryError};
-use crate::header::Header;
+use crate::header::{Header, ROOTS};
 use crate::hidden;
 use crate::memory::{BorrowedMemory, ExclusiveMemory, Memory, Reserve, StaticMemory, checked_capacity, max_align};
 use crate::placement::{HEADER_SIZE, STEP, Span};
 use crate::protocol;
+use crate::root::Root;
 use crate::stats::Stats;
 use crate::sync::Word;
 
@@ -416,7 +417,8 @@ impl<M: Memory> Arena<M> {
     {
         let limit = self.limit();
         self.ticket = Some(epoch::draw());
-        let Counters { cursor, peak, stranded } = self.counters_mut();
+        let Counters { cursor, peak, stranded, roots } = self.counters_mut();
+        roots.iter_mut().for_each(Root::clear_mut);
         let dirty_end = cursor.read().max(peak.read()).min(limit);
         peak.write(dirty_end);
         cursor.write(position);
@@ -518,6 +520,8 @@ impl<M: Memory> Arena<M> {
             peak: unsafe { &mut (*header).peak },
             // SAFETY: as above.
             stranded: unsafe { &mut (*header).stranded },
+            // SAFETY: as above.
+            roots: unsafe { &mut (*header).roots },
         }
     }
 
@@ -573,6 +577,7 @@ struct Counters<'h, W> {
     cursor: &'h mut W,
     peak: &'h mut W,
     stranded: &'h mut W,
+    roots: &'h mut [Root<W>; ROOTS],
 }
 
 /// A position that a header names, as one of a region: a multiple of the step, at most the limit.

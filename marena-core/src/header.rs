@@ -1,16 +1,17 @@
 //! The first 128 bytes of a region: the arena's control block.
 
 use core::array;
-use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::offset_of;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::fence;
 
 use static_assertions::const_assert;
 
 use crate::address::{ARENA_MIN_ADDRESS, Address};
 use crate::error::{AttachError, MemoryError};
 use crate::placement::{HEADER_SIZE, REGION_LIMIT, REGION_MIN, STEP};
+use crate::root::Root;
 use crate::stats::Stats;
 use crate::sync::{AtomicU32, Word};
 
@@ -21,7 +22,7 @@ const MAGIC: u64 = u64::from_le_bytes(*b"marena\x1a\n");
 const LAYOUT_VERSION: u32 = 1;
 
 /// Root slots in a header.
-const ROOTS: usize = 4;
+pub(crate) const ROOTS: usize = 4;
 
 /// The control block of an arena: 128 bytes at the region's start, in the machine's byte order.
 ///
@@ -57,22 +58,14 @@ pub struct Header<W> {
     version: W,
     flags: W,
     capacity: [W; 2],
-    /// Addresses that outlive the process, for memory that does. Touched only by 64-bit atomics, where they are native.
-    roots: [Root; ROOTS],
+    /// Addresses that outlive the process, for memory that does.
+    pub(crate) roots: [Root<W>; ROOTS],
     pub(crate) guards: W,
     reserved: W,
     pub(crate) cursor: W,
     pub(crate) peak: W,
     pub(crate) stranded: W,
 }
-
-/// A number that atomics of 64 bits can reach, on targets too where a `u64` by itself is aligned to less.
-#[repr(C, align(8))]
-struct Root(UnsafeCell<u64>);
-
-// SAFETY: `W: Sync` covers the words. `roots` is reached only through `Header::root_slot` as an atomic, and where there is no such
-// method nobody writes it.
-unsafe impl<W: Sync> Sync for Header<W> {}
 
 type Shipped = Header<AtomicU32>;
 const_assert!(size_of::<Shipped>() == HEADER_SIZE);
@@ -126,7 +119,7 @@ impl<W: Word> Header<W> {
             version: zero(),
             flags: zero(),
             capacity: [zero(), zero()],
-            roots: [const { Root(UnsafeCell::new(0)) }; ROOTS],
+            roots: array::from_fn(|_| Root::from_words(&mut zero)),
             guards: zero(),
             reserved: zero(),
             cursor: zero(),
@@ -137,9 +130,14 @@ impl<W: Word> Header<W> {
 
     /// Makes this the header of an empty arena of `capacity` bytes of which those past position `dirty_end` are zero.
     ///
-    /// The caller lets nobody else use the header meanwhile. The magic comes last, so that another core or process that
-    /// waits for it finds the rest complete.
+    /// The caller lets nobody else use the header meanwhile, not even to look for the magic. That goes first and comes back
+    /// last, so that a header whose format was cut short, by a killed process or a power loss, is none.
     pub(crate) fn format(&self, capacity: usize, dirty_end: u32) {
+        // ORDERING: Relaxed: see the fence.
+        self.magic[1].store(0, Relaxed);
+        // ORDERING: Release, before the stores that follow: a process that finds any of them in memory which outlived their
+        // writer finds no magic before the last one.
+        fence(Release);
         // ORDERING: Relaxed up to the last store, whose Release covers them; it pairs with `validate`.
         self.cursor.store(0, Relaxed);
         self.peak.store(dirty_end, Relaxed);
@@ -158,14 +156,7 @@ impl<W: Word> Header<W> {
 
     /// Makes every root slot name nothing. The caller lets nobody else use the header meanwhile.
     pub(crate) fn clear_roots(&self) {
-        // Elsewhere nobody can have written them.
-        #[cfg(target_has_atomic = "64")]
-        for slot in 0..ROOTS {
-            if let Some(root) = self.root_slot(slot) {
-                // ORDERING: Relaxed: the caller's next store, of the magic or the cursor, releases it.
-                root.store(0, Relaxed);
-            }
-        }
+        self.roots.iter().for_each(Root::clear);
     }
 
     /// Whether this is the header of an arena in a region of `len` bytes, whatever bytes it consists of.
@@ -211,7 +202,7 @@ impl<W: Word> Header<W> {
         // The capacity is that of a region, so the difference is at least one step and below 2^31.
         let limit = (capacity - HEADER_SIZE) as u32;
         // Before the cursor: peers may allocate and publish meanwhile, and a cursor from before does not cover what a root names by now.
-        let roots: [u64; ROOTS] = array::from_fn(|slot| self.root(slot));
+        let roots: [u64; ROOTS] = self.roots.each_ref().map(Root::load);
         let cursor = self.cursor.load(Relaxed);
         for position in [cursor, self.peak.load(Relaxed)] {
             if position > limit || !(position as usize).is_multiple_of(STEP) {
@@ -259,8 +250,7 @@ impl<W: Word> Header<W> {
     /// A root slot, or `None` where there is none of this number: memory that outlives the process names its contents in these.
     ///
     /// Here where 64-bit atomics are native, as the only way to reach a slot. What stands in it is an address that nobody has
-    /// checked, or 0. Formatting and [`Arena::reset_shared`](crate::Arena::reset_shared) clear the slots.
-    /// [`Arena::reset`](crate::Arena::reset) leaves them.
+    /// checked, or 0. Formatting and every reset clear the slots.
     ///
     /// ```
     /// use core::sync::atomic::Ordering::Relaxed;
@@ -273,25 +263,7 @@ impl<W: Word> Header<W> {
     #[cfg(target_has_atomic = "64")]
     #[must_use]
     pub fn root_slot(&self, slot: usize) -> Option<&core::sync::atomic::AtomicU64> {
-        let root = self.roots.get(slot)?;
-        // SAFETY: the cell lies in `self`, aligned to 8 as its type is whatever words stand before it, and all accesses to it
-        // are atomic ones of this width: through this method.
-        Some(unsafe { core::sync::atomic::AtomicU64::from_ptr(root.0.get()) })
-    }
-
-    /// The raw content of a root slot; 0 for a slot that does not exist.
-    fn root(&self, slot: usize) -> u64 {
-        #[cfg(target_has_atomic = "64")]
-        {
-            // ORDERING: Acquire pairs with the Release of whoever stored the number: the claim of what it names happens before.
-            self.root_slot(slot).map_or(0, |root| root.load(Acquire))
-        }
-        #[cfg(not(target_has_atomic = "64"))]
-        {
-            let Some(root) = self.roots.get(slot) else { return 0 };
-            // SAFETY: the cell lies in `self`, and on such targets nobody writes it while the header is in use.
-            unsafe { root.0.get().read() }
-        }
+        self.roots.get(slot).map(Root::atomic)
     }
 }
 

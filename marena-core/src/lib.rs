@@ -145,6 +145,7 @@ mod pool;
 mod protocol;
 mod reallocate;
 mod regions;
+mod root;
 mod runs;
 mod scratch;
 mod slot;

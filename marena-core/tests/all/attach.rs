@@ -2,10 +2,13 @@
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering::Relaxed;
 
 use marena_core::{
     Address, AllocError, Arena, AtomicU32, AttachError, ExclusiveMemory, Memory, MemoryError, RawMemory,
 };
+
+use crate::owned::zeroed_arena;
 
 const LEN: usize = 1024;
 
@@ -283,5 +286,25 @@ fn an_arena_made_in_a_part_of_memory_that_was_used_before_can_be_attached_to() {
     fn page_is_zero_again(page: NonNull<Page>) {
         // SAFETY: no arena is left.
         unsafe { page.write_bytes(0, 1) };
+    }
+}
+
+#[cfg(target_has_atomic = "64")]
+#[test]
+fn a_reset_clears_the_roots_so_that_the_arena_can_be_attached_to_afterwards() {
+    let mut arena = zeroed_arena(1024);
+    let address = arena.allocate_address(8).unwrap();
+    for slot in 0..4 {
+        // SAFETY: the header lives in the arena's memory, and nobody resets it meanwhile.
+        let root = unsafe { arena.memory().header().as_ref() }.root_slot(slot).unwrap();
+        root.store(address.to_raw(), Relaxed);
+    }
+    arena.reset();
+    // SAFETY: made by an arena, of which nothing is used any more.
+    let again = unsafe { Arena::attach(arena.into_memory()) }.unwrap();
+    for slot in 0..4 {
+        // SAFETY: as above.
+        let root = unsafe { again.memory().header().as_ref() }.root_slot(slot).unwrap();
+        assert_eq!(root.load(Relaxed), 0);
     }
 }
