@@ -4,9 +4,10 @@ use core::ffi::c_void;
 use core::mem::{align_of, size_of};
 use core::ptr::NonNull;
 
-use marena_core::{Address, Arena, AttachError, RawMemory};
+use marena_core::{Address, Arena, AttachError};
 
 use crate::arguments::{array, pointer, status};
+use crate::region::Region;
 use crate::status::*;
 
 /// Says that a `marena_t` holds an arena. Zeroed memory does not.
@@ -24,7 +25,7 @@ pub struct marena_t {
 #[repr(C)]
 struct Live {
     mark: u64,
-    arena: Arena<RawMemory>,
+    arena: Arena<Region>,
 }
 
 const _: () = assert!(size_of::<Live>() <= size_of::<marena_t>() && align_of::<Live>() <= align_of::<marena_t>());
@@ -52,7 +53,7 @@ pub struct marena_stats_t {
 /// # Safety
 ///
 /// A pointer that is not null and aligned is that of a `marena_t`, initialised bytes, which nobody writes meanwhile.
-unsafe fn live<'a>(arena: *const marena_t) -> Result<&'a Arena<RawMemory>, marena_status_t> {
+unsafe fn live<'a>(arena: *const marena_t) -> Result<&'a Arena<Region>, marena_status_t> {
     let arena = pointer(arena.cast_mut())?.cast::<Live>();
     // SAFETY: valid and initialised by the caller's promise; every bit pattern is a `u64`.
     if unsafe { (*arena.as_ptr()).mark } != LIVE {
@@ -67,20 +68,20 @@ unsafe fn live<'a>(arena: *const marena_t) -> Result<&'a Arena<RawMemory>, maren
 /// # Safety
 ///
 /// `out` is the pointer of a `marena_t` that nobody uses meanwhile.
-unsafe fn write(out: NonNull<marena_t>, arena: Arena<RawMemory>) {
+unsafe fn write(out: NonNull<marena_t>, arena: Arena<Region>) {
     // SAFETY: the storage has room for this and is aligned for it.
     unsafe { out.cast::<Live>().write(Live { mark: LIVE, arena }) };
 }
 
-/// The region that C names, checked.
+/// The region that C names.
 ///
 /// # Safety
 ///
-/// If it is not null, `size` bytes at `region` are the arena's, initialised, for as long as it is used.
-unsafe fn memory(region: *mut c_void, size: usize) -> Result<RawMemory, marena_status_t> {
+/// If it is not null, `size` bytes at `region` are arenas', initialised, for as long as one of them is used.
+unsafe fn memory(region: *mut c_void, size: usize) -> Result<Region, marena_status_t> {
     let region = array(region.cast::<u8>(), size)?;
     // SAFETY: the caller's promise.
-    unsafe { RawMemory::from_raw_parts(region.cast(), region.len()) }.map_err(marena_status_t::from)
+    Ok(unsafe { Region::new(region) })
 }
 
 /// Makes an empty arena of `size` bytes at `region`, which must be aligned to 128 and hold initialised bytes (static memory does).
@@ -99,14 +100,14 @@ pub unsafe extern "C" fn marena_init(arena: *mut marena_t, region: *mut c_void, 
         let out = pointer(arena)?;
         // SAFETY: the caller's promise.
         let found = unsafe { memory(region, size) }?;
-        // SAFETY: initialised, and nobody else's, by the caller's promise. What is attached is dropped here and now.
+        // SAFETY: initialised, and nobody else's, by the caller's promise.
         match unsafe { Arena::attach(found) } {
             Err(AttachError::NotAnArena) => {}
+            Err(AttachError::Memory(error)) => return Err(error.into()),
             _ => return Err(MARENA_ERROR_IN_USE),
         }
-        // SAFETY: as above.
-        let free = unsafe { memory(region, size) }?;
-        let made = Arena::new(free)?;
+        // SAFETY: nobody uses the bytes, by the caller's promise.
+        let made = unsafe { Arena::format(found) }?;
         // SAFETY: the caller's promise.
         unsafe { write(out, made) };
         Ok(())

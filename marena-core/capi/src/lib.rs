@@ -7,6 +7,7 @@
 
 mod arena;
 mod arguments;
+mod region;
 mod status;
 
 pub use arena::*;
