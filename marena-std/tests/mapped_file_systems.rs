@@ -161,7 +161,7 @@ fn a_view_on_an_overlay_sees_who_writes_later_or_is_refused() {
     }
     let Some(disk) = Mounted::new("tmpfs", |_| "size=16m".into()) else { return };
     let [lower, upper, work] = ["lower", "upper", "work"].map(|name| disk.path().join(name));
-    [&lower, &upper, &work].map(|folder| fs::create_dir(folder).unwrap());
+    [&lower, &upper, &work].into_iter().for_each(|folder| fs::create_dir(folder).unwrap());
     drop(create(&lower.join("arena")).unwrap());
     drop(create(&lower.join("another")).unwrap());
     let layers =
@@ -179,7 +179,9 @@ fn a_view_on_an_overlay_sees_who_writes_later_or_is_refused() {
     // A user who may not write could be shown the lower file for ever.
     let program = disk.path().join("program");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    [disk.path(), overlay.path()].map(|folder| fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap());
+    for folder in [disk.path(), overlay.path()] {
+        fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+    }
     let mut child = Command::new(&program);
     child.args(["--exact", "a_view_on_an_overlay_sees_who_writes_later_or_is_refused"]);
     child.env(VIEWED, overlay.path().join("another")).uid(65_534).gid(65_534);

@@ -1,10 +1,11 @@
 //! Names that are hard: links to nothing, slashes, control characters, folders that cannot be written.
 #![cfg(all(unix, target_has_atomic = "64", not(miri)))]
+#![expect(clippy::multiple_unsafe_ops_per_block, reason = "one promise covers all that a test does with its own file")]
 
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileTypeExt, symlink};
 use std::path::{Path, PathBuf};
 
 use marena_std::{MapError, MappedArena, MappedBuilder};
@@ -115,4 +116,42 @@ fn a_file_that_is_no_arena_is_not_called_one_and_nobody_is_told_to_replace_it() 
         }
     }
     assert_eq!(fs::read(&path).unwrap(), b"not to be lost");
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_at_once_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("arena");
+    let name = CString::new(path.as_os_str().as_bytes()).unwrap();
+    // SAFETY: the name ends in a null.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    // SAFETY: as above.
+    unsafe {
+        assert!(matches!(builder().open(&path), Err(MapError::NotAFile { .. })));
+        // A pipe that nobody writes to has its readers wait.
+        assert!(matches!(builder().open_read_only(&path), Err(MapError::NotAFile { .. })));
+        assert!(matches!(builder().open_or_create(&path), Err(MapError::NotAFile { .. })));
+        assert!(matches!(builder().replace(&path), Err(MapError::NotAFile { .. })));
+        assert!(matches!(builder().create(&path), Err(MapError::Exists { .. })));
+    }
+    assert!(fs::metadata(&path).unwrap().file_type().is_fifo());
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+}
+
+#[test]
+fn a_link_to_an_arena_leads_there_and_a_link_to_nothing_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("arena");
+    let link = directory.path().join("link");
+    symlink(&path, &link).unwrap();
+    // SAFETY: as above.
+    unsafe {
+        assert!(matches!(builder().open_or_create(&link), Err(MapError::Exists { .. })));
+        assert!(matches!(builder().open(&link), Err(MapError::Io { action: "open", .. })));
+    }
+    // SAFETY: as above.
+    let text = unsafe { builder().create(&path) }.unwrap().allocate_copy(b"there").unwrap();
+    // SAFETY: as above.
+    let found = unsafe { builder().open_or_create(&link) }.unwrap();
+    assert_eq!(found.read_value::<[u8; 5]>(text), Ok(*b"there"));
 }

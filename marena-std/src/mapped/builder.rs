@@ -251,8 +251,8 @@ impl MappedBuilder {
                 // A link that was changed since, or one that only the system can follow.
                 break;
             }
-            // SAFETY: the caller's promise. Until `previous` is dropped, nobody else can open the file.
-            return unsafe { self.make(&target, Some(&previous)) };
+            // SAFETY: the caller's promise. As long as `previous` is open, nobody else can open the file.
+            return unsafe { self.make(&target, Some(previous)) };
         }
         Err(MapError::InUse { path: path.into() })
     }
@@ -282,18 +282,30 @@ impl MappedBuilder {
     /// # Safety
     ///
     /// As for [`MappedArena::create`].
-    unsafe fn make(self, path: &Path, previous: Option<&File>) -> Result<MappedArena, MapError> {
+    unsafe fn make(self, path: &Path, previous: Option<File>) -> Result<MappedArena, MapError> {
         let len = self.rounded_capacity()?;
-        let mut prepared = NewFile::prepare(path, len, self.reserve, previous)?;
+        let mut prepared = NewFile::prepare(path, len, self.reserve, previous.as_ref())?;
         // The same open file, and so the same lock.
         let file = prepared.file().try_clone().map_err(failed("create", path))?;
         let memory = MappedMemory::map(file, len).map_err(unmapped(path, len))?;
         // SAFETY: nobody knows the file yet.
         let core = unsafe { marena_core::Arena::format(memory) }.map_err(|error| unusable(path)(error.into()))?;
-        let view = core.memory().view();
-        view.flush(0, len).map_err(failed("sync", path))?;
-        self.prepare_pages(view, path)?;
-        prepared.link(path)?;
+        core.memory().view().flush(0, len).map_err(failed("sync", path))?;
+        let core = if cfg!(windows) {
+            // A file that is mapped cannot be renamed there, and one that is open cannot be replaced: not by others either.
+            let file = core.memory().view().file().try_clone().map_err(failed("create", path))?;
+            drop((core, previous));
+            prepared.link(path)?;
+            let memory = MappedMemory::map(file, len).map_err(unmapped(path, len))?;
+            // SAFETY: as in `open`.
+            let core = unsafe { marena_core::Arena::attach(memory) }.map_err(unusable(path))?;
+            self.prepare_pages(core.memory().view(), path)?;
+            core
+        } else {
+            self.prepare_pages(core.memory().view(), path)?;
+            prepared.link(path)?;
+            core
+        };
         Ok(MappedArena::new(core, self.durability))
     }
 

@@ -4,7 +4,7 @@
 //! a lock when the last descriptor closes, whatever way the process ended, so nobody is ever left waiting.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use fs4::{FileExt, TryLockError};
@@ -139,6 +139,6 @@ pub(super) fn is_named(path: &Path, file: &File) -> Result<bool, MapError> {
 }
 
 #[cfg(unix)]
-fn same<T: PartialEq>(one: io::Result<T>, other: io::Result<T>) -> io::Result<bool> {
+fn same<T: PartialEq>(one: std::io::Result<T>, other: std::io::Result<T>) -> std::io::Result<bool> {
     Ok(one? == other?)
 }

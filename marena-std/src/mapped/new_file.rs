@@ -72,10 +72,11 @@ impl NewFile {
     /// Writes the file to the disk and gives it its name.
     pub(super) fn link(mut self, path: &Path) -> Result<(), MapError> {
         self.file().sync_all().map_err(failed("sync", path))?;
+        let replaces = matches!(self, Self::Named { replaces: true, .. });
         let linked = match self {
             #[cfg(target_os = "linux")]
             Self::Unnamed(file) => repeat(|| unnamed::link(&file, path)),
-            Self::Named { file, replaces } => {
+            Self::Named { file, .. } => {
                 let mut left = Some(file);
                 repeat(|| {
                     let file = left.take().ok_or(ErrorKind::NotFound)?;
@@ -89,6 +90,8 @@ impl NewFile {
         };
         linked.map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => MapError::Exists { path: path.into() },
+            // Windows replaces no file that is open.
+            ErrorKind::PermissionDenied if cfg!(windows) && replaces => MapError::InUse { path: path.into() },
             _ => failed("link", path)(error),
         })?;
         sync_directory(path)

@@ -23,8 +23,9 @@ use crate::limit::Limit;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MapError {
-    /// A system call failed. No arena was created or changed, with one exception: if the directory could not be synced, the
-    /// new file is there, complete, and may be gone after a power loss.
+    /// A system call failed. No arena was created or changed, with two exceptions, in which the new file is there, complete: if
+    /// the directory could not be synced, when the file may be gone after a power loss; and on Windows, if the file could not
+    /// be mapped.
     #[error("cannot {action} {path:?}{}", Limit::reached(*limit))]
     Io {
         /// What was to be done: `open`, `create`, `size`, `reserve space for`, `lock`, `map`, `populate`, `sync` or `link`.
