@@ -10,7 +10,8 @@ use common::EXIT_CODES;
 
 use crate::ingest::Settings;
 
-/// A storage engine's memtable in one arena: sorts the records of text files, and keeps the last of each key.
+/// A storage engine's memtable in one arena: sorts the records of text files, and keeps the last of
+/// each key.
 ///
 /// Without a command, it runs on data that is part of the program.
 #[derive(Debug, Parser)]
@@ -24,14 +25,15 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Writes the records of text files in byte order of their keys, the last one of each key.
     ///
-    /// A record is a line: a key, a tab and a value, or a key alone. Lines are bytes in any encoding, and come out as they came in. The output
-    /// may be one of the inputs.
+    /// A record is a line: a key, a tab and a value, or a key alone. Lines are bytes in any
+    /// encoding, and come out as they came in. The output may be one of the inputs.
     #[command(after_help = EXIT_CODES)]
     Ingest(IngestArgs),
     /// Writes the last record of a key.
     #[command(after_help = EXIT_CODES)]
     Get(GetArgs),
-    /// Measures the memtable's skip list against crossbeam-skiplist and a `BTreeMap` behind a mutex.
+    /// Measures the memtable's skip list against crossbeam-skiplist and a `BTreeMap` behind a
+    /// mutex.
     #[command(after_help = EXIT_CODES)]
     Bench(BenchArgs),
 }
@@ -42,7 +44,8 @@ pub(crate) struct IngestArgs {
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// Where to write; standard output without it, or for `-`. The file appears, or is replaced, when it is complete.
+    /// Where to write; standard output without it, or for `-`. The file appears, or is replaced,
+    /// when it is complete.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
@@ -69,12 +72,14 @@ pub(crate) struct TableArgs {
     #[arg(long, short, value_name = "N", value_parser = common::threads)]
     threads: Option<usize>,
 
-    /// Bytes of each of the two arenas, rounded up to a multiple of 65536: one is filled while the other is written out. K, M
-    /// and G are understood. At most 2G. What fits the processor's cache is fastest.
+    /// Bytes of each of the two arenas, rounded up to a multiple of 65536: one is filled while the
+    /// other is written out. K, M and G are understood. At most 2G. What fits the processor's cache
+    /// is fastest.
     #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = common::size)]
     arena_size: usize,
 
-    /// Where runs are kept that do not fit an arena; the system's folder for temporary files without it.
+    /// Where runs are kept that do not fit an arena; the system's folder for temporary files
+    /// without it.
     #[arg(long, value_name = "DIR")]
     temp_dir: Option<PathBuf>,
 

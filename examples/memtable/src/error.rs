@@ -36,7 +36,8 @@ pub(crate) enum Error {
 /// Bytes of the largest arena.
 pub(crate) const LARGEST_ARENA: u64 = 1 << 31;
 
-/// What an arena holds besides a record's own bytes, and more: its header, the empty table, the highest node.
+/// What an arena holds besides a record's own bytes, and more: its header, the empty table, the
+/// highest node.
 const OVERHEAD: u64 = 4096;
 
 /// The size that an arena must have for a line of `len` bytes.

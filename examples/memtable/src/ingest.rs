@@ -1,9 +1,11 @@
 //! Ingest: from lines to one sorted table, by many threads, in two arenas of a given size.
 //!
-//! One table is *active*: all workers insert into it at once. The worker that finds it full takes it away, puts one in the pool's other
-//! arena in its place, and writes the full one out as a sorted run while the others already go on. With the full table, its arena goes
-//! back to the pool, which recycles it: it is the next to be taken. So every record is in one table or in one run, and carries its
-//! sequence: which of a key's records is the newest does not depend on which thread came first.
+//! One table is *active*: all workers insert into it at once. The worker that finds it full takes
+//! it away, puts one in the pool's other arena in its place, and writes the full one out as a
+//! sorted run while the others already go on. With the full table, its arena goes back to the pool,
+//! which recycles it: it is the next to be taken. So every record is in one table or in one run,
+//! and carries its sequence: which of a key's records is the newest does not depend on which thread
+//! came first.
 
 use std::io;
 use std::mem;
@@ -72,7 +74,8 @@ impl Settings {
     }
 }
 
-/// Reads all sources into tables in the pool's arenas, which [`Settings::pool`] made. `progress` counts their bytes.
+/// Reads all sources into tables in the pool's arenas, which [`Settings::pool`] made. `progress`
+/// counts their bytes.
 pub(crate) fn ingest<'p>(
     sources: &[Source],
     settings: &Settings,
@@ -116,7 +119,8 @@ fn read_all(
     for source in sources {
         let more_wanted = reader.read(source, |chunk| {
             progress.inc(chunk.len() as u64);
-            // ORDERING: Relaxed: it only saves work; the failure itself comes with the end of its thread.
+            // ORDERING: Relaxed: it only saves work; the failure itself comes with the end of its
+            // thread.
             !engine.failed.load(Relaxed) && sender.send(chunk).is_ok()
         })?;
         if !more_wanted {
@@ -212,18 +216,21 @@ impl<'s, 'p> Engine<'s, 'p> {
         }
     }
 
-    /// Replaces the full table of a generation by an empty one, unless another worker has done so, and writes it out.
+    /// Replaces the full table of a generation by an empty one, unless another worker has done so,
+    /// and writes it out.
     fn replace(&self, generation: usize) -> Result<(), Error> {
         let mut active = self.active.write().unwrap_or_else(PoisonError::into_inner);
         if active.generation != generation {
             return Ok(());
         }
-        // If the other table is still being written out, this waits for it, and everyone for this: there is no room anywhere.
+        // If the other table is still being written out, this waits for it, and everyone for this:
+        // there is no room anywhere.
         let mut flushed = lock(&self.flushed);
         let full = mem::replace(&mut active.table, empty_table(self.pool)?);
         active.generation += 1;
         drop(active);
-        // The full table goes at the end, also after a failure, and before the lock does: its arena is free for the next.
+        // The full table goes at the end, also after a failure, and before the lock does: its arena
+        // is free for the next.
         flushed.add(&full, self.temp_dir)
     }
 
@@ -257,7 +264,8 @@ fn empty_table(pool: &Pool) -> Result<Table<'_>, Error> {
     Ok(Table::new(arena)?)
 }
 
-/// A panic while the lock was held ends the process through `join`, so nothing is read that it left half done.
+/// A panic while the lock was held ends the process through `join`, so nothing is read that it left
+/// half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,7 +11,8 @@ use memchr::{memchr_iter, memrchr};
 use crate::error::{Error, LARGEST_ARENA};
 use crate::record::{Record, Sequence};
 
-/// What a chunk aims at: enough lines to make handing it over cheap, few enough to give every thread some of a small file.
+/// What a chunk aims at: enough lines to make handing it over cheap, few enough to give every
+/// thread some of a small file.
 const CHUNK_BYTES: usize = 128 << 10;
 
 /// Where lines come from.
@@ -115,7 +116,8 @@ impl Reader {
         Self { longest_line, position: 0 }
     }
 
-    /// Cuts one source into chunks, and hands them over until `hand_over` says `false`; that is the result then.
+    /// Cuts one source into chunks, and hands them over until `hand_over` says `false`; that is the
+    /// result then.
     ///
     /// A last line without a line feed is given one.
     pub(crate) fn read(&mut self, source: &Source, mut hand_over: impl FnMut(Chunk) -> bool) -> Result<bool, Error> {
@@ -124,7 +126,8 @@ impl Reader {
         let mut offset = 0;
         let mut rest = Vec::new();
         loop {
-            // The line that a chunk was cut at starts the next one; a longer line makes the chunk longer.
+            // The line that a chunk was cut at starts the next one; a longer line makes the chunk
+            // longer.
             let wanted = CHUNK_BYTES.max(2 * rest.len());
             let mut bytes = Vec::with_capacity(wanted);
             bytes.append(&mut rest);
@@ -191,7 +194,8 @@ mod tests {
 
     #[test]
     fn chunks_end_between_lines_wherever_the_lines_end() {
-        // Line lengths that walk over every place of a chunk's edge, and one longer than two chunks.
+        // Line lengths that walk over every place of a chunk's edge, and one longer than two
+        // chunks.
         let mut text: Vec<u8> = Vec::new();
         for number in 0..40_000 {
             text.extend(std::iter::repeat_n(b'x', number % 17));

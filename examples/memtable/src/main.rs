@@ -1,4 +1,5 @@
-//! A storage engine's memtable whose nodes, keys and values all live in one arena: see the README beside `Cargo.toml`.
+//! A storage engine's memtable whose nodes, keys and values all live in one arena: see the README
+//! beside `Cargo.toml`.
 
 mod bench;
 mod cli;
@@ -61,7 +62,8 @@ fn get(args: &GetArgs, output: &mut Output) -> Result<(), AnyError> {
     Ok(output.write_all(&[key, &tail, b"\n"].concat())?)
 }
 
-/// Ingests files, has `use_it` do something with the result, and shows progress and statistics meanwhile.
+/// Ingests files, has `use_it` do something with the result, and shows progress and statistics
+/// meanwhile.
 fn with_sorted(
     files: &[std::path::PathBuf],
     args: &TableArgs,

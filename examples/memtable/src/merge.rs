@@ -14,8 +14,8 @@ use crate::spill::{RunReader, Spill, SpillWriter};
 /// Runs that are merged at once: each has a buffer of up to 64 KiB.
 const FAN_IN: usize = 256;
 
-/// Merges groups of runs into longer runs, in a new file each time, until few enough are left to be merged at once. The number
-/// of passes over the data comes back too.
+/// Merges groups of runs into longer runs, in a new file each time, until few enough are left to be
+/// merged at once. The number of passes over the data comes back too.
 pub(crate) fn reduce(mut spill: Spill, dir: &Path) -> io::Result<(Spill, usize)> {
     let mut passes = 0;
     while spill.runs().len() > FAN_IN {
@@ -75,7 +75,8 @@ impl<'f> Merge<'f> {
     }
 }
 
-/// A run, ordered by the record it stands on: the greatest is the one whose record comes first, as a binary heap wants it.
+/// A run, ordered by the record it stands on: the greatest is the one whose record comes first, as
+/// a binary heap wants it.
 #[derive(Debug)]
 struct Head<'f> {
     /// The first eight bytes of the key, which decide most comparisons.
@@ -129,7 +130,8 @@ mod tests {
     use super::*;
     use crate::record::Sequence;
 
-    /// Writes runs of (key, sequence), merges them all, and gives back what comes out and in how many passes.
+    /// Writes runs of (key, sequence), merges them all, and gives back what comes out and in how
+    /// many passes.
     fn merged(runs: &[Vec<(Vec<u8>, u64)>]) -> (Vec<(Vec<u8>, u64)>, usize) {
         let dir = std::env::temp_dir();
         let mut writer = SpillWriter::create_in(&dir).unwrap();

@@ -2,7 +2,8 @@
 
 use crate::record::Record;
 
-/// Lets the first record of each key pass, given records in order: by key, then from the newest to the oldest.
+/// Lets the first record of each key pass, given records in order: by key, then from the newest to
+/// the oldest.
 #[derive(Debug, Default)]
 pub(crate) struct NewestOnly {
     last: Option<Vec<u8>>,
@@ -22,7 +23,8 @@ impl NewestOnly {
     }
 }
 
-/// The newest record of each key, given records in order: by key, then from the newest to the oldest.
+/// The newest record of each key, given records in order: by key, then from the newest to the
+/// oldest.
 pub(crate) fn newest<'r>(records: impl Iterator<Item = Record<'r>>) -> impl Iterator<Item = Record<'r>> {
     let mut newest_only = NewestOnly::default();
     records.filter(move |record| newest_only.admits(record.key))

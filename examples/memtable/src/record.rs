@@ -7,8 +7,8 @@ use memchr::memchr;
 pub(crate) struct Record<'a> {
     /// What records are sorted by, byte by byte.
     pub(crate) key: &'a [u8],
-    /// What follows the key in its line: nothing, or a tab and a value. Kept whole, so that `k` and `k<TAB>`, which are records of one key,
-    /// come out as they came in.
+    /// What follows the key in its line: nothing, or a tab and a value. Kept whole, so that `k` and
+    /// `k<TAB>`, which are records of one key, come out as they came in.
     pub(crate) tail: &'a [u8],
     /// Which of a key's records is newer.
     pub(crate) sequence: Sequence,
@@ -22,7 +22,8 @@ impl<'a> Record<'a> {
     }
 }
 
-/// A record's place in the input: the byte at which its line starts, counted over all files. A later record has a larger one.
+/// A record's place in the input: the byte at which its line starts, counted over all files. A
+/// later record has a larger one.
 ///
 /// 48 bits, so that it shares a word with two short lengths (see [`Prelude`]): 256 TiB of input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,7 +53,8 @@ impl Sequence {
     }
 }
 
-/// What precedes a record's bytes in a node and in a run: its sequence and lengths, in one word if both lengths are short.
+/// What precedes a record's bytes in a node and in a run: its sequence and lengths, in one word if
+/// both lengths are short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Prelude {
     pub(crate) sequence: Sequence,
@@ -86,7 +88,8 @@ impl Prelude {
         u64::from(self.key_len) << 32 | u64::from(self.tail_len)
     }
 
-    /// What the first word says; `Err` is the sequence of a long record, for [`from_second_word`](Self::from_second_word).
+    /// What the first word says; `Err` is the sequence of a long record, for
+    /// [`from_second_word`](Self::from_second_word).
     #[inline]
     pub(crate) fn from_first_word(word: u64) -> Result<Self, Sequence> {
         let sequence = Sequence(word >> 16);

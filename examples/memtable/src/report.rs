@@ -10,7 +10,8 @@ use crate::ingest::Figures;
 use crate::input::Source;
 use crate::sorted::MergeFigures;
 
-/// A bar over the bytes of all sources, or a count if those are not known: on standard error, if that is a terminal.
+/// A bar over the bytes of all sources, or a count if those are not known: on standard error, if
+/// that is a terminal.
 pub(crate) fn progress(sources: &[Source], quiet: bool) -> Result<ProgressBar, Error> {
     let mut total = Some(0);
     for source in sources {

@@ -16,7 +16,8 @@ use crate::spill::SpillWriter;
 /// All records that were ingested.
 #[derive(Debug)]
 pub(crate) struct Sorted<'p> {
-    /// What came last, or late: with several threads, a run may hold a newer record of a key than the table.
+    /// What came last, or late: with several threads, a run may hold a newer record of a key than
+    /// the table.
     table: Table<'p>,
     /// The tables before it, if it is not the only one.
     runs: Option<SpillWriter>,

@@ -1,7 +1,8 @@
-//! Sorted runs, one behind the other in one temporary file, so that thousands of them need one open file.
+//! Sorted runs, one behind the other in one temporary file, so that thousands of them need one open
+//! file.
 //!
-//! A record in a run is its prelude's one or two words, little-endian, then key and tail. Keys rise strictly within a run: only the
-//! newest record of each is written.
+//! A record in a run is its prelude's one or two words, little-endian, then key and tail. Keys rise
+//! strictly within a run: only the newest record of each is written.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
@@ -27,7 +28,8 @@ pub(crate) struct SpillWriter {
 }
 
 impl SpillWriter {
-    /// A file without a name in `dir`: it goes when the process does, however it ends (on systems that can do so).
+    /// A file without a name in `dir`: it goes when the process does, however it ends (on systems
+    /// that can do so).
     pub(crate) fn create_in(dir: &Path) -> io::Result<Self> {
         let file = BufWriter::with_capacity(WRITE_BYTES, tempfile::tempfile_in(dir)?);
         Ok(Self { file, len: 0, runs: Vec::new() })
@@ -88,7 +90,8 @@ impl Spill {
         self.runs.last().map_or(0, |run| run.end)
     }
 
-    /// A reader before the first record of a run. Several can be used in turn, by one thread: each reads at its own place.
+    /// A reader before the first record of a run. Several can be used in turn, by one thread: each
+    /// reads at its own place.
     pub(crate) fn read(&self, run: Range<u64>) -> RunReader<'_> {
         RunReader {
             file: &self.file,

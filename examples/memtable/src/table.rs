@@ -1,7 +1,7 @@
 //! A table of records: `marena-skiplist`'s map, whose keys say which record of a key is the newest.
 //!
-//! A map's key is a record's key and, behind it, the record's sequence, inverted. So the records of one key lie side by
-//! side, the newest first, whichever thread came first, and each of them stays.
+//! A map's key is a record's key and, behind it, the record's sequence, inverted. So the records of
+//! one key lie side by side, the newest first, whichever thread came first, and each of them stays.
 
 use std::cmp::Ordering;
 
@@ -55,7 +55,8 @@ impl<S: Space> Table<S> {
         Ok(Self { map: SkipMap::with_order(space, NewestFirst)? })
     }
 
-    /// Adds records of the front of `records`, up to [`GROUP`] at once. Returns how many; fails if there is no room for the first.
+    /// Adds records of the front of `records`, up to [`GROUP`] at once. Returns how many; fails if
+    /// there is no room for the first.
     pub(crate) fn insert_some(&self, records: &[Record<'_>]) -> Result<usize, AllocError> {
         let records = &records[..records.len().min(GROUP)];
         let mut keys = Vec::with_capacity(records.iter().map(|record| record.key.len() + SUFFIX).sum());

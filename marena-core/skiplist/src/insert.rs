@@ -35,29 +35,31 @@ pub(crate) fn occupant<'n, R: Region>(rule: Rule, found: &Found<'n, R>) -> Resul
 }
 
 /// Links a node on the lowest level, which makes it a part of the list. `prepare` runs before each
-/// attempt.
+/// attempt. Returns the place whose link was changed, too.
 ///
 /// All nodes of a key come in at the same gap, so the compare-and-swap there decides which of them
 /// is newer, and tells that no other came in since the search.
 #[inline]
-pub(crate) fn link_bottom<'n, R: Region, O: Order>(
+pub(crate) fn link_bottom<'n, R: Region, O: Order, E: From<Damage>>(
     node: &NewNode<'n, R>,
     target: &Target<'_, O>,
     mut found: Found<'n, R>,
     rule: Rule,
-) -> Result<Linked<'n, R>, Damage> {
+    mut prepare: impl FnMut() -> Result<(), E>,
+) -> Result<(Linked<'n, R>, Place<'n, R>), E> {
     // Each failure is another node's success.
     let mut steps = Steps::of(found.gap.previous.nodes());
     loop {
+        let previous = found.gap.previous;
         if let Some(occupant) = occupant(rule, &found)? {
-            return Ok(Linked::Not(occupant));
+            return Ok((Linked::Not(occupant), previous));
         }
-        if node.link(found.gap) {
-            return Ok(Linked::Before(found.node()));
+        if node.link(found.gap, &mut prepare)? {
+            return Ok((Linked::Before(found.node()), previous));
         }
-        steps.take(found.gap.previous)?;
+        steps.take(previous)?;
         // Other nodes came in behind the place, which is never unlinked.
-        found = target.find_behind(found.gap.previous)?;
+        found = target.find_behind(previous)?;
     }
 }
 
@@ -71,7 +73,7 @@ pub(crate) fn link_above<'n, R: Region, O: Order>(
     for level in 1..node.height() {
         let mut steps = Steps::of(node.bottom().nodes());
         let mut gap = path.gap(level);
-        while !node.link(gap) {
+        while !node.link(gap, || Ok::<_, Damage>(()))? {
             steps.take(gap.previous)?;
             gap = target.find_behind(gap.previous)?.gap;
         }

@@ -17,6 +17,8 @@ mod range;
 mod region;
 mod search;
 mod shape;
+#[cfg(all(feature = "mapped", any(unix, windows), target_has_atomic = "64"))]
+mod shared;
 mod space;
 mod walk;
 
@@ -25,4 +27,6 @@ pub use damage::Damage;
 pub use map::{Entry, GROUP, SkipMap};
 pub use order::{ByteOrder, Order};
 pub use range::Range;
+#[cfg(all(feature = "mapped", any(unix, windows), target_has_atomic = "64"))]
+pub use shared::{Mapped, OwnedEntry, ReadOnly, ReadOnlyWord, SharedMap, SharedMapError, SharedRange, Verified};
 pub use space::Space;

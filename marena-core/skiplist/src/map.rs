@@ -8,6 +8,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use marena_core::{AllocError, Word};
 
+use crate::damage::Damage;
 use crate::height::{Heights, draw_seed};
 use crate::insert::{Linked, Rule, link_above, link_bottom, occupant};
 use crate::layout::block;
@@ -224,9 +225,9 @@ impl<S: Space, O: Order> SkipMap<S, O> {
         rule: Rule,
         is_value: bool,
     ) -> Option<Place<'m, Plain<S>>> {
-        let hidden = match link_bottom(node, target, found, rule) {
-            Ok(Linked::Before(hidden)) => hidden,
-            Ok(Linked::Not(occupant)) => return Some(occupant),
+        let hidden = match link_bottom(node, target, found, rule, || Ok::<_, Damage>(())) {
+            Ok((Linked::Before(hidden), _)) => hidden,
+            Ok((Linked::Not(occupant), _)) => return Some(occupant),
             Err(_) => return None,
         };
         let had_value = hidden.and_then(value_of).is_some();

@@ -94,6 +94,17 @@ impl<R: Region> Nodes<R> {
         &self.region
     }
 
+    #[cfg(feature = "mapped")]
+    pub(crate) fn into_region(self) -> R {
+        self.region
+    }
+
+    /// Returns the offset of the first block.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn block(&self) -> u32 {
+        self.block
+    }
+
     /// Returns a number of the first block that is not changed.
     #[cfg(feature = "mapped")]
     pub(crate) fn field(&self, field: u32) -> u32 {
@@ -164,7 +175,8 @@ impl<R: Region> Nodes<R> {
             unsafe { self.region.write_word(offset + 2 * WORD, shape.value_len) };
         }
         let parts = [key, value.unwrap_or_default()];
-        // SAFETY: as above: the rest of the claim, which ends with a whole word as claims are rounded up to one.
+        // SAFETY: as above: the rest of the claim, which ends with a whole word as claims are
+        // rounded up to one.
         unsafe { self.region.write_body(offset + shape.key_start(), parts, shape.body_len()) };
         // INVARIANT: the node is complete, and has `height` links.
         Ok(NewNode { nodes: self, offset, height, size: size as u32 })
@@ -252,6 +264,19 @@ impl<'n, R: Region> Place<'n, R> {
     pub(crate) fn bottom(self) -> Self {
         // INVARIANT: every node has level 0.
         Self { level: 0, ..self }
+    }
+
+    /// Returns the same node on another level, where it has that.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn on_level(self, level: u32) -> Result<Option<Self>, Damage> {
+        // INVARIANT: checked here.
+        Ok(self.node()?.has_level(level).then_some(Self { level, ..self }))
+    }
+
+    /// Returns where the link of this level is.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn link_offset(self) -> u32 {
+        self.offset - (self.level + 1) * LINK
     }
 
     /// Whether this is the head, which is before all keys.
@@ -350,6 +375,30 @@ impl<'n, R: Region> Node<'n, R> {
     #[inline]
     pub(crate) fn key_len(self) -> usize {
         self.shape.key_len as usize
+    }
+
+    /// Bytes of the whole node.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn size(self) -> usize {
+        self.shape.size()
+    }
+
+    /// Whether the node has a level.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn has_level(self, level: u32) -> bool {
+        level < self.shape.height
+    }
+
+    /// Returns where the key is, and its length.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn key_range(self) -> (u32, u32) {
+        (self.key_at(), self.shape.key_len)
+    }
+
+    /// Returns where the value is, and its length.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn value_range(self) -> (u32, u32) {
+        (self.key_at() + self.shape.key_len, self.shape.value_len)
     }
 
     #[inline]
@@ -546,12 +595,12 @@ impl<'n, R: Region> NewNode<'n, R> {
     }
 
     /// Puts the node into a gap of a level that it is not on yet; `false` if another node got there
-    /// first.
+    /// first. `prepare` runs when the node is complete, and before others can find it in this gap.
     ///
     /// The caller links level 0 first: that makes it a part of the list, and the levels above are
     /// only shortcuts to it.
     #[inline]
-    pub(crate) fn link(&self, gap: Gap<'n, R>) -> bool {
+    pub(crate) fn link<E>(&self, gap: Gap<'n, R>, prepare: impl FnOnce() -> Result<(), E>) -> Result<bool, E> {
         let level = gap.previous.level;
         assert!(level < self.height && core::ptr::eq(self.nodes, gap.previous.nodes));
         // INVARIANT: below the node's height.
@@ -560,9 +609,10 @@ impl<'n, R: Region> NewNode<'n, R> {
         // ORDERING: Relaxed: nobody reads this link before the compare-and-swap below has released
         // it.
         own.link().store(next, Relaxed);
+        prepare()?;
         // ORDERING: Release pairs with the Acquire in `Place::next`: who finds the node sees what
         // `Nodes::make` wrote. The node that the own link names was acquired by this thread, so who
         // goes on to it sees that one too.
-        gap.previous.link().compare_exchange(next, self.offset, Release, Relaxed).is_ok()
+        Ok(gap.previous.link().compare_exchange(next, self.offset, Release, Relaxed).is_ok())
     }
 }

@@ -6,10 +6,37 @@ use core::cmp::Ordering;
 use core::ops::Bound;
 
 use crate::damage::Damage;
+#[cfg(feature = "mapped")]
+use crate::layout::MAX_HEIGHT;
 use crate::node::{Batch, Node, Nodes, Path, Place};
 use crate::order::Order;
 use crate::region::Region;
 use crate::search::{Side, Steps, Target, compare_nodes};
+
+impl<R: Region> Nodes<R> {
+    /// Shows every node of every level, from the lowest; damage, if nodes are out of order or have
+    /// not the level they are on.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn walk_levels<'n, O: Order>(
+        &'n self,
+        order: &O,
+        mut visit: impl FnMut(u32, Node<'n, R>),
+    ) -> Result<(), Damage> {
+        for level in 0..MAX_HEIGHT as u32 {
+            let Some(mut place) = self.head().on_level(level)? else { break };
+            let mut steps = Steps::of(self);
+            while let Some(next) = place.next()? {
+                steps.take(next)?;
+                let node = next.node()?;
+                let in_order = place.is_head() || compare_nodes(order, place.node()?, node).is_le();
+                self.region().check(in_order && node.has_level(level), next.offset())?;
+                visit(level, node);
+                place = next;
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Where a walk back begins to collect the nodes before it: the level that every sixteenth node or
 /// so is on.

@@ -158,6 +158,12 @@ impl MappedArena {
         unsafe { Self::builder().open_read_only(path) }
     }
 
+    /// Returns what a published root promises after a power loss, as it was [configured](MappedBuilder::durability).
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
     pub(super) fn new(core: marena_core::Arena<MappedMemory>, durability: Durability) -> Self {
         Self { core, durability, undurable: AtomicBool::new(false) }
     }

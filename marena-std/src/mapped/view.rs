@@ -71,11 +71,6 @@ impl MappedView {
         Ok(Self { region: NonNull::slice_from_raw_parts(start, len), mapping, writable, file })
     }
 
-    #[inline]
-    pub(super) fn region(&self) -> NonNull<[u8]> {
-        self.region
-    }
-
     /// Tells whether the file holds an arena. Asked before anything else is read.
     pub(super) fn validate(&self) -> Result<(), AttachError> {
         self.header_copy().as_header().validate(self.mapping.len())
@@ -187,6 +182,16 @@ impl MappedView {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.mapping.len() & !(WORD - 1)
+    }
+
+    /// Returns where the file is mapped, for code that has its own way to access bytes which others may write.
+    ///
+    /// An access is sound as long as the value lives if it is atomic, if no access of another size races with it (this
+    /// value's own are of aligned 64-bit words), and if it does not write where the file was opened to read only.
+    #[must_use]
+    #[inline]
+    pub fn region(&self) -> NonNull<[u8]> {
+        self.region
     }
 
     /// Returns the bytes handed out, to all processes; a snapshot.

@@ -59,7 +59,8 @@ impl Workload {
         Self { entries, reads, expected }
     }
 
-    /// Fills an empty contender, reads every key and scans everything. Every read value is checked, through its digest.
+    /// Fills an empty contender, reads every key and scans everything. Every read value is checked,
+    /// through its digest.
     pub(super) fn run<C: Contender>(&self, threads: usize) -> Result<Times, Error> {
         let contender = C::empty(self.entries.len())?;
         let started = Instant::now();
@@ -108,7 +109,8 @@ impl Workload {
     }
 }
 
-/// Depends on the first and the last bytes of a value, so that whoever computes it has read the value.
+/// Depends on the first and the last bytes of a value, so that whoever computes it has read the
+/// value.
 pub(super) fn digest(value: &[u8]) -> u64 {
     match (value.first_chunk(), value.last_chunk()) {
         (Some(first), Some(last)) => u64::from_ne_bytes(*first) ^ u64::from_ne_bytes(*last),

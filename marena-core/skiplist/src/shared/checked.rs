@@ -1,0 +1,202 @@
+//! A region that other processes write too: accessed atomically, and checked.
+
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering::Relaxed;
+use std::vec;
+
+use marena_core::Word;
+
+use crate::layout::WORD;
+use crate::node::Node;
+use crate::region::Region;
+use crate::space::Space;
+
+/// Keys of up to so many bytes are copied to the stack to be compared.
+const SHORT_KEY: usize = 128;
+
+const WORD_BYTES: usize = WORD as usize;
+
+/// A region whose bytes anyone may write at any time. All of it is accessed as 32-bit atomic words.
+#[derive(Debug)]
+pub(super) struct Checked<S> {
+    space: S,
+    /// INVARIANT: the region's start, which is the same at every call, also after the space was
+    /// moved.
+    base: NonNull<u8>,
+    len: u32,
+}
+
+// SAFETY: `base` points to what `space` keeps, which is valid from any thread that may use the
+// space, and stays where it is.
+unsafe impl<S: Send> Send for Checked<S> {}
+// SAFETY: as above.
+unsafe impl<S: Sync> Sync for Checked<S> {}
+
+impl<S: Space> Checked<S> {
+    /// # Safety
+    ///
+    /// The region's bytes are initialised. As long as the value lives, this process accesses them
+    /// through it alone, but for those that were not handed out to it and the first 128.
+    pub(super) unsafe fn new(space: S) -> Self {
+        let region = space.region();
+        // At most 2^31, by the space's promise.
+        Self { base: region.cast(), len: region.len() as u32, space }
+    }
+
+    pub(super) fn into_space(self) -> S {
+        self.space
+    }
+
+    /// Copies bytes out.
+    ///
+    /// # Safety
+    ///
+    /// The words that the bytes are a part of lie in the region.
+    unsafe fn copy_out(&self, at: u32, into: &mut [u8]) {
+        let load = |at| {
+            // SAFETY: a word that some of the bytes are a part of, by the caller's promise; `at`
+            // counts whole words.
+            let word = unsafe { self.word(at) };
+            // ORDERING: Relaxed: the Acquire load of the link that led here makes the bytes
+            // visible.
+            word.load(Relaxed).to_ne_bytes()
+        };
+        let skipped = at as usize % WORD_BYTES;
+        let mut at = at - skipped as u32;
+        let (head, rest) = into.split_at_mut(into.len().min((WORD_BYTES - skipped) % WORD_BYTES));
+        if !head.is_empty() {
+            head.copy_from_slice(&load(at)[skipped..][..head.len()]);
+            at += WORD;
+        }
+        let (words, tail) = rest.as_chunks_mut::<WORD_BYTES>();
+        for bytes in words {
+            *bytes = load(at);
+            at += WORD;
+        }
+        if !tail.is_empty() {
+            tail.copy_from_slice(&load(at)[..tail.len()]);
+        }
+    }
+}
+
+// SAFETY: the base and the length are the region's. Its bytes are initialised, by the promise of
+// `new`'s caller, and all methods access them as atomic words.
+unsafe impl<S: Space> Region for Checked<S> {
+    type Space = S;
+
+    const TRUSTED: bool = false;
+
+    #[inline]
+    fn space(&self) -> &S {
+        &self.space
+    }
+
+    #[inline]
+    fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    #[inline]
+    fn len(&self) -> u32 {
+        self.len
+    }
+
+    #[inline]
+    unsafe fn read_word(&self, at: u32) -> u32 {
+        // SAFETY: the caller's promise.
+        let word = unsafe { self.word(at) };
+        // ORDERING: Relaxed, as in `copy_out`.
+        word.load(Relaxed)
+    }
+
+    #[inline]
+    unsafe fn read_eight(&self, at: u32) -> [u8; 8] {
+        // SAFETY: the caller's promise.
+        let [a, b, c, d] = unsafe { self.read_word(at) }.to_ne_bytes();
+        // SAFETY: as above.
+        let [e, f, g, h] = unsafe { self.read_word(at + WORD) }.to_ne_bytes();
+        [a, b, c, d, e, f, g, h]
+    }
+
+    #[inline]
+    unsafe fn write_word(&self, at: u32, word: u32) {
+        // SAFETY: the caller's promise.
+        let place = unsafe { self.word(at) };
+        // ORDERING: Relaxed: the Release of the compare-and-swap that links the node makes it
+        // visible.
+        place.store(word, Relaxed);
+    }
+
+    #[inline]
+    unsafe fn write_body(&self, at: u32, parts: [&[u8]; 2], len: u32) {
+        let mut word = [0; WORD_BYTES];
+        let (mut filled, mut next) = (0, at);
+        for mut part in parts {
+            // A word that ends in the part before.
+            if filled > 0 {
+                let (first, rest) = part.split_at(part.len().min(WORD_BYTES - filled));
+                word[filled..filled + first.len()].copy_from_slice(first);
+                (filled, part) = (filled + first.len(), rest);
+                if filled < WORD_BYTES {
+                    continue;
+                }
+                // SAFETY: the parts are at most `len` bytes together, whose words are the caller's
+                // own.
+                unsafe { self.write_word(next, u32::from_ne_bytes(word)) };
+                next += WORD;
+            }
+            let (words, rest) = part.as_chunks();
+            for &bytes in words {
+                // SAFETY: as above.
+                unsafe { self.write_word(next, u32::from_ne_bytes(bytes)) };
+                next += WORD;
+            }
+            word = [0; WORD_BYTES];
+            word[..rest.len()].copy_from_slice(rest);
+            filled = rest.len();
+        }
+        if filled > 0 {
+            // SAFETY: as above.
+            unsafe { self.write_word(next, u32::from_ne_bytes(word)) };
+            next += WORD;
+        }
+        while next < at + len {
+            // SAFETY: as above.
+            unsafe { self.write_word(next, 0) };
+            next += WORD;
+        }
+    }
+
+    #[inline]
+    unsafe fn with_bytes<R>(&self, at: u32, len: u32, look: impl FnOnce(&[u8]) -> R) -> R {
+        let len = len as usize;
+        let mut short = [0; SHORT_KEY];
+        if let Some(bytes) = short.get_mut(..len) {
+            // SAFETY: the caller's promise.
+            unsafe { self.copy_out(at, bytes) };
+            return look(bytes);
+        }
+        let mut bytes = vec![0; len];
+        // SAFETY: the caller's promise.
+        unsafe { self.copy_out(at, &mut bytes) };
+        look(&bytes)
+    }
+}
+
+impl<S: Space> Node<'_, Checked<S>> {
+    /// Copies the key out, in place of what `into` holds.
+    pub(super) fn copy_key(self, into: &mut std::vec::Vec<u8>) {
+        self.copy(self.key_range(), into);
+    }
+
+    /// Copies the value out, in place of what `into` holds.
+    pub(super) fn copy_value(self, into: &mut std::vec::Vec<u8>) {
+        self.copy(self.value_range(), into);
+    }
+
+    fn copy(self, (at, len): (u32, u32), into: &mut std::vec::Vec<u8>) {
+        into.resize(len as usize, 0);
+        // SAFETY: key and value lie in the region, whole words of them, by the node's invariant.
+        unsafe { self.place().nodes().region().copy_out(at, into) };
+    }
+}

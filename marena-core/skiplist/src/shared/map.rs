@@ -1,0 +1,495 @@
+//! The map in a file.
+
+use core::fmt;
+use core::ops::{Bound, RangeBounds};
+use std::vec::Vec;
+
+use marena_core::{Address, Stats};
+use marena_std::{MappedArena, MappedView, PublishError};
+
+use super::checked::Checked;
+use super::error::SharedMapError;
+use super::range::{OwnedEntry, SharedRange};
+use super::spaces::{Mapped, ReadOnly};
+use crate::damage::Damage;
+use crate::height::{Heights, draw_seed};
+use crate::insert::{Linked, Rule, link_above, link_bottom, occupant};
+use crate::layout::{WORD, block};
+use crate::map::{Entry, GROUP};
+use crate::node::{NewNode, Nodes, Path, Place, VERSION, magic_words};
+use crate::order::Order;
+use crate::region::Region;
+use crate::search::{Found, Search, Side, Target};
+use crate::space::Space;
+
+/// An ordered map in a file: several processes read and write it at once, and it is there after a
+/// restart.
+///
+/// It is [`SkipMap`](crate::SkipMap) in a [`MappedArena`], named by one of the arena's root slots.
+/// What differs:
+///
+/// - Entries are copied out, since another process may write the bytes while they are read.
+/// - Everything that is read is checked. A damaged file, or a process that writes what maps do not,
+///   causes errors or wrong entries, and nothing worse: no undefined behaviour, no panic and no
+///   endless loop.
+/// - A process that is killed at any moment leaves every insert that returned, and nobody waiting.
+///   It may leave one node that is in no map, and a node that is found more slowly than others.
+///
+/// A map that is opened by [`open_read_only`](SharedMap::open_read_only) follows what other
+/// processes write, and needs no permission to write the file.
+///
+/// With [`Durability::FlushOnPublish`](marena_std::Durability::FlushOnPublish), an insert returns
+/// when its entry is on the disk: first the entry is brought there, then the link to it.
+///
+/// How the bytes are laid out is described in `LAYOUT.md`, for programs in other languages.
+///
+/// # Examples
+///
+/// ```
+/// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
+/// use marena_skiplist::{ByteOrder, SharedMap};
+/// use marena_std::MappedArena;
+///
+/// let path = std::env::temp_dir().join(format!("shared-map-{}.arena", std::process::id()));
+/// // SAFETY: the file is new, and whoever opens it uses this type.
+/// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
+/// let map = SharedMap::create(arena, 0, ByteOrder)?;
+/// map.insert(b"pear", b"green")?;
+///
+/// // Another process, or this one after a restart.
+/// // SAFETY: as above.
+/// let view = unsafe { MappedArena::open_read_only(&path) }?;
+/// let reader = SharedMap::open_read_only(view, 0, ByteOrder)?;
+/// map.insert(b"apple", b"red")?;
+/// assert_eq!(reader.get(b"apple")?, Some(b"red".to_vec()));
+/// assert_eq!(reader.len()?, 2);
+/// # std::fs::remove_file(&path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SharedMap<S, O> {
+    nodes: Nodes<Checked<S>>,
+    order: O,
+    heights: Heights,
+}
+
+/// What [`SharedMap::verify`] counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verified {
+    /// Keys that have a value.
+    pub entries: usize,
+    /// Nodes: one for each insert and removal.
+    pub nodes: usize,
+    /// Bytes that the map takes, as arenas count them.
+    pub bytes: usize,
+}
+
+/// Creating and opening.
+impl<O: Order> SharedMap<Mapped, O> {
+    /// Creates an empty map and publishes it in a root slot of the arena. No other map is created
+    /// there: of processes that try, one succeeds.
+    ///
+    /// # Errors
+    ///
+    /// [`SharedMapError::Occupied`], if the slot is in use; [`SharedMapError::Alloc`] and
+    /// [`SharedMapError::Publish`].
+    pub fn create(arena: MappedArena, slot: usize, order: O) -> Result<Self, SharedMapError> {
+        if arena.root(slot).is_some() {
+            return Err(SharedMapError::Occupied { slot });
+        }
+        let map = Self::allocate(Mapped(arena), order)?;
+        if !map.publish(slot)? {
+            return Err(SharedMapError::Occupied { slot });
+        }
+        Ok(map)
+    }
+
+    /// Opens the map that a root slot of the arena names. Takes the same time whatever its size.
+    ///
+    /// # Errors
+    ///
+    /// [`SharedMapError::NoMap`], [`SharedMapError::NotAMap`], [`SharedMapError::Order`], and
+    /// [`SharedMapError::Damage`].
+    pub fn open(arena: MappedArena, slot: usize, order: O) -> Result<Self, SharedMapError> {
+        let root = arena.root(slot);
+        Self::at(Mapped(arena), slot, root, order)
+    }
+
+    /// Opens the map that a root slot of the arena names, or creates it. Processes that do this at
+    /// once get the same one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open) and [`create`](Self::create).
+    pub fn open_or_create(arena: MappedArena, slot: usize, order: O) -> Result<Self, SharedMapError> {
+        if let Some(root) = arena.root(slot) {
+            return Self::at(Mapped(arena), slot, Some(root), order);
+        }
+        let map = Self::allocate(Mapped(arena), order)?;
+        if map.publish(slot)? {
+            return Ok(map);
+        }
+        let Self { nodes, order, .. } = map;
+        let space = nodes.into_region().into_space();
+        let root = space.0.root(slot);
+        Self::at(space, slot, root, order)
+    }
+
+    /// Publishes the map, unless the slot is in use.
+    fn publish(&self, slot: usize) -> Result<bool, PublishError> {
+        let Some(address) = Address::new(self.nodes.block(), block::SIZE) else { return Ok(false) };
+        self.nodes.region().space().0.publish_root_if(slot, None, address)
+    }
+}
+
+impl<O: Order> SharedMap<ReadOnly, O> {
+    /// Opens the map that a root slot names, to read only.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](SharedMap::open).
+    pub fn open_read_only(view: MappedView, slot: usize, order: O) -> Result<Self, SharedMapError> {
+        let root = view.root(slot);
+        Self::at(ReadOnly(view), slot, root, order)
+    }
+}
+
+impl<S: Space, O: Order> SharedMap<S, O> {
+    /// Makes an empty map that nothing names yet.
+    fn allocate(space: S, order: O) -> Result<Self, SharedMapError> {
+        let seed = draw_seed(space.region().addr().get());
+        Self::allocate_seeded(space, order, seed)
+    }
+
+    pub(super) fn allocate_seeded(space: S, order: O, seed: u64) -> Result<Self, SharedMapError> {
+        // SAFETY: a file's bytes are initialised, and a model's words too. The space is this
+        // crate's, and has no other user.
+        let region = unsafe { Checked::new(space) };
+        Ok(Self { nodes: Nodes::create(region, O::ID, seed)?, order, heights: Heights { seed } })
+    }
+
+    /// Opens what a root names.
+    fn at(space: S, slot: usize, root: Option<Address>, order: O) -> Result<Self, SharedMapError> {
+        let root = root.ok_or(SharedMapError::NoMap { slot })?;
+        if root.size() != block::SIZE {
+            return Err(SharedMapError::NotAMap { slot });
+        }
+        // SAFETY: as in `allocate`.
+        let nodes = Nodes::open(unsafe { Checked::new(space) }, root.offset())?;
+        let magic = [nodes.field(block::MAGIC), nodes.field(block::MAGIC + WORD)];
+        if magic != magic_words() || nodes.field(block::VERSION) != VERSION {
+            return Err(SharedMapError::NotAMap { slot });
+        }
+        let (found, expected) = (nodes.field(block::ORDER), O::ID);
+        if found != expected {
+            return Err(SharedMapError::Order { found, expected });
+        }
+        nodes.head().node()?;
+        let seed = u64::from(nodes.field(block::SEED)) | u64::from(nodes.field(block::SEED + WORD)) << 32;
+        Ok(Self { nodes, order, heights: Heights { seed } })
+    }
+}
+
+/// Inserting and removing.
+impl<O: Order> SharedMap<Mapped, O> {
+    /// Inserts an entry, and returns the value that the key had before.
+    ///
+    /// # Errors
+    ///
+    /// [`SharedMapError::Alloc`] and [`SharedMapError::Damage`]: the entry is not in the map.
+    /// [`SharedMapError::Publish`]: see there.
+    pub fn insert(&self, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, SharedMapError> {
+        self.put(key, Some(value), Rule::Always)
+    }
+
+    /// Inserts an entry if the key has no value, or returns the value that it has.
+    ///
+    /// # Errors
+    ///
+    /// As for [`insert`](Self::insert).
+    pub fn insert_if_absent(&self, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, SharedMapError> {
+        self.put(key, Some(value), Rule::IfAbsent)
+    }
+
+    /// Removes a key, and returns the value that it had. The removal takes memory, as an insert
+    /// does, if the key has a value.
+    ///
+    /// # Errors
+    ///
+    /// As for [`insert`](Self::insert).
+    pub fn remove(&self, key: &[u8]) -> Result<Option<Vec<u8>>, SharedMapError> {
+        if !self.contains_key(key)? {
+            return Ok(None);
+        }
+        self.put(key, None, Rule::Always)
+    }
+
+    /// Inserts entries from the front on, in order, and returns how many: fewer than all if the
+    /// arena has no room for more. Faster than one by one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`insert`](Self::insert), if not even the first was inserted.
+    pub fn insert_group(&self, entries: &[Entry<'_>]) -> Result<usize, SharedMapError> {
+        let mut inserted = 0;
+        for entries in entries.chunks(GROUP) {
+            match self.insert_some(entries) {
+                Ok(count) => inserted += count,
+                Err(error) if inserted == 0 => return Err(error),
+                Err(_) => break,
+            }
+            if inserted % GROUP != 0 {
+                break;
+            }
+        }
+        Ok(inserted)
+    }
+
+    /// Inserts up to [`GROUP`] entries.
+    fn insert_some(&self, entries: &[Entry<'_>]) -> Result<usize, SharedMapError> {
+        let mut inserts = Vec::with_capacity(entries.len());
+        for &(key, value) in entries {
+            match self.make(key, Some(value)) {
+                Ok(node) => {
+                    let target = Target::new(&self.order, key, Side::Before);
+                    inserts.push((node, Search::new(&self.nodes, target)?));
+                }
+                Err(error) if inserts.is_empty() => return Err(error),
+                Err(_) => break,
+            }
+        }
+        let mut searching = true;
+        while searching {
+            searching = false;
+            for (_, search) in &mut inserts {
+                searching |= search.advance()?;
+            }
+        }
+        let count = inserts.len();
+        for (node, search) in inserts {
+            let (target, path, found) = search.into_parts();
+            self.link(&node, &target, &path, found, Rule::Always)?;
+        }
+        Ok(count)
+    }
+
+    fn put(&self, key: &[u8], value: Option<&[u8]>, rule: Rule) -> Result<Option<Vec<u8>>, SharedMapError> {
+        let space = self.nodes.region().space();
+        self.put_with(key, value, rule, || space.before_link(), |at| space.after_link(at))
+    }
+
+    fn link<'m>(
+        &'m self,
+        node: &NewNode<'m, Checked<Mapped>>,
+        target: &Target<'_, O>,
+        path: &Path<'m, Checked<Mapped>>,
+        found: Found<'m, Checked<Mapped>>,
+        rule: Rule,
+    ) -> Result<Option<Place<'m, Checked<Mapped>>>, SharedMapError> {
+        let space = self.nodes.region().space();
+        self.link_with(node, target, path, found, rule, || space.before_link(), |at| space.after_link(at))
+    }
+}
+
+impl<S: Space, O: Order> SharedMap<S, O> {
+    fn make(&self, key: &[u8], value: Option<&[u8]>) -> Result<NewNode<'_, Checked<S>>, SharedMapError> {
+        let space = self.nodes.region().space();
+        let height = self.heights.draw(space.used() as u64);
+        Ok(self.nodes.make(height, key, value, |layout| space.allocate(layout))?)
+    }
+
+    /// Inserts. `before` runs before a link makes the entry a part of the map, and `after` then,
+    /// with the link's offset.
+    pub(super) fn put_with(
+        &self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        rule: Rule,
+        before: impl FnMut() -> Result<(), PublishError>,
+        after: impl FnOnce(u32) -> Result<(), PublishError>,
+    ) -> Result<Option<Vec<u8>>, SharedMapError> {
+        let target = Target::new(&self.order, key, Side::Before);
+        let mut path = Path::new(&self.nodes);
+        let found = target.find(&self.nodes, |gap| path.record(gap))?;
+        let other = match occupant(rule, &found)? {
+            Some(occupant) => Some(occupant),
+            None => {
+                let node = self.make(key, value)?;
+                self.link_with(&node, &target, &path, found, rule, before, after)?
+            }
+        };
+        Ok(match other {
+            Some(place) => value_of(place)?,
+            None => None,
+        })
+    }
+
+    /// Links a node, and returns the node that it hides, or that keeps it out.
+    #[expect(clippy::too_many_arguments, reason = "a search's result and two hooks")]
+    fn link_with<'m>(
+        &'m self,
+        node: &NewNode<'m, Checked<S>>,
+        target: &Target<'_, O>,
+        path: &Path<'m, Checked<S>>,
+        found: Found<'m, Checked<S>>,
+        rule: Rule,
+        mut before: impl FnMut() -> Result<(), PublishError>,
+        after: impl FnOnce(u32) -> Result<(), PublishError>,
+    ) -> Result<Option<Place<'m, Checked<S>>>, SharedMapError> {
+        let prepare = || before().map_err(SharedMapError::from);
+        match link_bottom(node, target, found, rule, prepare)? {
+            (Linked::Not(occupant), _) => Ok(Some(occupant)),
+            (Linked::Before(hidden), previous) => {
+                after(previous.link_offset())?;
+                // Damage there is no reason to call the insert failed: the entry is in the map.
+                let _: Result<(), Damage> = link_above(node, target, path);
+                Ok(hidden)
+            }
+        }
+    }
+}
+
+fn value_of<S: Space>(place: Place<'_, Checked<S>>) -> Result<Option<Vec<u8>>, Damage> {
+    let node = place.node()?;
+    if node.is_tombstone() {
+        return Ok(None);
+    }
+    let mut value = Vec::new();
+    node.copy_value(&mut value);
+    Ok(Some(value))
+}
+
+/// Reading.
+///
+/// # Errors
+///
+/// [`SharedMapError::Damage`].
+impl<S: Space, O: Order> SharedMap<S, O> {
+    fn find(&self, key: &[u8]) -> Result<Option<Place<'_, Checked<S>>>, Damage> {
+        Ok(Target::new(&self.order, key, Side::Before).find(&self.nodes, |_| ())?.node())
+    }
+
+    /// Returns a key's value.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, SharedMapError> {
+        match self.find(key)? {
+            Some(place) => Ok(value_of(place)?),
+            None => Ok(None),
+        }
+    }
+
+    /// Copies a key's value out, in place of what `into` holds, and returns whether there is one.
+    pub fn get_into(&self, key: &[u8], into: &mut Vec<u8>) -> Result<bool, SharedMapError> {
+        let Some(place) = self.find(key)? else { return Ok(false) };
+        let node = place.node()?;
+        if !node.is_tombstone() {
+            node.copy_value(into);
+        }
+        Ok(!node.is_tombstone())
+    }
+
+    /// Returns whether a key has a value.
+    pub fn contains_key(&self, key: &[u8]) -> Result<bool, SharedMapError> {
+        match self.find(key)? {
+            Some(place) => Ok(!place.node()?.is_tombstone()),
+            None => Ok(false),
+        }
+    }
+
+    /// Returns the entry with the smallest key.
+    pub fn first(&self) -> Result<Option<OwnedEntry>, SharedMapError> {
+        self.iter().next().transpose()
+    }
+
+    /// Returns the entry with the largest key.
+    pub fn last(&self) -> Result<Option<OwnedEntry>, SharedMapError> {
+        self.iter().next_back().transpose()
+    }
+
+    /// Returns the first entry whose key is `key` or comes after it.
+    pub fn seek(&self, key: &[u8]) -> Result<Option<OwnedEntry>, SharedMapError> {
+        self.range((Bound::Included(key), Bound::Unbounded)).next().transpose()
+    }
+
+    /// Returns the last entry whose key is `key` or comes before it.
+    pub fn seek_back(&self, key: &[u8]) -> Result<Option<OwnedEntry>, SharedMapError> {
+        self.range((Bound::Unbounded, Bound::Included(key))).next_back().transpose()
+    }
+
+    /// Returns the entries between two bounds, in order, from both ends.
+    pub fn range<'k>(&self, bounds: impl RangeBounds<&'k [u8]>) -> SharedRange<'_, 'k, S, O> {
+        SharedRange::new(&self.nodes, &self.order, (bounds.start_bound().cloned(), bounds.end_bound().cloned()))
+    }
+
+    /// Returns all entries, in order.
+    pub fn iter(&self) -> SharedRange<'_, 'static, S, O> {
+        self.range(..)
+    }
+
+    /// Counts the entries, by a walk over all of them: a count in the file would be wrong after a
+    /// kill.
+    pub fn len(&self) -> Result<usize, SharedMapError> {
+        let mut range = self.iter();
+        let mut count = 0;
+        while range.skip_entry()? {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Returns whether there are no entries.
+    pub fn is_empty(&self) -> Result<bool, SharedMapError> {
+        Ok(!self.iter().skip_entry()?)
+    }
+
+    /// Checks everything that is there: on every level, each node lies in the region, has that
+    /// level, and comes in order.
+    pub fn verify(&self) -> Result<Verified, SharedMapError> {
+        let mut verified =
+            Verified { entries: self.len()?, nodes: 0, bytes: (block::SIZE as usize).next_multiple_of(8) };
+        self.nodes.walk_levels(&self.order, |level, node| {
+            if level == 0 {
+                verified.nodes += 1;
+                verified.bytes += node.size().next_multiple_of(8);
+            }
+        })?;
+        Ok(verified)
+    }
+}
+
+/// Statistics and the disk.
+impl<O: Order> SharedMap<Mapped, O> {
+    /// Returns the arena's statistics.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.nodes.region().space().0.stats()
+    }
+
+    /// Brings everything to the disk.
+    ///
+    /// # Errors
+    ///
+    /// As for [`MappedArena::flush`].
+    pub fn flush(&self) -> Result<(), PublishError> {
+        self.nodes.region().space().0.flush()
+    }
+
+    /// Returns the arena. The map stays in the file.
+    #[must_use]
+    pub fn into_arena(self) -> MappedArena {
+        self.nodes.into_region().into_space().0
+    }
+}
+
+impl<O: Order> SharedMap<ReadOnly, O> {
+    /// Returns the arena's statistics.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.nodes.region().space().0.stats()
+    }
+}
+
+impl<S, O> fmt::Debug for SharedMap<S, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedMap").finish_non_exhaustive()
+    }
+}

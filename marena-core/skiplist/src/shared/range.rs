@@ -1,0 +1,94 @@
+//! Iterating over the entries of a map in a file.
+
+use core::fmt;
+use core::ops::Bound;
+use std::vec::Vec;
+
+use super::checked::Checked;
+use super::error::SharedMapError;
+use crate::map::Entry;
+use crate::node::{Node, Nodes};
+use crate::order::Order;
+use crate::space::Space;
+use crate::walk::Walk;
+
+/// An entry's key and value, copied.
+pub type OwnedEntry = (Vec<u8>, Vec<u8>);
+
+/// An iterator over a shared map's entries between two bounds, in order. Made by
+/// [`SharedMap::range`](super::SharedMap::range).
+///
+/// It goes on while others insert, as [`Range`](crate::Range) does. As an iterator, it copies each
+/// entry into vectors of its own; [`next_entry`](Self::next_entry) and
+/// [`next_back_entry`](Self::next_back_entry) copy into buffers that are used again. After damage
+/// it ends.
+pub struct SharedRange<'m, 'k, S, O> {
+    walk: Walk<'m, 'k, Checked<S>, O>,
+    buffers: OwnedEntry,
+}
+
+impl<'m, 'k, S: Space, O: Order> SharedRange<'m, 'k, S, O> {
+    pub(super) fn new(nodes: &'m Nodes<Checked<S>>, order: &'m O, bounds: (Bound<&'k [u8]>, Bound<&'k [u8]>)) -> Self {
+        Self { walk: Walk::new(nodes, order, bounds), buffers: OwnedEntry::default() }
+    }
+
+    /// Returns the next entry. It is valid until the next call.
+    ///
+    /// # Errors
+    ///
+    /// [`SharedMapError::Damage`].
+    pub fn next_entry(&mut self) -> Result<Option<Entry<'_>>, SharedMapError> {
+        match self.walk.next()? {
+            Some(node) => Ok(Some(self.copy(node))),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the next entry from the back. It is valid until the next call.
+    ///
+    /// # Errors
+    ///
+    /// [`SharedMapError::Damage`].
+    pub fn next_back_entry(&mut self) -> Result<Option<Entry<'_>>, SharedMapError> {
+        match self.walk.next_back()? {
+            Some(node) => Ok(Some(self.copy(node))),
+            None => Ok(None),
+        }
+    }
+
+    /// Passes over an entry; `false` if there is none.
+    pub(super) fn skip_entry(&mut self) -> Result<bool, SharedMapError> {
+        Ok(self.walk.next()?.is_some())
+    }
+
+    fn copy(&mut self, node: Node<'_, Checked<S>>) -> Entry<'_> {
+        let (key, value) = &mut self.buffers;
+        node.copy_key(key);
+        node.copy_value(value);
+        (key, value)
+    }
+}
+
+fn owned((key, value): Entry<'_>) -> OwnedEntry {
+    (key.to_vec(), value.to_vec())
+}
+
+impl<S: Space, O: Order> Iterator for SharedRange<'_, '_, S, O> {
+    type Item = Result<OwnedEntry, SharedMapError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_entry().map(|entry| entry.map(owned)).transpose()
+    }
+}
+
+impl<S: Space, O: Order> DoubleEndedIterator for SharedRange<'_, '_, S, O> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.next_back_entry().map(|entry| entry.map(owned)).transpose()
+    }
+}
+
+impl<S, O> fmt::Debug for SharedRange<'_, '_, S, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedRange").finish_non_exhaustive()
+    }
+}

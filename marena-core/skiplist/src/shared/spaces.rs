@@ -1,0 +1,146 @@
+//! A file's arena as a map's memory.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering::{self, Acquire, Relaxed};
+use core::sync::atomic::fence;
+
+use marena_core::{Address, AllocError, Word};
+use marena_std::{Durability, MappedArena, MappedView, PublishError};
+use portable_atomic::AtomicU32;
+
+use crate::layout::WORD;
+use crate::space::Space;
+
+/// Bytes that every allocation in a mapped arena is aligned to.
+const STEP: usize = 8;
+
+/// A file that is read and written.
+pub struct Mapped(pub(super) MappedArena);
+
+impl Mapped {
+    /// Brings everything to the disk, where that is wanted: what a link is about to name must be
+    /// there before it is.
+    pub(super) fn before_link(&self) -> Result<(), PublishError> {
+        match self.0.durability() {
+            Durability::FlushOnPublish => self.0.flush(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Brings a link to the disk.
+    pub(super) fn after_link(&self, at: u32) -> Result<(), PublishError> {
+        match (self.0.durability(), Address::new(at, WORD)) {
+            (Durability::FlushOnPublish, Some(link)) => self.0.flush_range(link),
+            _ => Ok(()),
+        }
+    }
+}
+
+// SAFETY: the file is mapped as long as the value lives, readable and writable, at a multiple of a
+// page, and at most 2^31 bytes long. Peers that keep to the arena's protocol are handed out no byte
+// twice; what others do spoils bytes, which this crate only reads and writes atomically: no
+// constructor makes a trusted region of this type. A word lies at its place.
+unsafe impl Space for Mapped {
+    type Word = AtomicU32;
+
+    #[inline]
+    fn region(&self) -> NonNull<[u8]> {
+        self.0.region()
+    }
+
+    #[inline]
+    fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let address = match layout.align() {
+            ..=STEP => self.0.allocate_address_uninit(layout.size()),
+            align => self.0.allocate_address_aligned(layout.size(), align),
+        }?;
+        // SAFETY: an address of the arena lies in its region.
+        Ok(unsafe { self.0.region().cast::<u8>().add(address.offset() as usize) })
+    }
+
+    #[inline]
+    fn used(&self) -> usize {
+        self.0.used()
+    }
+
+    #[inline]
+    fn word(&self, place: NonNull<u32>) -> NonNull<AtomicU32> {
+        place.cast()
+    }
+}
+
+impl fmt::Debug for Mapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Mapped").field(&self.0).finish()
+    }
+}
+
+/// A file that is only read.
+pub struct ReadOnly(pub(super) MappedView);
+
+// SAFETY: as for `Mapped`, but that nothing is written: nothing is ever allocated, so no node is
+// made and no link changed.
+unsafe impl Space for ReadOnly {
+    type Word = ReadOnlyWord;
+
+    #[inline]
+    fn region(&self) -> NonNull<[u8]> {
+        self.0.region()
+    }
+
+    #[inline]
+    fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        Err(AllocError::Full { requested: layout.size(), remaining: 0 })
+    }
+
+    #[inline]
+    fn used(&self) -> usize {
+        self.0.used()
+    }
+
+    #[inline]
+    fn word(&self, place: NonNull<u32>) -> NonNull<ReadOnlyWord> {
+        place.cast()
+    }
+}
+
+impl fmt::Debug for ReadOnly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ReadOnly").field(&self.0).finish()
+    }
+}
+
+/// A word of memory that cannot be written. All that such memory is promised to take is a relaxed
+/// load.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct ReadOnlyWord(AtomicU32);
+
+// SAFETY: each method forwards to the operation of the same name. A relaxed load and an acquire
+// fence order at least what an acquire load does.
+unsafe impl Word for ReadOnlyWord {
+    #[inline]
+    fn load(&self, order: Ordering) -> u32 {
+        let value = self.0.load(Relaxed);
+        if order == Acquire {
+            // ORDERING: with the load before it, the fence pairs with the Release in
+            // `NewNode::link`.
+            fence(Acquire);
+        }
+        value
+    }
+
+    fn store(&self, value: u32, order: Ordering) {
+        self.0.store(value, order);
+    }
+
+    fn compare_exchange(&self, current: u32, new: u32, success: Ordering, failure: Ordering) -> Result<u32, u32> {
+        self.0.compare_exchange(current, new, success, failure)
+    }
+
+    fn compare_exchange_weak(&self, current: u32, new: u32, success: Ordering, failure: Ordering) -> Result<u32, u32> {
+        self.0.compare_exchange_weak(current, new, success, failure)
+    }
+}

@@ -1,0 +1,124 @@
+//! Damaged files.
+
+use std::fs;
+
+use marena_skiplist::{ByteOrder, SharedMap};
+use marena_std::MappedArena;
+
+use crate::TestFile;
+
+/// Does everything with the map in a file. All of it may fail; none of it may panic, fault or take
+/// forever.
+fn use_everything(file: &TestFile) {
+    // SAFETY: as in `TestFile`.
+    let Ok(arena) = (unsafe { MappedArena::open(file) }) else { return };
+    let Ok(map) = SharedMap::open(arena, 0, ByteOrder) else { return };
+    let keys = [&b""[..], b"key3", b"key3333333", b"zzz"];
+    for key in keys {
+        let _ = (map.get(key), map.contains_key(key), map.seek(key), map.seek_back(key));
+        let _ = map.range(key..).take_while(Result::is_ok).count();
+        let _ = map.range(..key).rev().take_while(Result::is_ok).count();
+    }
+    let _ = (map.first(), map.last(), map.len(), map.is_empty(), map.verify());
+    let _ = (map.insert(b"key31", b"new"), map.insert_if_absent(b"key35", b"new"), map.remove(b"key7"));
+    let _ = map.insert_group(&[(b"key32", b"new"), (b"a", b"new"), (b"z", b"new")]);
+    let _ = map.len();
+}
+
+/// A small map, with long and short entries, older values and removed keys.
+fn small_map(file: &TestFile) -> usize {
+    let map = file.map(65_536);
+    for number in 0..12 {
+        map.insert(format!("key{number}").as_bytes(), b"value").unwrap();
+    }
+    map.insert(b"key3333333", &[b'v'; 300]).unwrap();
+    map.insert(&[b'k'; 2100], b"long").unwrap();
+    map.insert(b"key3", b"newer").unwrap();
+    map.remove(b"key5").unwrap();
+    128 + map.stats().used
+}
+
+#[test]
+fn every_bit_of_every_link_header_and_length_may_be_wrong() {
+    let file = TestFile::new();
+    let used = small_map(&file);
+    let sound = fs::read(&file).unwrap();
+    for at in 128..used {
+        // The insides of long keys and values mean nothing to the map.
+        if sound[at.saturating_sub(16)..(at + 16).min(used)].iter().all(|byte| b"kv".contains(byte)) {
+            continue;
+        }
+        for bit in 0..8 {
+            let mut damaged = sound.clone();
+            damaged[at] ^= 1 << bit;
+            fs::write(&file, &damaged).unwrap();
+            use_everything(&file);
+        }
+    }
+}
+
+#[test]
+fn every_word_may_hold_any_offset() {
+    let file = TestFile::new();
+    let used = small_map(&file);
+    let sound = fs::read(&file).unwrap();
+    let offsets = (0..used as u32).step_by(236).chain([
+        4,
+        60,
+        128,
+        132,
+        65_524,
+        65_528,
+        65_532,
+        65_536,
+        1 << 31,
+        u32::MAX - 3,
+        u32::MAX,
+    ]);
+    let offsets: Vec<_> = offsets.collect();
+    for at in (192..used.min(1100)).step_by(4) {
+        for offset in &offsets {
+            let mut damaged = sound.clone();
+            damaged[at..at + 4].copy_from_slice(&offset.to_ne_bytes());
+            fs::write(&file, &damaged).unwrap();
+            use_everything(&file);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_ends_at_any_length_is_an_error_or_a_map() {
+    let file = TestFile::new();
+    let used = small_map(&file);
+    let sound = fs::read(&file).unwrap();
+    for len in (0..used + 100).chain((used..sound.len()).step_by(509)) {
+        fs::write(&file, &sound[..len]).unwrap();
+        // SAFETY: as in `TestFile`.
+        assert!(unsafe { MappedArena::open(&file) }.is_err(), "{len} bytes");
+    }
+}
+
+#[test]
+fn nodes_in_a_circle_end_every_walk() {
+    let file = TestFile::new();
+    drop(file.map(65_536));
+    let map = file.reopen();
+    // One key, so that no order tells that a node comes again.
+    for _ in 0..20 {
+        map.insert(b"same", b"value").unwrap();
+    }
+    map.insert(b"zzzz", b"value").unwrap();
+    drop(map);
+    let mut bytes = fs::read(&file).unwrap();
+    let word = |bytes: &[u8], at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let block = word(&bytes, 28);
+    let first = word(&bytes, block + 64 + 4 * 23);
+    let second = word(&bytes, first - 4);
+    let third = word(&bytes, second - 4);
+    bytes[third - 4..third].copy_from_slice(&(first as u32).to_ne_bytes());
+    fs::write(&file, &bytes).unwrap();
+    let map = file.reopen();
+    assert!(map.len().is_err());
+    assert!(map.iter().any(|entry| entry.is_err()));
+    use_everything(&file);
+}

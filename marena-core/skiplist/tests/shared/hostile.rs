@@ -1,0 +1,63 @@
+//! A peer that writes what it likes.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+
+use marena_std::{Address, MappedArena};
+
+use crate::{TestFile, numbers};
+
+#[test]
+fn a_peer_that_writes_hostile_links_causes_errors_and_nothing_worse() {
+    let file = TestFile::new();
+    let map = file.map(1 << 18);
+    for number in 0..200_u32 {
+        map.insert(format!("key{number}").as_bytes(), b"value").unwrap();
+    }
+    let used = map.stats().used as u64;
+    let (peer, done) = (file.open(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut numbers = numbers(3);
+            // ORDERING: Relaxed: it only ends the loop.
+            while !done.load(Relaxed) {
+                let at = 128 + numbers.next().unwrap() % used / 4 * 4;
+                let word = match numbers.next().unwrap() % 4 {
+                    0 => numbers.next().unwrap() as u32,
+                    1 => 0,
+                    // Most likely a node, or nearly.
+                    _ => (128 + numbers.next().unwrap() % used / 4 * 4) as u32,
+                };
+                let address = Address::new(at as u32, 4).unwrap();
+                let mut before = [0; 4];
+                peer.read_into(address, &mut before).unwrap();
+                MappedArena::write_from(&peer, address, &word.to_ne_bytes()).unwrap();
+                // Mostly taken back, so that the map stays one.
+                if numbers.next().unwrap() % 16 != 0 {
+                    peer.write_from(address, &before).unwrap();
+                }
+            }
+        });
+        let (mut sound, mut damaged) = (0, 0);
+        for (number, _) in numbers(4).zip(0..4_000) {
+            let key = format!("key{}", number % 400).into_bytes();
+            let outcomes = [
+                map.get(&key).map(drop),
+                map.insert(&key, b"new").map(drop),
+                map.remove(&key).map(drop),
+                map.range(&key[..]..).take(20).try_for_each(|entry| entry.map(drop)),
+                map.range(..&key[..]).rev().take(20).try_for_each(|entry| entry.map(drop)),
+                map.insert_group(&[(&key, b"1"), (b"key", b"2")]).map(drop),
+            ];
+            for outcome in outcomes {
+                match outcome {
+                    Ok(()) => sound += 1,
+                    Err(_) => damaged += 1,
+                }
+            }
+        }
+        // ORDERING: Relaxed, as above.
+        done.store(true, Relaxed);
+        assert!(sound > 0 && damaged > 0, "{sound} calls succeeded, {damaged} failed");
+    });
+}

@@ -1,0 +1,69 @@
+//! The map in a file.
+
+// Miri maps no files.
+#![cfg(all(feature = "mapped", unix, target_has_atomic = "64", not(miri)))]
+
+mod damage;
+mod file;
+mod hostile;
+mod layout;
+mod processes;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use marena_skiplist::{ByteOrder, Mapped, SharedMap};
+use marena_std::MappedArena;
+
+/// A file that is removed at the end.
+struct TestFile(PathBuf);
+
+impl TestFile {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        // ORDERING: Relaxed: a number for each.
+        let number = COUNT.fetch_add(1, Relaxed);
+        Self(std::env::temp_dir().join(format!("marena-skiplist-{}-{number}", std::process::id())))
+    }
+
+    fn create(&self, capacity: usize) -> MappedArena {
+        // SAFETY: the file is this test's own, and nobody makes it shorter; here and below.
+        unsafe { MappedArena::create(&self.0, capacity) }.unwrap()
+    }
+
+    fn open(&self) -> MappedArena {
+        // SAFETY: as above.
+        unsafe { MappedArena::open(&self.0) }.unwrap()
+    }
+
+    /// A map in a new file.
+    fn map(&self, capacity: usize) -> SharedMap<Mapped, ByteOrder> {
+        SharedMap::create(self.create(capacity), 0, ByteOrder).unwrap()
+    }
+
+    /// The map in the file, once more.
+    fn reopen(&self) -> SharedMap<Mapped, ByteOrder> {
+        SharedMap::open(self.open(), 0, ByteOrder).unwrap()
+    }
+}
+
+impl AsRef<Path> for TestFile {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TestFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// The same numbers at every run.
+fn numbers(seed: u64) -> impl Iterator<Item = u64> {
+    let mut state = seed;
+    std::iter::repeat_with(move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    })
+}
