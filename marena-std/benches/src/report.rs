@@ -60,35 +60,50 @@ pub fn write(results: &[Result], stranded: &[Stranded], folder: &Path) -> std::r
 }
 
 fn markdown(results: &[Result], stranded: &[Stranded]) -> String {
-    let mut text = String::from("# Results\n\n| | |\n| --- | --- |\n");
-    for (what, value) in machine::describe() {
-        _ = writeln!(text, "| {what} | {value} |");
-    }
+    let mut text = String::from("# Results\n\n");
     let versions = machine::versions().iter().map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>();
-    _ = writeln!(text, "| peers | {} |\n| command | `{COMMAND}` |\n", versions.join(", "));
-    text.push_str("## Targets\n\nRatios of times (the lower the better) unless said otherwise, medians over the rounds of one run.\n\n");
-    text.push_str("| work | against | measured | target | met |\n| --- | --- | --- | --- | --- |\n");
+    let facts = machine::describe().into_iter().map(|(what, value)| format!("{what}: {value}"));
+    for fact in facts.chain([format!("peers: {}", versions.join(", ")), format!("command: `{COMMAND}`")]) {
+        text.push_str(&item(&fact));
+    }
+    text.push_str("\n## Targets\n\nRatios of times, or of throughputs where the target is `≥`. Medians of the rounds of one run.\n\n");
+    text.push_str("|work|marena|against|measured|target|met|\n|---|---|---|---:|---:|---|\n");
     for outcome in results.iter().flat_map(|result| &result.outcomes) {
         let bound = match outcome.bound {
-            Bound::AtMost(limit) => format!("at most {limit}"),
-            Bound::AtLeast(limit) => format!("at least {limit} (throughput)"),
+            Bound::AtMost(limit) => format!("≤ {limit}"),
+            Bound::AtLeast(limit) => format!("≥ {limit}"),
         };
         let met = if outcome.met() { "yes" } else { "**no**" };
-        _ = writeln!(text, "| {} | {} | {:.2} | {bound} | {met} |", outcome.claim, outcome.against, outcome.measured);
+        let Outcome { work, ours, against, measured, .. } = outcome;
+        _ = writeln!(text, "|{work}|{ours}|{against}|{measured:.2}|{bound}|{met}|");
     }
     for Stranded { what, stranded, capacity, limit } in stranded {
         let share = *stranded as f64 / *capacity as f64;
         let (bound, met) = match limit {
-            Some(limit) => (format!("at most {limit}"), if share <= *limit { "yes" } else { "**no**" }),
+            Some(limit) => (format!("≤ {limit}"), if share <= *limit { "yes" } else { "**no**" }),
             None => ("–".to_owned(), "–"),
         };
-        _ = writeln!(text, "| {what}: {stranded} bytes stranded | capacity | {share:.6} | {bound} | {met} |");
+        _ = writeln!(text, "|stranded bytes|{what}|capacity|{share:.6}|{bound}|{met}|");
     }
     text.push_str("\n## Works\n\nAll numbers, with quartiles: [results.csv](results.csv).\n\n");
     for Result { id, title, .. } in results {
         _ = writeln!(text, "![{title}]({id}.svg)");
     }
     text
+}
+
+/// An item of a list, in lines of at most 100 columns.
+fn item(text: &str) -> String {
+    let mut lines = vec![String::from("-")];
+    for word in text.split_whitespace() {
+        if lines.last().is_some_and(|line| line.chars().count() + 1 + word.chars().count() > 100) {
+            lines.push(String::from(" "));
+        }
+        if let Some(line) = lines.last_mut() {
+            _ = write!(line, " {word}");
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 /// One work's table.

@@ -24,8 +24,10 @@ pub enum Bound {
 
 /// A target and what came of it.
 pub struct Outcome {
+    /// The work's name.
+    pub work: &'static str,
     /// What is compared.
-    pub claim: String,
+    pub ours: String,
     /// With what.
     pub against: String,
     /// The target.
@@ -56,8 +58,13 @@ impl Target {
             // The less time, the more throughput.
             Bound::AtLeast(_) => of(self.theirs).ratio_to(of(self.ours)),
         };
-        let claim = format!("{}: {}", work.title, self.ours);
-        Outcome { claim, against: self.theirs.to_owned(), bound: self.bound, measured }
+        Outcome {
+            work: work.id,
+            ours: self.ours.to_owned(),
+            against: self.theirs.to_owned(),
+            bound: self.bound,
+            measured,
+        }
     }
 }
 
