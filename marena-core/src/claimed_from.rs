@@ -26,6 +26,16 @@ impl<'a, M: Memory> ClaimedFrom<'a, M> {
     }
 }
 
+impl<'a, M: Memory> Lease<'a, M> {
+    /// Claims bytes of the current chunk, if they fit. The caller passes a power of two as `align`, and as `size` not 0.
+    #[inline(always)]
+    pub(crate) fn claim_ahead(&self, size: usize, align: usize) -> Option<Claimed<ClaimedFrom<'a, M>>> {
+        let start = self.bump().claim(size, align)?;
+        // SAFETY: claimed just now.
+        Some(unsafe { Claimed::new(start, ClaimedFrom::now(self)) })
+    }
+}
+
 impl<'a, M: Memory> From<Claimed<&'a Arena<M>>> for Claimed<ClaimedFrom<'a, M>> {
     #[inline(always)]
     fn from(claimed: Claimed<&'a Arena<M>>) -> Self {

@@ -92,6 +92,21 @@ impl<'a, A: Lend> Leases<'a, A> {
         self.arena
     }
 
+    /// A request that the thread's chunk has no room for, or from a thread without a lease.
+    #[cold]
+    #[inline(never)]
+    fn claim_slowly(
+        &self,
+        size: usize,
+        align: usize,
+        retries: Option<u32>,
+    ) -> Result<Claimed<ClaimedFrom<'a, A::Memory>>, AllocError> {
+        // SAFETY: the callers' promises are those of `Claim::claim`.
+        let claimed = self.with(|lease| unsafe { lease.claim(size, align, retries) });
+        // SAFETY: as above.
+        claimed.unwrap_or_else(|| unsafe { self.arena.shared().claim(size, align, retries) })
+    }
+
     /// Calls `f` with the calling thread's lease. `None` where it has none.
     #[inline(always)]
     fn with<R>(&self, f: impl FnOnce(&A::Lease<'a>) -> R) -> Option<R> {
@@ -113,12 +128,10 @@ unsafe impl<'a, A: Lend> Claim<'a> for &Leases<'a, A> {
         retries: Option<u32>,
     ) -> Result<Claimed<ClaimedFrom<'a, A::Memory>>, AllocError> {
         // SAFETY: the caller's promises.
-        let claimed = self.with(|lease| unsafe { lease.claim(size, align, retries) });
-        // SAFETY: the caller's promises.
-        claimed.unwrap_or_else(
-            #[cold]
-            || unsafe { self.arena.shared().claim(size, align, retries) },
-        )
+        match self.with(|lease| unsafe { lease.claim_ahead(size, align) }) {
+            Some(Some(claimed)) => Ok(claimed),
+            _ => self.claim_slowly(size, align, retries),
+        }
     }
 
     #[inline]

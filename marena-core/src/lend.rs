@@ -5,7 +5,7 @@ use core::num::NonZeroU64;
 use core::ptr::NonNull;
 
 use crate::arena::Arena;
-use crate::claim::{Claim, Claimed};
+use crate::claim::{Claim, Claimed, require_stable_alignment};
 use crate::claimed_from::ClaimedFrom;
 use crate::error::AllocError;
 use crate::growing::{GrowingArena, GrowingLease};
@@ -39,6 +39,13 @@ pub(crate) mod private {
 
     /// [`Claim`], of references to any of the types below.
     pub trait Claims<'a, M: Memory> {
+        /// Claims bytes of what was claimed ahead, if they fit: what nearly every call does.
+        ///
+        /// # Safety
+        ///
+        /// As for [`Claim::claim`].
+        unsafe fn claim_ahead(&self, size: usize, align: usize) -> Option<Claimed<ClaimedFrom<'a, M>>>;
+
         /// # Safety
         ///
         /// As for [`Claim::claim`].
@@ -112,8 +119,14 @@ impl<M: Reserve + Send + Sync> private::Lend for GrowingArena<M> {
 }
 
 macro_rules! claims {
-    ($(($($bound:tt)*) $type:ty: $claim:ident => $self:expr;)*) => {$(
+    ($(($($bound:tt)*) $type:ty: $claim:ident => $self:expr, $ahead:expr;)*) => {$(
         impl<'a, M: $($bound)*> private::Claims<'a, M> for $type {
+            #[inline(always)]
+            unsafe fn claim_ahead(&self, size: usize, align: usize) -> Option<Claimed<ClaimedFrom<'a, M>>> {
+                require_stable_alignment::<M>(align).ok()?;
+                $ahead(self, size, align)
+            }
+
             #[inline(always)]
             unsafe fn claim(
                 &self,
@@ -161,8 +174,12 @@ macro_rules! claims {
 }
 
 claims! {
-    (Memory) Lease<'a, M>: lease => lease;
-    (Memory) &'a Arena<M>: arena => *arena;
-    (Reserve) GrowingLease<'a, M>: lease => lease;
-    (Reserve) &'a GrowingArena<M>: arena => *arena;
+    (Memory) Lease<'a, M>: lease => lease, Lease::claim_ahead;
+    (Memory) &'a Arena<M>: arena => *arena, nothing_ahead;
+    (Reserve) GrowingLease<'a, M>: lease => lease, GrowingLease::claim_ahead;
+    (Reserve) &'a GrowingArena<M>: arena => *arena, nothing_ahead;
+}
+
+fn nothing_ahead<A, C>(_: &A, _size: usize, _align: usize) -> Option<C> {
+    None
 }

@@ -144,6 +144,14 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
         drop(unsafe { self.lease.get().replace(Some(lease)) });
     }
 
+    /// Claims bytes of the lease's chunk, if they fit. The caller passes a power of two as `align`, and as `size` not 0.
+    #[inline(always)]
+    pub(crate) fn claim_ahead(&self, size: usize, align: usize) -> Option<Claimed<ClaimedFrom<'a, M>>> {
+        let start = self.bump.claim(size, align)?;
+        // SAFETY: claimed just now, from bytes of the lease.
+        Some(unsafe { Claimed::new(start, self.origin()) })
+    }
+
     /// Calls `f` with the lease if these bytes lie in its segment.
     fn of_current<R>(&self, start: NonNull<u8>, f: impl FnOnce(&Lease<'a, M>) -> R) -> Option<R> {
         self.synced(|lease| lease.arena().contains(start).then(|| f(lease)))?
@@ -174,9 +182,8 @@ unsafe impl<'a, M: Reserve> Claim<'a> for &GrowingLease<'a, M> {
         retries: Option<u32>,
     ) -> Result<Claimed<ClaimedFrom<'a, M>>, AllocError> {
         require_stable_alignment::<M>(align)?;
-        match self.bump.claim(size, align) {
-            // SAFETY: claimed just now, from bytes of the lease.
-            Some(start) => Ok(unsafe { Claimed::new(start, self.origin()) }),
+        match self.claim_ahead(size, align) {
+            Some(claimed) => Ok(claimed),
             None => self.claim_slowly(size, align, retries),
         }
     }

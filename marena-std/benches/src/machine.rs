@@ -48,6 +48,7 @@ pub fn versions() -> Vec<(String, String)> {
         "blink-alloc",
         "static-alloc",
         "mimalloc",
+        "multitude",
         "tikv-jemallocator",
     ];
     let lock = include_str!("../Cargo.lock");

@@ -2,6 +2,7 @@
 
 mod chunks;
 mod cold;
+mod everyone;
 mod layouts;
 mod lease;
 
@@ -30,6 +31,7 @@ pub const ALL: &[Maker] = &[
     shared::work,
     zeroed::work,
     lease::work,
+    everyone::work,
     layouts::work,
     scratch::long,
     scratch::short,

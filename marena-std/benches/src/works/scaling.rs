@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::{Node, threads};
 use crate::contender::{SharedContender, Source};
 use crate::contenders::{
-    Floor, Heap, Herd, Jemalloc, Leased, Mimalloc, Rarena, Shared, StaticAlloc, SyncBlink, System,
+    AllThreads, BumpScopePool, Floor, Growing, GrowingAllThreads, Heap, Herd, Jemalloc, Leased, Mimalloc, Rarena, Shared,
+    StaticAlloc, SyncBlink, System,
 };
 use crate::machine;
 use crate::target::Target;
@@ -21,10 +22,11 @@ const NODES: usize = 200_000;
 
 /// In the order of the plot's legend.
 pub const CONTENDERS: &[&str] = &[
-    "marena lease",
+    "marena leases",
     "marena shared",
     "fetch_add",
     "bumpalo-herd",
+    "bump-scope's BumpPool",
     "rarena-allocator",
     "blink-alloc (sync)",
     "static-alloc",
@@ -37,10 +39,14 @@ pub(super) fn work() -> Work {
     let mut entries = Vec::new();
     for threads in 1..=machine::cores() {
         entries.extend([
+            entry::<AllThreads<CHUNK>>(threads),
+            entry::<GrowingAllThreads<CHUNK>>(threads),
             entry::<Leased<CHUNK>>(threads),
             entry::<Shared>(threads),
+            entry::<Growing>(threads),
             entry::<Floor>(threads),
             entry::<Herd>(threads),
+            entry::<BumpScopePool>(threads),
             entry::<Rarena>(threads),
             entry::<SyncBlink>(threads),
             entry::<StaticAlloc>(threads),
@@ -49,7 +55,10 @@ pub(super) fn work() -> Work {
             entry::<Heap<Jemalloc>>(threads),
         ]);
     }
-    let two_threads = Target::at_least("marena lease, 2 threads", "marena lease, 1 thread", 1.9);
+    let two_threads = vec![
+        Target::at_least("marena leases, 2 threads", "marena leases, 1 thread", 1.9),
+        Target::at_least("marena lease, 2 threads", "marena lease, 1 thread", 1.9),
+    ];
     Work {
         id: "scaling",
         title: "24 B, several threads",
@@ -57,8 +66,8 @@ pub(super) fn work() -> Work {
         how: "200,000 blocks for each thread (leases of 256 KiB), each on a core of its own, started together. The blocks are not touched, their addresses are kept in a \
               vector of the thread's own. Time from the first start to the last end, over the blocks of all threads.",
         entries,
-        absent: vec![("bumpalo, bump-scope, blink-alloc", "one thread only")],
-        targets: if machine::cores() < 2 { vec![] } else { vec![two_threads] },
+        absent: vec![("bumpalo, bump-scope, blink-alloc, multitude", "one thread only")],
+        targets: if machine::cores() < 2 { vec![] } else { two_threads },
         effort: Effort::THREADS,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Node, scaling_entry_name, threads};
 use crate::contender::{Contender, SharedContender, chain};
-use crate::contenders::{Herd, Leased, Shared};
+use crate::contenders::{AllThreads, BumpScopePool, GrowingAllThreads, Herd, Leased, Shared, Stores};
 use crate::machine;
 use crate::target::Target;
 use crate::work::{Effort, Entry, Work};
@@ -10,17 +10,27 @@ use crate::work::{Effort, Entry, Work};
 /// Nodes for each thread in a batch: 96 MB.
 const NODES: usize = 4_000_000;
 
+/// What a lease takes at once, in bytes, for threads that do nothing but fill memory.
+const CHUNK: usize = 1 << 20;
+
 pub(super) fn work() -> Work {
     let mut entries = Vec::new();
     for threads in [1, machine::cores()] {
         entries.extend([
+            entry::<AllThreads<CHUNK>>(AllThreads::<CHUNK>::NAME, threads),
+            entry::<GrowingAllThreads<CHUNK>>(GrowingAllThreads::<CHUNK>::NAME, threads),
             entry::<Leased<65_536>>("marena lease of 64 KiB", threads),
-            entry::<Leased<1_048_576>>("marena lease of 1 MiB", threads),
+            entry::<Leased<CHUNK>>("marena lease of 1 MiB", threads),
             entry::<Herd>(Herd::NAME, threads),
+            entry::<BumpScopePool>(BumpScopePool::NAME, threads),
+            entry::<Stores>(Stores::NAME, threads),
             entry::<Shared>(Shared::NAME, threads),
         ]);
     }
-    let two_threads = Target::at_least("marena lease of 64 KiB, 2 threads", "marena lease of 64 KiB, 1 thread", 1.9);
+    let two_threads = vec![
+        Target::at_least("marena leases, 2 threads", "bumpalo-herd, 2 threads", 0.95),
+        Target::at_least("marena leases, 2 threads", "plain stores, 2 threads", 0.8),
+    ];
     Work {
         id: "streaming",
         title: "24 B, several threads, from beyond the caches",
@@ -28,8 +38,7 @@ pub(super) fn work() -> Work {
         how: "4,000,000 blocks for each thread, 96 MB, each on a core of its own, the first word written; pages warm, caches not. Time as above.",
         entries,
         absent: vec![],
-        // Asked of threads that write what they allocate, too: see the README for what it comes to.
-        targets: if machine::cores() == 2 { vec![two_threads] } else { vec![] },
+        targets: if machine::cores() == 2 { two_threads } else { vec![] },
         effort: Effort::LARGE,
     }
 }

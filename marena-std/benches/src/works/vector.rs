@@ -29,7 +29,7 @@ pub(super) fn work() -> Work {
         how: "From an empty vector, in warm memory with room for all its reallocations; allocator-api2's Vec (0.2; blink-alloc takes 0.4) \
               except where said.",
         entries: vec![
-            entry::<Shared>(Shared::NAME, |contender| pushes(&*contender.0)),
+            entry::<Shared>(Shared::NAME, |contender| pushes(&contender.0)),
             entry::<Leased>(<Leased>::NAME, |contender| pushes(&contender.0.lease(64 << 10))),
             entry::<Scratched>(Scratched::NAME, |contender| pushes(&contender.0.scratch())),
             entry::<Bumpalo>("bumpalo", |contender| pushes(&contender.0)),
