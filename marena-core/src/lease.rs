@@ -77,6 +77,8 @@ pub struct Lease<'a, M: Memory> {
     chunk: Cell<usize>,
     /// The most bytes to claim at once.
     max_chunk: usize,
+    /// No run takes more than this fraction of what the arena has left.
+    share_of_rest: usize,
     /// The address at and behind which free bytes of the runs are zero, if the arena's memory was.
     dirty_end: Cell<usize>,
     /// Bytes of runs that the lease lost and that are not counted as stranded yet.
@@ -113,6 +115,7 @@ impl<M: Memory> Arena<M> {
             spares: Spares::new(),
             chunk: Cell::new(FIRST_CHUNK.min(max_chunk)),
             max_chunk,
+            share_of_rest: SHARE_OF_REST,
             dirty_end: Cell::new(base.addr().get()),
             lost: Cell::new(0),
         }
@@ -217,8 +220,10 @@ impl<'a, M: Memory> Lease<'a, M> {
 
     /// A lease that goes on where another one, of a growing arena's segment before, ended: with chunks as large as `chunk`.
     pub(crate) fn of_segment(arena: &'a Arena<M>, max_chunk: usize, chunk: usize) -> Self {
-        let lease = arena.lease(max_chunk);
+        let mut lease = arena.lease(max_chunk);
         lease.chunk.set(chunk.min(lease.max_chunk));
+        // Others find more in the next segment: nothing has to be left for them here.
+        lease.share_of_rest = 1;
         lease
     }
 
@@ -349,7 +354,7 @@ impl<'a, M: Memory> Lease<'a, M> {
         // ORDERING: Relaxed: a guess, which the compare-and-swap of the claim that follows verifies.
         let needed =
             place(self.base.addr().get(), free.start, limit, size, align).ok_or_else(|| cursor.load(Relaxed))?;
-        let end = needed.end.max(run.end + ahead(self.chunk.get(), limit - run.end));
+        let end = needed.end.max(run.end + self.ahead(self.chunk.get(), limit - run.end));
         protocol::extend(cursor, run.end, end)?;
         // SAFETY: the bytes behind the old end were claimed just now, by this lease.
         unsafe { self.set_run(slot, Span { end, ..run }) };
@@ -366,7 +371,7 @@ impl<'a, M: Memory> Lease<'a, M> {
             // The request may begin in a run that ends at the cursor.
             let from = self.run_ending_at(seen).map_or(seen, |(slot, run)| marks.free(slot, run).start);
             let needed = place(self.base.addr().get(), from, limit, size, align)?;
-            Some(Span { start: seen, end: needed.end.max(seen + ahead(request.ahead, limit - seen)) })
+            Some(Span { start: seen, end: needed.end.max(seen + self.ahead(request.ahead, limit - seen)) })
         };
         let claimed = protocol::claim(cursor, seen, place, retries);
         let claimed = claimed.map_err(|reason| refusal(size, limit, retries, reason))?;
@@ -407,6 +412,12 @@ impl<'a, M: Memory> Lease<'a, M> {
     /// Returns how many bytes all runs have together.
     pub(crate) fn owned(&self) -> usize {
         self.runs().map(|(_, run)| run.len() as usize).sum()
+    }
+
+    /// Bytes to claim at once where `rest` are left: `chunk`, or a share of the rest; a multiple of the step.
+    fn ahead(&self, chunk: usize, rest: u32) -> u32 {
+        let share = (rest as usize / self.share_of_rest) & !(STEP - 1);
+        chunk.min(share) as u32
     }
 
     /// After a claim from the arena, the next one takes more.
@@ -452,12 +463,6 @@ pub(crate) struct Request {
     pub(crate) retries: Option<u32>,
     /// How many bytes to claim at once, if the arena has room.
     pub(crate) ahead: usize,
-}
-
-/// Bytes to claim at once where `rest` are left: `chunk`, or a share of the rest; a multiple of the step.
-fn ahead(chunk: usize, rest: u32) -> u32 {
-    let share = (rest as usize / SHARE_OF_REST) & !(STEP - 1);
-    chunk.min(share) as u32
 }
 
 // SAFETY: `claim` hands out bytes that the lease claimed from the arena, each once: the bump's invariant. They stay claimed
