@@ -219,9 +219,16 @@ impl<'a, M: Memory> Lease<'a, M> {
     }
 
     /// A lease that goes on where another one, of a growing arena's segment before, ended: with chunks as large as `chunk`.
-    pub(crate) fn of_segment(arena: &'a Arena<M>, max_chunk: usize, chunk: usize) -> Self {
+    ///
+    /// # Safety
+    ///
+    /// `next` is the end of bytes that were claimed from the arena.
+    pub(crate) unsafe fn of_segment(arena: &'a Arena<M>, max_chunk: usize, chunk: usize, next: NonNull<u8>) -> Self {
         let mut lease = arena.lease(max_chunk);
         lease.chunk.set(chunk.min(lease.max_chunk));
+        // Where the first chunk most likely starts: then it is claimed at the first attempt.
+        // SAFETY: no bytes, at the end of a claim.
+        unsafe { lease.bump.set(next, 0) };
         // Others find more in the next segment: nothing has to be left for them here.
         lease.share_of_rest = 1;
         lease

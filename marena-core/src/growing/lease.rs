@@ -14,6 +14,7 @@ use crate::error::AllocError;
 use crate::handle::{Handle, Nameable};
 use crate::lease::{FIRST_CHUNK, Lease};
 use crate::memory::{Reserve, max_align};
+use crate::placement::round_up;
 
 /// A part of a growing arena for one thread: a [`Lease`] that goes on in the next segment.
 ///
@@ -126,18 +127,26 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
         }
         // SAFETY: as above.
         let claimed = unsafe { self.growing.claim(size, align, retries) }?;
-        self.go_on_in(claimed.origin());
+        // SAFETY: what was claimed ends there, or before the end of its last step.
+        let end = unsafe { claimed.start().add(round_up(size)) };
+        // SAFETY: just claimed.
+        unsafe { self.go_on_in(claimed.origin(), end) };
         Ok(claimed.into())
     }
 
     /// Leases from this segment from here on, if it has more left than the one before.
-    fn go_on_in(&self, arena: &'a Arena<M>) {
+    ///
+    /// # Safety
+    ///
+    /// `end` is the end of bytes that were claimed from the arena.
+    unsafe fn go_on_in(&self, arena: &'a Arena<M>, end: NonNull<u8>) {
         let left = self.synced(Lease::remaining);
         if left.is_some_and(|left| left >= arena.remaining()) {
             return;
         }
         let chunk = self.synced(Lease::chunk).unwrap_or(FIRST_CHUNK);
-        let lease = Lease::of_segment(arena, self.max_chunk, chunk);
+        // SAFETY: the caller's promise.
+        let lease = unsafe { Lease::of_segment(arena, self.max_chunk, chunk, end) };
         // SAFETY: no bytes yet; they are the new lease's.
         unsafe { self.bump.set(lease.bump().next(), 0) };
         // SAFETY: nobody borrows the old lease. It got back what was free of it just now, and ends.

@@ -37,8 +37,6 @@ pub(super) fn work() -> Work {
         targets: vec![
             Target::at_most("marena leases", "marena shared", 0.65),
             Target::at_most("marena leases", "mimalloc", 0.65),
-            Target::at_most("marena lease, growing", "marena lease", 1.03),
-            Target::at_most("marena shared, growing", "marena shared", 1.05),
         ],
         effort: Effort::SMALL,
     }

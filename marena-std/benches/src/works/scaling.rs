@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::{Node, threads};
 use crate::contender::{SharedContender, Source};
 use crate::contenders::{
-    AllThreads, BumpScopePool, Floor, Growing, GrowingAllThreads, Heap, Herd, Jemalloc, Leased, Mimalloc, Rarena, Shared,
-    StaticAlloc, SyncBlink, System,
+    AllThreads, BumpScopePool, Floor, Growing, GrowingAllThreads, GrowingLeased, Heap, Herd, Jemalloc, Leased,
+    Mimalloc, Rarena, Shared, StaticAlloc, SyncBlink, System,
 };
 use crate::machine;
 use crate::target::Target;
@@ -42,6 +42,7 @@ pub(super) fn work() -> Work {
             entry::<AllThreads<CHUNK>>(threads),
             entry::<GrowingAllThreads<CHUNK>>(threads),
             entry::<Leased<CHUNK>>(threads),
+            entry::<GrowingLeased<CHUNK>>(threads),
             entry::<Shared>(threads),
             entry::<Growing>(threads),
             entry::<Floor>(threads),
@@ -59,6 +60,11 @@ pub(super) fn work() -> Work {
         Target::at_least("marena leases, 2 threads", "marena leases, 1 thread", 1.9),
         Target::at_least("marena lease, 2 threads", "marena lease, 1 thread", 1.9),
     ];
+    // Going on in the next segment costs about 50 ns, so a few of them: blocks enough for seven segments.
+    let growing = vec![
+        Target::at_most("marena lease, growing, 1 thread", "marena lease, 1 thread", 1.03),
+        Target::at_most("marena shared, growing, 1 thread", "marena shared, 1 thread", 1.05),
+    ];
     Work {
         id: "scaling",
         title: "24 B, several threads",
@@ -67,7 +73,7 @@ pub(super) fn work() -> Work {
               vector of the thread's own. Time from the first start to the last end, over the blocks of all threads.",
         entries,
         absent: vec![("bumpalo, bump-scope, blink-alloc, multitude", "one thread only")],
-        targets: if machine::cores() < 2 { vec![] } else { two_threads },
+        targets: if machine::cores() < 2 { growing } else { [growing, two_threads].into_iter().flatten().collect() },
         effort: Effort::THREADS,
     }
 }
