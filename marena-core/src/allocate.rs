@@ -427,11 +427,12 @@ fn block<'a>(memory: impl Claim<'a>, size: usize, align: usize, retries: Option<
         return Ok(empty_block(memory, align));
     }
     // SAFETY: the caller passes a power of two; the size is not 0.
-    let claimed = unsafe { memory.claim(size, align, retries) }?;
-    // SAFETY: just claimed, `size` bytes.
-    unsafe { claimed.zero(0, size) };
-    // SAFETY: claimed for `'a`, initialised just now; the address and epoch are those of the claim.
-    Ok(unsafe { Block::from_raw_parts(claimed.start(), claimed.address(0, size), claimed.epoch()) })
+    unsafe { memory.claim(size, align, retries) }.map(|claimed| {
+        // SAFETY: just claimed, `size` bytes.
+        unsafe { claimed.zero(0, size) };
+        // SAFETY: claimed for `'a`, initialised just now; the address and epoch are those of the claim.
+        unsafe { Block::from_raw_parts(claimed.start(), claimed.address(0, size), claimed.epoch()) }
+    })
 }
 
 /// A block of no bytes, aligned all the same. The caller passes a power of two.

@@ -240,7 +240,8 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
         match protocol::claim(cursor, cursor.load(Relaxed), place, retries) {
             // SAFETY: claimed just now.
             Ok(span) => Ok(unsafe { Claimed::new(self.hand_out(span, size), self) }),
-            Err(reason) => Err(refusal(size, limit, retries, reason)),
+            Err(Unclaimed::NoPlace(cursor)) => Err(no_room(size, cursor, limit)),
+            Err(Unclaimed::Contended) => Err(AllocError::Contended { retries: retries.unwrap_or(0) }),
         }
     }
 
@@ -317,16 +318,14 @@ pub(crate) fn require_stable_alignment<M: Memory>(align: usize) -> Result<(), Al
     }
 }
 
-/// Why a claim ended without bytes. Cold, so that it lies behind the claim; inlined, so that it costs the claim no stack
-/// frame, and nothing at all where the caller does not look at the reason.
+/// The error of a claim that found no place at this cursor. Cold, so that it lies behind the claim; inlined, so that it costs
+/// the claim no stack frame, and nothing at all where the caller does not look at the error.
 #[cold]
 #[inline]
-pub(crate) fn refusal(size: usize, limit: u32, retries: Option<u32>, reason: Unclaimed) -> AllocError {
-    match reason {
-        Unclaimed::NoPlace(_) if size > ARENA_MAX_ALLOC_SIZE => AllocError::TooLarge { requested: size },
-        Unclaimed::NoPlace(cursor) => {
-            AllocError::Full { requested: size, remaining: limit.saturating_sub(cursor) as usize }
-        }
-        Unclaimed::Contended => AllocError::Contended { retries: retries.unwrap_or(u32::MAX) },
+pub(crate) fn no_room(size: usize, cursor: u32, limit: u32) -> AllocError {
+    if size > ARENA_MAX_ALLOC_SIZE {
+        AllocError::TooLarge { requested: size }
+    } else {
+        AllocError::Full { requested: size, remaining: limit.saturating_sub(cursor) as usize }
     }
 }

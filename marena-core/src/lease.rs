@@ -8,12 +8,12 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use crate::arena::Arena;
 use crate::bump::Bump;
-use crate::claim::{Claim, Claimed, Origin, refusal, require_stable_alignment};
+use crate::claim::{Claim, Claimed, Origin, no_room, require_stable_alignment};
 use crate::error::AllocError;
 use crate::handle::Handle;
 use crate::memory::{Memory, max_align};
 use crate::placement::{STEP, Span, place};
-use crate::protocol;
+use crate::protocol::{self, Unclaimed};
 use crate::runs::{self, CURRENT, Marks, SLOTS, Spares};
 use crate::stats::Stats;
 use crate::sync::Word;
@@ -381,7 +381,10 @@ impl<'a, M: Memory> Lease<'a, M> {
             Some(Span { start: seen, end: needed.end.max(seen + self.ahead(request.ahead, limit - seen)) })
         };
         let claimed = protocol::claim(cursor, seen, place, retries);
-        let claimed = claimed.map_err(|reason| refusal(size, limit, retries, reason))?;
+        let claimed = claimed.map_err(|reason| match reason {
+            Unclaimed::NoPlace(cursor) => no_room(size, cursor, limit),
+            Unclaimed::Contended => AllocError::Contended { retries: retries.unwrap_or(0) },
+        })?;
         self.note_claim();
         Ok(claimed)
     }

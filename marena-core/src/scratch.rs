@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use crate::arena::Arena;
 use crate::bump::Bump;
-use crate::claim::{Claim, Claimed, Origin, refusal, require_stable_alignment};
+use crate::claim::{Claim, Claimed, Origin, no_room, require_stable_alignment};
 use crate::epoch;
 use crate::error::AllocError;
 use crate::handle::{Handle, Nameable};
@@ -16,7 +16,7 @@ use crate::hidden;
 use crate::lease::{Lease, Request};
 use crate::memory::{Memory, max_align};
 use crate::placement::{STEP, Span, place};
-use crate::protocol::{self, Unclaimed};
+use crate::protocol;
 use crate::runs::Marks;
 use crate::sync::Word;
 use crate::view::View;
@@ -343,7 +343,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
         let next = self.position(self.bump.next());
         let base = self.arena.base().addr().get();
         let needed = place(base, next, end, size, align);
-        let needed = needed.ok_or_else(|| refusal(size, end, None, Unclaimed::NoPlace(next)))?;
+        let needed = needed.ok_or_else(|| no_room(size, next, end))?;
         // Some way ahead: marking costs an atomic operation, and soiled bytes must be zeroed when they are reused.
         let soiled = next + self.bump.room() as u32;
         let ahead = soiled.saturating_add(SOILED_AHEAD.max(needed.end - next)).min(end);
