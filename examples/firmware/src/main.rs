@@ -18,7 +18,7 @@ use heapless::Vec;
 use heapless::spsc::{Producer, Queue};
 use marena_core::{BorrowedMemory, Handle, Pool, PoolGuard, StaticMemory};
 use panic_semihosting as _;
-use static_cell::StaticCell;
+use static_cell::{ConstStaticCell, StaticCell};
 
 /// Packets that main reads before it stops.
 const PACKETS: u32 = 10_000;
@@ -35,9 +35,12 @@ const PACKETS_PER_FRAME: u32 = 32;
 type Memory = BorrowedMemory<'static>;
 type Frame = PoolGuard<'static, Memory>;
 
-static MEMORY: [StaticCell<StaticMemory<FRAME_BYTES>>; FRAMES] = [const { StaticCell::new() }; FRAMES];
+/// The frames' memory: exclusive, so that frames can be reset. The cells' contents are constants, so none is ever on
+/// the stack.
+static MEMORY: ConstStaticCell<[StaticMemory<FRAME_BYTES>; FRAMES]> =
+    ConstStaticCell::new([const { StaticMemory::new() }; FRAMES]);
+static QUEUE: ConstStaticCell<Queue<Packet, 64>> = ConstStaticCell::new(Queue::new());
 static POOL: StaticCell<Pool<Memory, FRAMES>> = StaticCell::new();
-static QUEUE: StaticCell<Queue<Packet, 64>> = StaticCell::new();
 
 /// Where main leaves the source for the handler's first run.
 static HANDOVER: Mutex<RefCell<Option<Source>>> = Mutex::new(RefCell::new(None));
@@ -147,20 +150,12 @@ fn check(exchanges: &[Exchange]) {
     }
 }
 
-/// The frames' memory: exclusive, so that frames can be reset.
-fn pool() -> Pool<Memory, FRAMES> {
-    let memories = MEMORY.each_ref().map(|cell| {
-        let bytes = cell.init_with(StaticMemory::new).as_uninit_mut();
-        BorrowedMemory::new(bytes).unwrap_or_else(|error| panic!("{error}"))
-    });
-    Pool::new(memories).unwrap_or_else(|error| panic!("{error}"))
-}
-
 #[entry]
 fn main() -> ! {
     let Some(peripherals) = Peripherals::take() else { panic!("the peripherals are taken") };
-    let pool: &_ = POOL.init_with(pool);
-    let (packets, mut received) = QUEUE.init_with(Queue::new).split();
+    let memories = MEMORY.take().each_mut().map(BorrowedMemory::from);
+    let pool = POOL.init(Pool::new(memories).unwrap_or_else(|error| panic!("{error}")));
+    let (packets, mut received) = QUEUE.take().split();
     let source =
         Source { pool, packets, frame: None, frame_number: 0, left_in_frame: 0, number: 0, random: Random::new() };
     critical_section::with(|cs| HANDOVER.replace(cs, Some(source)));

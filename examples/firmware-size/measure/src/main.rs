@@ -1,6 +1,7 @@
 //! Builds the little firmware with each allocator, prints the table of sizes and writes it to `results.md`.
 //!
-//! Arguments go to `cargo build`. Fails if the arena is larger than promised or brings panics along.
+//! Arguments go to `cargo build`. If an arena is larger than promised or brings panics along, this fails and leaves
+//! `results.md` as it is.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -35,8 +36,8 @@ const PROGRAMS: [(&str, &str, &str); 9] = [
     ("linked_list_allocator", "linked_list_allocator: allocate, free", "one thread"),
 ];
 
-/// What allocate, view and reset of a static arena may cost on the first target.
-const TEXT_LIMIT: i64 = 200;
+/// What allocate, view and reset of a static arena may cost on the first target. Compilers differ by some 50 bytes.
+const TEXT_LIMIT: i64 = 256;
 const RAM_LIMIT: i64 = 128;
 
 /// Bytes of a program, by kind.
@@ -72,38 +73,52 @@ fn build(firmware: &Path, target: &str, features: &str) -> Result<(), Box<dyn Er
     if status.success() { Ok(()) } else { Err(format!("the build for {target} failed").into()) }
 }
 
+/// The compiler that `cargo build` uses, by name and version.
+fn compiler() -> Result<String, Box<dyn Error>> {
+    let output = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("--version").output()?;
+    let version = String::from_utf8(output.stdout)?;
+    let core = if env::args().any(|argument| argument.contains("build-std")) { "built with it" } else { "as delivered" };
+    Ok(format!("{}, `core` {core}", version.trim()))
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let firmware: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut table = String::from(
-        "The same little firmware at `opt-level = \"s\"`: take as many zeroed bytes as a register says, use them, give them back.\n\
-         Each allocator has 4,096 bytes to hand out. \"Adds\" is `.text` and `.rodata` beyond the program without an allocator, which\n\
-         clears its buffer and so contains `memset` too; RAM is `.data` and `.bss` beyond the 4,096 bytes.\n",
-    );
+    let mut rows: Vec<String> = PROGRAMS.iter().map(|(_, what, _)| format!("| {what} |")).collect();
     let mut faults = Vec::new();
     for (target, features) in TARGETS {
         build(&firmware, target, features)?;
         let measure = |name: &str| size(&firmware.join("target").join(target).join("release").join(name));
         let baseline = measure(BASELINE)?;
-        writeln!(table, "\n`{target}`\n")?;
-        writeln!(table, "| program | adds | .text | .data | .bss | RAM | safe to call from |")?;
-        writeln!(table, "| --- | ---: | ---: | ---: | ---: | ---: | --- |")?;
-        for (name, what, callers) in PROGRAMS {
-            if name == NEEDS_CAS && features.is_empty() {
-                writeln!(table, "| {what} | does not build here | | | | | |")?;
+        for ((name, ..), row) in PROGRAMS.iter().zip(&mut rows) {
+            if *name == NEEDS_CAS && features.is_empty() {
+                row.push_str(" - | - |");
                 continue;
             }
             let Size { text, data, bss, has_panics } = measure(name)?;
             let (added, ram) = (text - baseline.text, data + bss - BYTES as i64);
-            writeln!(table, "| {what} | {added} | {text} | {data} | {bss} | {ram} | {callers} |")?;
+            write!(row, " {added} | {ram} |")?;
             if name.starts_with("marena") && (has_panics || data > 0) {
                 faults.push(format!("{name} on {target}: panics linked in: {has_panics}, bytes of .data: {data}"));
             }
-            if name == "marena" && target == TARGETS[0].0 && (added > TEXT_LIMIT || ram > RAM_LIMIT) {
+            if *name == "marena" && target == TARGETS[0].0 && (added > TEXT_LIMIT || ram > RAM_LIMIT) {
                 faults.push(format!("{name} on {target} adds {added} bytes of .text and {ram} of RAM"));
             }
         }
     }
+    let [(first, _), (second, _)] = TARGETS;
+    let mut table = format!(
+        "Bytes that each program adds to the first: `.text` and `.rodata`, and RAM beyond the 4,096 bytes that all hand\nout. \
+         {}, `opt-level = \"s\"`.\n\n\
+         | program | {first} | RAM | {second} | RAM | safe to call from |\n\
+         | --- | ---: | ---: | ---: | ---: | --- |\n",
+        compiler()?
+    );
+    for ((.., callers), row) in PROGRAMS.iter().zip(rows) {
+        writeln!(table, "{row} {callers} |")?;
+    }
     print!("{table}");
-    fs::write(firmware.join("results.md"), table)?;
-    if faults.is_empty() { Ok(()) } else { Err(faults.join("; ").into()) }
+    if !faults.is_empty() {
+        return Err(faults.join("; ").into());
+    }
+    Ok(fs::write(firmware.join("results.md"), table)?)
 }

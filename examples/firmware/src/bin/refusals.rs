@@ -9,9 +9,9 @@ use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::{debug, hprintln};
 use marena_core::{Address, AllocError, Arena, AttachError, MemoryError, RawMemory, StaticMemory};
 use panic_semihosting as _;
-use static_cell::StaticCell;
+use static_cell::ConstStaticCell;
 
-static MEMORY: StaticCell<StaticMemory<2048>> = StaticCell::new();
+static MEMORY: ConstStaticCell<StaticMemory<2048>> = ConstStaticCell::new(StaticMemory::new());
 static OTHER: StaticMemory<1024> = StaticMemory::new();
 
 #[exception]
@@ -92,8 +92,8 @@ fn headers(base: NonNull<u8>) {
 #[entry]
 fn main() -> ! {
     // A second initialisation of memory in use: the cell gives its content away once.
-    let memory = MEMORY.init_with(StaticMemory::new);
-    assert!(MEMORY.try_init_with(StaticMemory::new).is_none());
+    let memory = MEMORY.take();
+    assert!(MEMORY.try_take().is_none());
     let base = NonNull::from(memory.as_uninit_mut()).cast();
 
     regions(base);
