@@ -18,8 +18,11 @@ impl Rng {
     /// Chance for one test: different in every run, unless the environment names a seed.
     pub(crate) fn seeded(test: u64) -> Self {
         let fresh = || {
-            let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock after 1970");
-            if cfg!(miri) { test } else { now.as_nanos() as u64 }
+            // Miri's isolation has no clock.
+            if cfg!(miri) {
+                return test;
+            }
+            std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock after 1970").as_nanos() as u64
         };
         let named = std::env::var("MARENA_STRESS_SEED");
         let seed = named.map_or_else(|_| fresh(), |seed| seed.parse().expect("a seed"));
