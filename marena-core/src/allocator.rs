@@ -239,6 +239,19 @@ let number = Box::new_in(7, &lease);
 assert_eq!(*number, 7);
 # Ok::<(), marena_core::MemoryError>(())
 ```"
+    ['x, M: crate::Memory] crate::Scope<'x, M>: "```
+use allocator_api2::vec::Vec;
+use core::mem::MaybeUninit;
+use marena_core::Arena;
+
+let mut bytes = [MaybeUninit::uninit(); 4096];
+let mut arena = Arena::borrowed(&mut bytes)?;
+arena.scoped(|scope| {
+    let mut numbers = Vec::new_in(&*scope);
+    numbers.extend(0..100_u32);
+});
+# Ok::<(), marena_core::MemoryError>(())
+```"
     ['s, M: crate::Memory] crate::Scratch<'s, M>: "```
 use allocator_api2::vec::Vec;
 use core::mem::MaybeUninit;

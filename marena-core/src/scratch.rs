@@ -225,9 +225,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
     #[must_use]
     #[inline]
     pub fn view(&self, handle: Handle) -> Option<&[u8]> {
-        let current = self.epoch.get() == Some(handle.epoch());
-        // SAFETY: the handle was made in this scope, which still owns the bytes and hands them out to nobody else.
-        current.then(|| unsafe { self.arena.published(handle) })
+        self.get(handle)
     }
 
     /// A value inserted in this scratch, or `None` for any other handle.
@@ -245,8 +243,19 @@ impl<'s, M: Memory> Scratch<'s, M> {
     #[must_use]
     #[inline]
     pub fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
+        // SAFETY: the borrow of the scope keeps its end away.
+        unsafe { self.published(handle) }
+    }
+
+    /// Returns what a handle of this scope names.
+    ///
+    /// # Safety
+    ///
+    /// The reference is not used after the scope's end.
+    #[inline]
+    pub(crate) unsafe fn published<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&'s T> {
         let current = self.epoch.get() == Some(handle.epoch());
-        // SAFETY: as in `view`.
+        // SAFETY: the handle was made in this scope, which still owns the bytes and hands them out to nobody else.
         current.then(|| unsafe { self.arena.published(handle) })
     }
 

@@ -108,7 +108,8 @@ fn check(folder: &Path) -> BTreeMap<String, BTreeSet<Found>> {
         // The summary at the end has no place.
         let spans = message["message"]["spans"].as_array().into_iter().flatten();
         for span in spans.filter(|span| span["is_primary"] == true) {
-            let code = message["message"]["code"]["code"].as_str().unwrap_or("no code").to_owned();
+            // Errors of lifetimes have no code.
+            let code = message["message"]["code"]["code"].as_str().unwrap_or("lifetime").to_owned();
             let words = message["message"]["message"].as_str().unwrap_or_default().to_owned();
             errors.entry(name.clone()).or_default().insert((span["line_start"].as_u64().unwrap(), code, words));
         }

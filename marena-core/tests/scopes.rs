@@ -1,9 +1,10 @@
 //! Scopes of a lease, and scopes within them, that go on in other chunks of the lease.
 
 use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use marena_core::{AllocError, Arena, BorrowedMemory, Lease, Memory, Scratch, StaticMemory};
+use marena_core::{AllocError, Arena, BorrowedMemory, Lease, Memory, Scope, Scratch, StaticMemory};
 
 type Bytes = [MaybeUninit<u8>; 8192];
 
@@ -167,4 +168,64 @@ fn bytes_that_a_scope_still_has_are_not_counted_as_stranded() {
     }
     drop(lease);
     assert_eq!(arena.used(), 24 * 8 + arena.stats().stranded);
+}
+
+#[test]
+fn values_of_an_outer_scope_stay_while_scopes_within_it_come_and_go() {
+    fn check<M: Memory>(outer: &mut Scope<'_, M>) {
+        let left = outer.remaining();
+        let numbers = outer.alloc_slice_fill_with(10, |i| i).unwrap();
+        let published = outer.allocate(8).unwrap().publish();
+        let view = outer.view(published).unwrap();
+        for round in 0..100 {
+            let sum = outer.scoped(|inner| {
+                assert_eq!(inner.view(published), None);
+                let squares = inner.alloc_slice_fill_with(200, |i| i * round).unwrap();
+                let deepest = inner.scoped(|innermost| innermost.alloc_slice_copy(&[1_u8; 3000]).unwrap().len());
+                numbers[round % 10] += squares.len();
+                squares[1] + deepest
+            });
+            assert_eq!(sum, round + 3000);
+        }
+        assert!(numbers.iter().enumerate().all(|(i, &number)| number == i + 10 * 200));
+        assert_eq!((view, outer.view(published)), (&[0; 8][..], Some(&[0; 8][..])));
+        assert_eq!(outer.remaining(), left - 10 * size_of::<usize>() - 8);
+    }
+    let mut bytes: Bytes = [MaybeUninit::uninit(); 8192];
+    let mut arena = Arena::borrowed(&mut bytes).unwrap();
+    arena.scoped(check);
+    arena.scratch().scoped(check);
+    assert_eq!(arena.used(), 0);
+    let mut lease = crowded_lease(&arena, 100);
+    lease.scoped(check);
+    lease.scratch().scoped(check);
+}
+
+#[test]
+fn a_scope_ends_when_its_closure_panics() {
+    let mut bytes: Bytes = [MaybeUninit::uninit(); 8192];
+    let mut arena = Arena::borrowed(&mut bytes).unwrap();
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        arena.scoped(|scope| {
+            scope.alloc_str("text").unwrap();
+            resume_unwind(Box::new("on purpose"))
+        })
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(arena.used(), 0);
+}
+
+#[test]
+fn a_block_that_failed_in_a_scope_is_given_back_after_an_inner_scope_used_it() {
+    let mut bytes: Bytes = [MaybeUninit::uninit(); 8192];
+    let mut arena = Arena::borrowed(&mut bytes).unwrap();
+    arena.scoped(|outer| {
+        let kept = outer.alloc_slice_copy(&[7_u8; 24]).unwrap();
+        let left = outer.remaining();
+        outer.scoped(|inner| inner.alloc_slice_copy(&[1_u8; 2000]).unwrap().len());
+        assert!(outer.alloc_try_with(|| Err::<u64, _>(())).is_err());
+        assert_eq!(outer.remaining(), left);
+        outer.scoped(|inner| inner.alloc_slice_copy(&[2_u8; 2000]).unwrap().len());
+        assert_eq!(kept, [7; 24]);
+    });
 }
