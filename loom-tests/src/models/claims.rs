@@ -162,12 +162,12 @@ pub fn a_bounded_claim_ends_against_claims<F: Fault>() -> Model {
     })
 }
 
-/// More retries than the others have claims are always enough, however often a weak compare-and-swap fails spuriously.
+/// As many retries as the others have claims are enough, however often a weak compare-and-swap fails spuriously.
 pub fn a_bounded_claim_with_enough_retries_is_served<F: Fault>() -> Model {
     Model::unbounded("bounded claim with enough retries", || {
         let scene = scene::<F>(64);
         let other = spawn(&scene, |scene| scene.claims(&[8, 8], 1));
-        let blocks = [(); 2].map(|()| scene.own(scene.allocate_bounded(8, 4).unwrap(), 2));
+        let blocks = [(); 2].map(|()| scene.own(scene.allocate_bounded(8, 2).unwrap(), 2));
         for block in &blocks {
             scene.keeps(block, 2);
         }
