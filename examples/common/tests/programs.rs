@@ -84,6 +84,21 @@ const PROGRAMS: &[Program] = &[
         ],
     },
     Program {
+        package: "shared-map",
+        name: "shared-map",
+        commands: &["put", "remove", "get", "scan", "follow", "verify", "crash-test"],
+        prints: &[
+            "get map a",
+            "scan map",
+            "scan map a c",
+            "follow map --entries 2",
+            "verify map",
+            "crash-test --kills 1",
+        ],
+        sizes: &["put new a 1 --capacity {}", "crash-test --kills 1 --capacity {}"],
+        counts: &["crash-test --kills {}", "crash-test --kills 1 --writers {}", "crash-test --kills 1 --interval {}"],
+    },
+    Program {
         package: "http-server",
         name: "http-server",
         commands: &["serve", "compare"],
@@ -144,7 +159,9 @@ fn place() -> tempfile::TempDir {
     let write = |name: &str, text: &str| fs::write(place.path().join(name), text).unwrap();
     write("text", &"b\t2\na\t1\n".repeat(10));
     write("sum", &format!("{}1", "1 + ".repeat(60_000)));
-    for (program, arguments, input) in [("marena", "demo arena", "/dev/null"), ("shared-log", "write log", "text")] {
+    for (program, arguments, input) in
+        [("marena", "demo arena", "/dev/null"), ("shared-log", "write log", "text"), ("shared-map", "put map", "text")]
+    {
         let mut command = Run::new(&place, program, &words(arguments)).command();
         let made = command.stdin(File::open(place.path().join(input)).unwrap()).output().unwrap();
         assert!(made.status.success(), "{made:?}");
@@ -280,7 +297,7 @@ fn a_message_that_cannot_be_written_changes_no_exit_code() {
             }
         }
     }
-    for (program, line) in [("memtable", "ingest"), ("shared-log", "write log")] {
+    for (program, line) in [("memtable", "ingest"), ("shared-log", "write log"), ("shared-map", "put map")] {
         let run = Run::new(&place, program, &words(line));
         let Outcome { code, stderr, .. } = run.outcome(run.redirected("<&-"), None);
         assert!(code == 2 && stderr.contains("cannot read standard input"), "{program}: {code}, {stderr}");

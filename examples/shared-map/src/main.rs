@@ -1,0 +1,200 @@
+//! An ordered map in one file: several processes read and write it at once, and killing any of them
+//! loses nothing.
+
+#[cfg(unix)]
+mod crash;
+
+use std::collections::HashMap;
+use std::io::{BufRead, ErrorKind, Write};
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use common::{AnyError, EXIT_CODES, Negative, Output};
+use marena_skiplist::{ByteOrder, Mapped, ReadOnly, SharedMap, SharedMapError};
+use marena_std::{Durability, MapError, MappedArena};
+
+/// The root slot that names the map.
+const SLOT: usize = 0;
+
+/// An ordered map in one file that several processes read and write
+#[derive(Parser)]
+#[command(name = "shared-map", version, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Put an entry into the map, or each line of standard input: a key, a tab and a value; make
+    /// the map if it is not there
+    Put {
+        map: PathBuf,
+        /// The key; without it, standard input is read
+        #[arg(requires = "value")]
+        key: Option<String>,
+        value: Option<String>,
+        /// Bytes of a map that is made, 2G at most; one that is there keeps what it has
+        #[arg(long, default_value = "64M", value_parser = common::size)]
+        capacity: usize,
+        /// Return from each put when the entry is on the disk
+        #[arg(long)]
+        durable: bool,
+    },
+    /// Remove a key
+    Remove { map: PathBuf, key: String },
+    /// Print a key's value
+    Get { map: PathBuf, key: String },
+    /// Print the entries from a key on, up to another
+    Scan {
+        map: PathBuf,
+        from: Option<String>,
+        /// The first key that is not printed
+        to: Option<String>,
+        /// From the last entry to the first
+        #[arg(long)]
+        reverse: bool,
+    },
+    /// Print entries as they are put, beginning with those that are there
+    Follow {
+        map: PathBuf,
+        /// End after so many entries
+        #[arg(long)]
+        entries: Option<u64>,
+    },
+    /// Check everything that is in the map and print what was found
+    Verify { map: PathBuf },
+    /// Kill writers at random moments and verify
+    #[cfg(unix)]
+    CrashTest(crash::Options),
+}
+
+fn main() -> ExitCode {
+    common::main(|Arguments { command }, output| match command {
+        Command::Put { map, key, value, capacity, durable } => put(&open(&map, capacity, durable)?, key.zip(value)),
+        Command::Remove { map, key } => {
+            // SAFETY: as in `open`.
+            let map = SharedMap::open(unsafe { MappedArena::open(&map) }?, SLOT, ByteOrder)?;
+            map.remove(key.as_bytes())?.map(drop).ok_or_else(|| absent(&key))
+        }
+        Command::Get { map, key } => {
+            let value = read(&map)?.get(key.as_bytes())?.ok_or_else(|| absent(&key))?;
+            output.write_all(&value)?;
+            Ok(output.write_all(b"\n")?)
+        }
+        Command::Scan { map, from, to, reverse } => scan(&read(&map)?, from, to, reverse, output),
+        Command::Follow { map, entries } => follow(&read(&map)?, entries, output),
+        Command::Verify { map } => verify(&read(&map)?, output),
+        #[cfg(unix)]
+        Command::CrashTest(options) => crash::run(&options, output),
+    })
+}
+
+/// Opens the map in a file, or makes it.
+fn open(path: &Path, capacity: usize, durable: bool) -> Result<SharedMap<Mapped, ByteOrder>, AnyError> {
+    let durability = if durable { Durability::FlushOnPublish } else { Durability::None };
+    let builder = MappedArena::builder().durability(durability);
+    // SAFETY: all that writes the file is this program, through `SharedMap`, and nobody truncates
+    // it.
+    let arena = match unsafe { builder.open(path) } {
+        // A map that is there keeps the capacity it was made with.
+        Err(MapError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            // SAFETY: as above.
+            unsafe { builder.capacity(capacity).open_or_create(path) }
+        }
+        outcome => outcome,
+    }?;
+    Ok(SharedMap::open_or_create(arena, SLOT, ByteOrder)?)
+}
+
+/// Opens the map in a file to read only.
+fn read(path: &Path) -> Result<SharedMap<ReadOnly, ByteOrder>, AnyError> {
+    // SAFETY: as in `open`.
+    let view = unsafe { MappedArena::open_read_only(path) }?;
+    Ok(SharedMap::open_read_only(view, SLOT, ByteOrder)?)
+}
+
+fn absent(key: &str) -> AnyError {
+    Negative(format!("the map has no key {key:?}")).into()
+}
+
+fn put(map: &SharedMap<Mapped, ByteOrder>, entry: Option<(String, String)>) -> Result<(), AnyError> {
+    if let Some((key, value)) = entry {
+        map.insert(key.as_bytes(), value.as_bytes())?;
+        return Ok(());
+    }
+    let input = common::stdin().map_err(|error| format!("cannot read standard input: {error}"))?.lock();
+    for (line, number) in input.split(b'\n').zip(1..) {
+        let line = line?;
+        let tab = line.iter().position(|&byte| byte == b'\t');
+        let (key, value) = tab.map_or((&line[..], &[][..]), |tab| (&line[..tab], &line[tab + 1..]));
+        map.insert(key, value).map_err(|error| format!("line {number} and what follows were not put: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Prints an entry as a line.
+fn print((key, value): (&[u8], &[u8]), output: &mut Output) -> Result<(), AnyError> {
+    output.write_all(key)?;
+    output.write_all(b"\t")?;
+    output.write_all(value)?;
+    Ok(output.write_all(b"\n")?)
+}
+
+fn scan(
+    map: &SharedMap<ReadOnly, ByteOrder>,
+    from: Option<String>,
+    to: Option<String>,
+    reverse: bool,
+    output: &mut Output,
+) -> Result<(), AnyError> {
+    let lower = from.as_deref().map_or(Bound::Unbounded, |key| Bound::Included(key.as_bytes()));
+    let upper = to.as_deref().map_or(Bound::Unbounded, |key| Bound::Excluded(key.as_bytes()));
+    let mut range = map.range((lower, upper));
+    while let Some(entry) = if reverse { range.next_back_entry()? } else { range.next_entry()? } {
+        print(entry, output)?;
+    }
+    Ok(())
+}
+
+fn follow(map: &SharedMap<ReadOnly, ByteOrder>, entries: Option<u64>, output: &mut Output) -> Result<(), AnyError> {
+    let (mut left, mut printed, mut used) = (entries.unwrap_or(u64::MAX), HashMap::new(), 0);
+    while left > 0 {
+        // Whatever is put takes memory.
+        let now = map.stats().used;
+        if now != used {
+            let mut range = map.iter();
+            while let Some((key, value)) = range.next_entry()? {
+                if left > 0 && printed.get(key).is_none_or(|printed: &Vec<u8>| printed != value) {
+                    printed.insert(key.to_vec(), value.to_vec());
+                    print((key, value), output)?;
+                    left -= 1;
+                }
+            }
+            output.flush()?;
+            used = now;
+        }
+        // Nobody tells the follower: it looks.
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+fn verify(map: &SharedMap<ReadOnly, ByteOrder>, output: &mut Output) -> Result<(), AnyError> {
+    // Before the nodes: what is put meanwhile is not missed by it.
+    let used = map.stats().used;
+    let verified = map.verify().map_err(|error| match error {
+        SharedMapError::Damage(damage) => Negative(damage.to_string()).into(),
+        error => AnyError::from(error),
+    })?;
+    let unaccounted = used.saturating_sub(verified.bytes);
+    Ok(writeln!(
+        output,
+        "{} entries in {} nodes, all in order; {used} bytes used, {unaccounted} unaccounted for",
+        verified.entries, verified.nodes
+    )?)
+}

@@ -1,0 +1,118 @@
+//! Separate programs on one map.
+#![cfg(all(unix, not(miri)))]
+
+use std::io::Write;
+use std::process::{Child, Command, Output, Stdio};
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shared-map"));
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+/// What a run that succeeds prints.
+fn output(arguments: &[&str]) -> String {
+    let run = run(arguments);
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    String::from_utf8(run.stdout).unwrap()
+}
+
+/// A program that puts these lines.
+fn put(map: &str, lines: &str) -> Child {
+    let mut child = command(&["put", map, "--capacity", "2M"]).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    child
+}
+
+#[test]
+fn entries_of_several_programs_are_in_one_order_and_the_newest_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    let map = directory.path().join("map");
+    let map = map.to_str().unwrap();
+    let lines =
+        |writer: usize| (0..300).map(|line| format!("{:03}-{writer}\tvalue {line}\n", line)).collect::<String>();
+    let writers: Vec<_> = (0..3).map(|writer| put(map, &lines(writer))).collect();
+    for writer in writers {
+        assert!(writer.wait_with_output().unwrap().status.success());
+    }
+    let mut expected: Vec<_> =
+        (0..3).flat_map(|writer| lines(writer).lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    expected.sort();
+    assert!(output(&["scan", map]).lines().eq(&expected));
+    assert!(output(&["scan", map, "--reverse"]).lines().eq(expected.iter().rev()));
+    let part = output(&["scan", map, "100", "101-1"]);
+    assert_eq!(part, "100-0\tvalue 100\n100-1\tvalue 100\n100-2\tvalue 100\n101-0\tvalue 101\n");
+    assert_eq!(output(&["get", map, "007-2"]), "value 7\n");
+    assert_eq!(output(&["put", map, "007-2", "newer"]), "");
+    assert_eq!(output(&["get", map, "007-2"]), "newer\n");
+    assert_eq!(output(&["remove", map, "007-2"]), "");
+    for arguments in [["get", map, "007-2"], ["remove", map, "007-2"]] {
+        assert_eq!(run(&arguments).status.code(), Some(1));
+    }
+    assert!(output(&["verify", map]).starts_with("899 entries in 902 nodes, all in order; "));
+}
+
+#[test]
+fn a_follower_prints_what_is_put_while_it_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let map = directory.path().join("map");
+    let map = map.to_str().unwrap();
+    output(&["put", map, "b", "1", "--durable"]);
+    let follower = command(&["follow", map, "--entries", "4"]).spawn().unwrap();
+    for (key, value) in [("a", "2"), ("c", "3")] {
+        output(&["put", map, key, value]);
+    }
+    // Until the follower has seen the value before.
+    let mut turn = 0;
+    let mut follower = Some(follower);
+    while follower.as_mut().unwrap().try_wait().unwrap().is_none() {
+        turn += 1;
+        output(&["put", map, "b", &format!("again {turn}")]);
+    }
+    let printed = String::from_utf8(follower.take().unwrap().wait_with_output().unwrap().stdout).unwrap();
+    let lines: Vec<_> = printed.lines().collect();
+    assert_eq!(lines.len(), 4);
+    assert!(lines[0].starts_with("b\t") || lines[0].starts_with("a\t"), "{printed}");
+    assert!(lines.contains(&"a\t2") && lines.iter().any(|line| line.starts_with("b\t")), "{printed}");
+}
+
+#[test]
+fn a_damaged_or_foreign_file_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("map");
+    let map = path.to_str().unwrap();
+    for arguments in [&["get", map, "k"][..], &["scan", map], &["verify", map]] {
+        assert_eq!(run(arguments).status.code(), Some(2), "no file");
+    }
+    std::fs::write(&path, [7; 65_536]).unwrap();
+    for arguments in [&["get", map, "k"][..], &["put", map, "k", "v"], &["verify", map]] {
+        let run = run(arguments);
+        assert!(!run.status.success() && !run.stderr.is_empty(), "{arguments:?}");
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), [7; 65_536]);
+    std::fs::remove_file(&path).unwrap();
+
+    assert!(put(map, &(0..100).map(|line| format!("{line}\tvalue\n")).collect::<String>()).wait().unwrap().success());
+    let mut bytes = std::fs::read(&path).unwrap();
+    let node = bytes.windows(8).position(|bytes| bytes == b"50value\0" || &bytes[..7] == b"50value").unwrap();
+    // Another key, which is not in order.
+    bytes[node] = b'0';
+    std::fs::write(&path, &bytes).unwrap();
+    let verified = run(&["verify", map]);
+    assert_eq!(verified.status.code(), Some(1), "{}", String::from_utf8_lossy(&verified.stderr));
+}
+
+#[test]
+fn killed_writers_lose_nothing_that_was_inserted() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path().to_str().unwrap();
+    for options in [&[][..], &["--durable", "--capacity", "1M"]] {
+        let kills = if options.is_empty() { "60" } else { "12" };
+        let printed = output(&[&["crash-test", "--kills", kills, "--directory", directory], options].concat());
+        assert!(printed.contains("every insert that returned is there, in order"), "{printed}");
+    }
+}
