@@ -1,12 +1,13 @@
 //! Collections in an arena: the standard traits of allocators.
 
 use std::alloc::{GlobalAlloc, Layout};
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use allocator_api2::alloc::Allocator;
 use allocator_api2::boxed::Box;
 use allocator_api2::vec::Vec;
-use marena_core::{Arena, StaticMemory};
+use marena_core::{Arena, Regions, StaticMemory};
 
 use crate::owned::{raw_bytes, zeroed_arena};
 
@@ -265,4 +266,19 @@ fn a_static_arena_serves_as_a_global_allocator_does() {
     assert_eq!(unsafe { bytes(NonNull::new(again).unwrap(), 100) }, [0; 100], "in soiled bytes too");
     // SAFETY: the layout is not empty.
     assert!(unsafe { GlobalAlloc::alloc(&ARENA, Layout::from_size_align(10_000, 1).unwrap()) }.is_null());
+}
+
+#[test]
+fn a_block_that_moves_to_another_region_goes_back_to_its_own() {
+    let (mut small, mut large) = ([MaybeUninit::uninit(); 512], [MaybeUninit::uninit(); 2048]);
+    let mut regions: Regions<_, 2> = Regions::new();
+    regions.push(Arena::borrowed(&mut small).unwrap()).unwrap();
+    regions.push(Arena::borrowed(&mut large).unwrap()).unwrap();
+    let mut numbers = Vec::with_capacity_in(16, &regions);
+    numbers.extend(0..16_u64);
+    let [first, second] = regions.arenas() else { panic!("two arenas") };
+    assert_eq!((first.used(), second.used()), (128, 0));
+    numbers.reserve_exact(100);
+    assert_eq!((first.used(), second.used()), (0, 8 * 116));
+    assert!(numbers.iter().copied().eq(0..16));
 }

@@ -110,6 +110,19 @@ fn a_formatted_static_can_be_attached_to_and_has_zero_blocks_after_a_shared_rese
     assert_eq!(*attached.allocate(500).unwrap(), [0; 500]);
 }
 
+#[test]
+fn an_attached_arena_has_handles_of_its_own() {
+    static MEMORY: StaticMemory<1024> = StaticMemory::new();
+    // SAFETY: the first use of the static.
+    let formatted = unsafe { Arena::format(&MEMORY) }.unwrap();
+    // SAFETY: formatted above, and never reset.
+    let [one, other] = [(); 2].map(|()| unsafe { Arena::attach(&MEMORY) }.unwrap());
+    let handle = one.insert(7).unwrap();
+    assert_eq!(one.get(handle), Some(&7));
+    assert_eq!((other.get(handle), formatted.get(handle)), (None, None));
+    assert_eq!(Arena::from_static(&MEMORY).get(handle), None);
+}
+
 #[cfg(target_has_atomic = "64")]
 #[test]
 fn a_formatted_arena_has_no_roots_from_before() {
