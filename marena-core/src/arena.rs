@@ -7,10 +7,10 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{Ordering, compiler_fence};
 
+use crate::asan;
 use crate::epoch;
 use crate::error::{AttachError, MemoryError};
 use crate::header::{Header, ROOTS};
-use crate::hidden;
 use crate::memory::{BorrowedMemory, ExclusiveMemory, Memory, Reserve, StaticMemory, checked_capacity, max_align};
 use crate::placement::{HEADER_SIZE, STEP, Span};
 use crate::protocol;
@@ -52,7 +52,7 @@ pub struct Arena<M: Memory> {
     /// address cannot be computed at build time, and a static arena is built there).
     ticket: Option<NonZeroU64>,
     /// Nothing but where the address sanitizer is told what is handed out.
-    _hidden: hidden::Region,
+    _asan: asan::Region,
 }
 
 impl<'m> Arena<BorrowedMemory<'m>> {
@@ -165,7 +165,7 @@ impl<const N: usize> Arena<&'static StaticMemory<N>> {
     /// ```
     #[must_use]
     pub const fn from_static(memory: &'static StaticMemory<N>) -> Self {
-        Self { memory, ticket: None, _hidden: hidden::Region::UNKNOWN }
+        Self { memory, ticket: None, _asan: asan::Region::UNKNOWN }
     }
 }
 
@@ -234,11 +234,11 @@ impl<M: Memory> Arena<M> {
         // SAFETY: initialised above, or before by memory that keeps it beside the region; valid while the memory lives.
         unsafe { header.as_ref() }.format(capacity, dirty_end);
         // Memory that is also mapped elsewhere is claimed from there too, which nobody would notice here.
-        let hidden = match M::REMAP_ALIGN {
-            None => hidden::Region::hidden(memory.region()),
-            Some(_) => hidden::Region::found(memory.region()),
+        let asan = match M::REMAP_ALIGN {
+            None => asan::Region::poisoned(memory.region()),
+            Some(_) => asan::Region::found(memory.region()),
         };
-        Ok(Self { memory, ticket: Some(epoch::draw()), _hidden: hidden })
+        Ok(Self { memory, ticket: Some(epoch::draw()), _asan: asan })
     }
 
     /// An arena that is already in `memory`: formatted by another process, an earlier run or another core.
@@ -278,8 +278,8 @@ impl<M: Memory> Arena<M> {
         let capacity = capacity_of(&memory)?;
         // SAFETY: the caller promises initialised bytes, and any are valid words; valid while the memory lives.
         unsafe { memory.header().as_ref() }.validate(capacity)?;
-        let hidden = hidden::Region::found(memory.region());
-        Ok(Self { memory, ticket: Some(epoch::draw()), _hidden: hidden })
+        let asan = asan::Region::found(memory.region());
+        Ok(Self { memory, ticket: Some(epoch::draw()), _asan: asan })
     }
 
     /// Gives the memory back. What was handed out is borrowed from the arena, so nothing of it is left.
@@ -423,7 +423,7 @@ impl<M: Memory> Arena<M> {
         peak.write(dirty_end);
         cursor.write(position);
         stranded.write(0);
-        hidden::hide(self.at(position as usize), dirty_end.saturating_sub(position) as usize);
+        asan::poison(self.at(position as usize), dirty_end.saturating_sub(position) as usize);
     }
 
     /// [`reset`](Self::reset), and overwrites every byte that this arena ever handed out with zeros: nothing of its earlier lives
@@ -447,7 +447,7 @@ impl<M: Memory> Arena<M> {
     {
         self.reset();
         let dirty_end = self.counters_mut().peak.read() as usize;
-        hidden::show(self.base(), dirty_end.next_multiple_of(STEP));
+        asan::unpoison(self.base(), dirty_end.next_multiple_of(STEP));
         let mut position = 0;
         // Reset bounded the peak by the limit, a multiple of the step; a step is eight bytes.
         while position < dirty_end {
@@ -459,7 +459,7 @@ impl<M: Memory> Arena<M> {
         }
         // Nothing that the caller does next may be moved up between the writes.
         compiler_fence(Ordering::Release);
-        hidden::hide(self.base(), dirty_end);
+        asan::poison(self.base(), dirty_end);
         self.counters_mut().peak.write(0);
     }
 
@@ -485,7 +485,7 @@ impl<M: Memory> Arena<M> {
         // ORDERING: Relaxed: a figure for people; the caller lets nothing race with this call.
         header.stranded.store(0, Relaxed);
         header.clear_roots();
-        hidden::hide(self.base(), self.used());
+        asan::poison(self.base(), self.used());
         protocol::reset_shared(&header.cursor, &header.peak);
     }
 }
@@ -544,7 +544,7 @@ impl<M: Memory> Arena<M> {
     #[inline(always)]
     pub(crate) fn hand_out(&self, claim: Span, size: usize) -> NonNull<u8> {
         let start = self.at(claim.start as usize);
-        hidden::show(start, size);
+        asan::unpoison(start, size);
         start
     }
 

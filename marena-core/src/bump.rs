@@ -3,7 +3,7 @@
 use core::cell::Cell;
 use core::ptr::NonNull;
 
-use crate::hidden;
+use crate::asan;
 use crate::placement::{STEP, round_up};
 
 /// The bytes `[next, end)`, its owner's alone.
@@ -12,7 +12,7 @@ pub(crate) struct Bump {
     next: Cell<NonNull<u8>>,
     /// An address. INVARIANT: a multiple of the step; the bytes from `next` up to it are this value's.
     end: Cell<usize>,
-    run: hidden::Run,
+    run: asan::Run,
 }
 
 impl Bump {
@@ -22,7 +22,7 @@ impl Bump {
     /// - The bytes between are used by nobody else while this value hands them out.
     #[inline]
     pub(crate) unsafe fn new(start: NonNull<u8>, len: usize) -> Self {
-        Self { next: Cell::new(start), end: Cell::new(start.addr().get() + len), run: hidden::Run::from(start) }
+        Self { next: Cell::new(start), end: Cell::new(start.addr().get() + len), run: asan::Run::from(start) }
     }
 
     /// Goes on with other bytes.
@@ -58,7 +58,7 @@ impl Bump {
         // What fits also fits rounded up, because the room is a multiple of the step: `end` is, and the start.
         // SAFETY: hence the new `next` lies in the run or at its end.
         self.next.set(unsafe { start.add(round_up(size)) });
-        hidden::show(start, size);
+        asan::unpoison(start, size);
         Some(start)
     }
 
@@ -73,7 +73,7 @@ impl Bump {
     /// owns them, and `size` is not 0.
     #[inline]
     pub(crate) fn give_back(&self, start: NonNull<u8>, size: usize) -> bool {
-        hidden::hide(start, size);
+        asan::poison(start, size);
         if !self.is_last(start, size) {
             return false;
         }
@@ -103,8 +103,8 @@ impl Bump {
 
     /// What was handed out from the current run is used no more, as at the end of a scope.
     #[inline(always)]
-    pub(crate) fn hide(&self) {
-        self.run.hide(self.next.get());
+    pub(crate) fn poison(&self) {
+        self.run.poison(self.next.get());
     }
 
     /// Bytes that the last claimed block, which starts at `start`, lacks to be one of `new_size`.

@@ -6,8 +6,8 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use crate::address::{ARENA_MAX_ALLOC_SIZE, Address};
 use crate::arena::Arena;
+use crate::asan;
 use crate::error::AllocError;
-use crate::hidden;
 use crate::memory::{Memory, max_align};
 use crate::placement::{HEADER_SIZE, place, round_up};
 use crate::protocol::{self, Unclaimed};
@@ -250,7 +250,7 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
         if size == 0 {
             return;
         }
-        hidden::hide(start, size);
+        asan::poison(start, size);
         let start = start.addr().get() - Arena::base(self).addr().get();
         let end = round_up(start + size) as u32;
         let start = round_up(start) as u32;

@@ -4,8 +4,8 @@ use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 
 use crate::allocate::{Allocate, claim_zeroed};
+use crate::asan;
 use crate::claim::{Claim, Claimed};
-use crate::hidden;
 use crate::placement::STEP;
 
 /// The methods of allocator traits, for whatever claims. [`implement_allocator!`](crate::implement_allocator) calls them.
@@ -120,12 +120,12 @@ unsafe fn grow<'a, A: Claim<'a>>(
         let block = NonNull::slice_from_raw_parts(start, new.size());
         // The rest of the last step is the block's already.
         if new.size() <= old.size().next_multiple_of(STEP) {
-            hidden::show(start, new.size());
+            asan::unpoison(start, new.size());
             return Some((block, None));
         }
         // SAFETY: the caller's promise; no fewer bytes than there are, which are some.
         if let Some(claimed) = unsafe { memory.extend(start, old.size(), new.size()) } {
-            hidden::show(start, new.size());
+            asan::unpoison(start, new.size());
             return Some((block, Some(claimed)));
         }
     }

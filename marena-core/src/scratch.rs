@@ -7,12 +7,12 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::arena::Arena;
+use crate::asan;
 use crate::bump::Bump;
 use crate::claim::{Claim, Claimed, Origin, no_room, require_stable_alignment};
 use crate::epoch;
 use crate::error::AllocError;
 use crate::handle::{Handle, Nameable};
-use crate::hidden;
 use crate::lease::{Lease, Request};
 use crate::memory::{Memory, max_align};
 use crate::placement::{STEP, Span, place};
@@ -80,8 +80,8 @@ enum Source<'s, M: Memory> {
         lease: &'s Lease<'s, M>,
         /// Where the scope is, and how far it and its outer ones have used the other runs.
         marks: Marks,
-        /// What the outer ones have used: the rest of every run is hidden at the scope's end.
-        outer_marks: hidden::Kept<Marks>,
+        /// What the outer ones have used: the rest of every run is poisoned at the scope's end.
+        outer_marks: asan::Kept<Marks>,
     },
 }
 
@@ -170,7 +170,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
             // SAFETY: the lease's free bytes, which it does not hand out while it is mutably borrowed by this scope.
             bump: unsafe { Bump::new(bump.next(), bump.room()) },
             arena: lease.arena(),
-            source: Source::Lease { lease, outer_marks: hidden::Kept::copy_of(&marks), marks },
+            source: Source::Lease { lease, outer_marks: asan::Kept::copy_of(&marks), marks },
             epoch: Cell::new(None),
         }
     }
@@ -201,7 +201,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
                 &Source::Arena { end, .. } => Source::Arena { start: None, end },
                 Source::Lease { lease, marks, .. } => {
                     self.note_use(marks);
-                    Source::Lease { lease, marks: marks.clone(), outer_marks: hidden::Kept::copy_of(marks) }
+                    Source::Lease { lease, marks: marks.clone(), outer_marks: asan::Kept::copy_of(marks) }
                 }
             },
             epoch: Cell::new(None),
@@ -458,13 +458,13 @@ unsafe impl<M: Memory> Origin for &Scratch<'_, M> {
 impl<M: Memory> Drop for Scratch<'_, M> {
     #[inline]
     fn drop(&mut self) {
-        self.bump.hide();
+        self.bump.poison();
         if let Source::Lease { lease, marks, outer_marks } = &self.source {
             outer_marks.with(|outer_marks| {
                 self.note_use(marks);
                 for (slot, run) in lease.runs() {
                     let (start, end) = (outer_marks.free(slot, run).start, marks.free(slot, run).start);
-                    hidden::hide(self.arena.at(start as usize), end.saturating_sub(start) as usize);
+                    asan::poison(self.arena.at(start as usize), end.saturating_sub(start) as usize);
                 }
             });
         }

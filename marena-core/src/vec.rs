@@ -7,10 +7,10 @@ use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
 use core::slice;
 
+use crate::asan;
 use crate::boxed::ArenaBox;
 use crate::claim::Claim;
 use crate::error::AllocError;
-use crate::hidden;
 use crate::placement::STEP;
 
 /// A growing slice in an arena.
@@ -232,7 +232,7 @@ impl<'a, A: Claim<'a>, T> ArenaVec<'a, A, T> {
         let fits = old_size > 0 && size <= old_size.next_multiple_of(STEP);
         // SAFETY: the vector's claim, which is some bytes and becomes more.
         if fits || (old_size > 0 && unsafe { self.memory.extend(self.start.cast(), old_size, size) }.is_some()) {
-            hidden::show(self.start.cast(), size);
+            asan::unpoison(self.start.cast(), size);
             self.capacity = capacity;
             return Ok(());
         }

@@ -1,14 +1,16 @@
 //! Tells the address sanitizer which bytes of a region nobody may touch: those that are not handed out.
 //!
-//! Only under `--cfg marena_asan`, for test runs with `-Zsanitizer=address`; otherwise every type here is empty, and so is every
-//! function. A region is hidden when an arena is formatted in it. A claim shows the bytes that were asked for, and not the
-//! padding around them. A give-back, the end of a scratch and a reset hide them again, always before the cursor moves: afterwards
-//! they can be somebody else's.
+//! This is for test runs with `-Zsanitizer=address` and `--cfg marena_asan`. Without the latter, every type
+//! and function here is empty.
+//!
+//! Formatting an arena poisons its region. A claim unpoisons the bytes that were asked for, not the padding
+//! around them. A give-back, the end of a scope and a reset poison them again, always before the cursor
+//! moves: afterwards the bytes can belong to another thread.
 
 #[cfg(not(marena_asan))]
-pub(crate) use off::{Kept, Region, Run, hide, show};
+pub(crate) use off::{Kept, Region, Run, poison, unpoison};
 #[cfg(marena_asan)]
-pub(crate) use on::{Kept, Region, Run, hide, show};
+pub(crate) use on::{Kept, Region, Run, poison, unpoison};
 
 #[cfg(not(marena_asan))]
 mod off {
@@ -16,10 +18,10 @@ mod off {
     use core::ptr::NonNull;
 
     #[inline(always)]
-    pub(crate) fn hide(_: NonNull<u8>, _: usize) {}
+    pub(crate) fn poison(_: NonNull<u8>, _: usize) {}
 
     #[inline(always)]
-    pub(crate) fn show(_: NonNull<u8>, _: usize) {}
+    pub(crate) fn unpoison(_: NonNull<u8>, _: usize) {}
 
     pub(crate) struct Region;
 
@@ -27,7 +29,7 @@ mod off {
         pub(crate) const UNKNOWN: Self = Self;
 
         #[inline(always)]
-        pub(crate) fn hidden(_: NonNull<[u8]>) -> Self {
+        pub(crate) fn poisoned(_: NonNull<[u8]>) -> Self {
             Self
         }
 
@@ -49,7 +51,7 @@ mod off {
         pub(crate) fn restart(&self, _: NonNull<u8>) {}
 
         #[inline(always)]
-        pub(crate) fn hide(&self, _: NonNull<u8>) {}
+        pub(crate) fn poison(&self, _: NonNull<u8>) {}
     }
 
     pub(crate) struct Kept<T>(PhantomData<T>);
@@ -77,19 +79,19 @@ mod on {
         fn __asan_unpoison_memory_region(start: *const u8, size: usize);
     }
 
-    /// From here on a use of these bytes is reported. The caller owns them, and uses them no more.
-    pub(crate) fn hide(start: NonNull<u8>, size: usize) {
-        // SAFETY: the bytes lie in a region; the sanitizer only notes that they are not to be used.
+    /// From here on the sanitizer reports every use of these bytes. They are the caller's, who is done with them.
+    pub(crate) fn poison(start: NonNull<u8>, size: usize) {
+        // SAFETY: the bytes lie in a region. The sanitizer only notes that they must not be used.
         unsafe { __asan_poison_memory_region(start.as_ptr(), size) };
     }
 
-    /// These bytes are the caller's to use.
-    pub(crate) fn show(start: NonNull<u8>, size: usize) {
-        // SAFETY: as in `hide`.
+    /// From here on the caller may use these bytes.
+    pub(crate) fn unpoison(start: NonNull<u8>, size: usize) {
+        // SAFETY: the bytes lie in a region. The sanitizer only notes that they may be used.
         unsafe { __asan_unpoison_memory_region(start.as_ptr(), size) };
     }
 
-    /// Where an arena hides bytes. At its end the memory is its owner's again, and all of it is shown.
+    /// Where an arena poisons bytes. At the arena's end all of it is unpoisoned, since it is its owner's again.
     pub(crate) struct Region {
         start: usize,
         size: usize,
@@ -99,15 +101,16 @@ mod on {
         /// A region that is never given back to an owner: a static's.
         pub(crate) const UNKNOWN: Self = Self { start: 0, size: 0 };
 
-        /// The region of an arena that starts empty: hidden, but for its header.
-        pub(crate) fn hidden(region: NonNull<[u8]>) -> Self {
+        /// Poisons the region of an arena that starts empty, but for its header.
+        pub(crate) fn poisoned(region: NonNull<[u8]>) -> Self {
             let found = Self::found(region);
             // SAFETY: every region is longer than a header.
-            hide(unsafe { region.cast::<u8>().add(HEADER_SIZE) }, found.size);
+            let behind_header = unsafe { region.cast::<u8>().add(HEADER_SIZE) };
+            poison(behind_header, found.size);
             found
         }
 
-        /// The region of an arena that was there before. What is in use of it is not known, so nothing is hidden yet.
+        /// The region of an arena that was there before. Nothing is poisoned, as nobody knows what is in use.
         pub(crate) fn found(region: NonNull<[u8]>) -> Self {
             Self { start: region.addr().get() + HEADER_SIZE, size: region.len() - HEADER_SIZE }
         }
@@ -116,12 +119,12 @@ mod on {
     impl Drop for Region {
         fn drop(&mut self) {
             if let Some(start) = NonNull::new(ptr::without_provenance_mut(self.start)) {
-                show(start, self.size);
+                unpoison(start, self.size);
             }
         }
     }
 
-    /// What a scope needs at its end to hide all that it handed out.
+    /// What a scope needs at its end to poison all that it handed out.
     pub(crate) struct Kept<T>(T);
 
     impl<T: Clone> Kept<T> {
@@ -129,8 +132,8 @@ mod on {
             Self(value.clone())
         }
 
-        pub(crate) fn with(&self, hide: impl FnOnce(&T)) {
-            hide(&self.0);
+        pub(crate) fn with(&self, poison: impl FnOnce(&T)) {
+            poison(&self.0);
         }
     }
 
@@ -147,9 +150,9 @@ mod on {
             self.0.set(start);
         }
 
-        /// Hides what was handed out, up to `next`.
-        pub(crate) fn hide(&self, next: NonNull<u8>) {
-            hide(self.0.get(), next.addr().get() - self.0.get().addr().get());
+        /// Poisons what was handed out, up to `next`.
+        pub(crate) fn poison(&self, next: NonNull<u8>) {
+            poison(self.0.get(), next.addr().get() - self.0.get().addr().get());
         }
     }
 }
