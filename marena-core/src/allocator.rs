@@ -181,6 +181,16 @@ fn any_number<M: Reserve>(arena: &GrowingArena<M>, count: u32) {
     numbers.extend(0..count);
 }
 ```"
+    ['a, M: crate::Reserve] crate::GrowingScratch<'a, M>: "```
+use allocator_api2::vec::Vec;
+use marena_core::{GrowingArena, Reserve};
+
+fn any_number<M: Reserve>(arena: &mut GrowingArena<M>, count: u32) {
+    let scratch = arena.scratch();
+    let mut numbers = Vec::new_in(&scratch);
+    numbers.extend(0..count);
+}
+```"
     ['a, M: crate::Reserve] crate::GrowingLease<'a, M>: "```
 use allocator_api2::vec::Vec;
 use marena_core::{GrowingArena, Reserve};

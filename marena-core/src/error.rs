@@ -58,6 +58,14 @@ impl AllocError {
         }
     }
 
+    /// Bytes that were left in one piece, as far as the error says.
+    pub(crate) fn remaining(self) -> usize {
+        match self {
+            Self::Full { remaining, .. } => remaining,
+            _ => 0,
+        }
+    }
+
     /// The same, where one more piece of `bytes` is left.
     pub(crate) fn with_at_least(self, bytes: usize) -> Self {
         match self {

@@ -174,7 +174,7 @@ pub use boxed::{ArenaBox, Coerce};
 pub use claim::{Claim, Claimed};
 pub use claimed_from::ClaimedFrom;
 pub use error::{AllocError, AttachError, InteriorNul, MemoryError, TryAllocError};
-pub use growing::{GrowingArena, GrowingBuilder, GrowingLease, GrowthError};
+pub use growing::{GrowingArena, GrowingBuilder, GrowingLease, GrowingScratch, GrowthError};
 pub use handle::{Handle, Nameable};
 pub use header::Header;
 pub use lease::Lease;

@@ -104,25 +104,7 @@ impl<M: Memory> Arena<M> {
     #[must_use]
     #[inline]
     pub fn scratch(&mut self) -> Scratch<'_, M> {
-        let arena = &*self;
-        let limit = arena.limit();
-        let base = arena.base().addr().get();
-        // What is placed is nothing, at the cursor; what is claimed is all behind it. A damaged cursor leaves nothing.
-        let rest = |seen| place(base, seen, limit, 0, 1).map(|Span { start, .. }| Span { start, end: limit });
-        let cursor = &arena.header().cursor;
-        // ORDERING: Relaxed, only a guess that the exchange verifies.
-        let start = protocol::claim(cursor, cursor.load(Relaxed), rest, None).map_or(limit, |span| span.start);
-        // What lies below the peak counts as soiled already, so a scope that takes no more than those before it never leaves
-        // the fast path. ORDERING: Relaxed: the claim before this acquired every raise that a give-back below released.
-        let soiled = arena.header().peak.load(Relaxed).min(limit) & !(STEP as u32 - 1);
-        Scratch {
-            // SAFETY: the bytes from `start` up to the limit were claimed just now, or `start` is the limit. Both positions
-            // are multiples of the step. The slow path soils and adds what lies behind.
-            bump: unsafe { Bump::new(arena.at(start as usize), soiled.saturating_sub(start) as usize) },
-            arena,
-            source: Source::Arena { start: Some(start), end: limit },
-            epoch: Cell::new(None),
-        }
+        Scratch::of_arena(self)
     }
 }
 
@@ -160,6 +142,36 @@ impl<M: Memory> Scratch<'_, M> {
 }
 
 impl<'s, M: Memory> Scratch<'s, M> {
+    /// A scope over what an arena has left. Others find the arena full meanwhile.
+    #[inline]
+    pub(crate) fn of_arena(arena: &'s Arena<M>) -> Self {
+        let limit = arena.limit();
+        let base = arena.base().addr().get();
+        // What is placed is nothing, at the cursor; what is claimed is all behind it. A damaged cursor leaves nothing.
+        let rest = |seen| place(base, seen, limit, 0, 1).map(|Span { start, .. }| Span { start, end: limit });
+        let cursor = &arena.header().cursor;
+        // ORDERING: Relaxed, only a guess that the exchange verifies.
+        let start = protocol::claim(cursor, cursor.load(Relaxed), rest, None).map_or(limit, |span| span.start);
+        // What lies below the peak counts as soiled already, so a scope that takes no more than those before it never leaves
+        // the fast path. ORDERING: Relaxed: the claim before this acquired every raise that a give-back below released.
+        let soiled = arena.header().peak.load(Relaxed).min(limit) & !(STEP as u32 - 1);
+        Self {
+            // SAFETY: the bytes from `start` up to the limit were claimed just now, or `start` is the limit. Both positions
+            // are multiples of the step. The slow path soils and adds what lies behind.
+            bump: unsafe { Bump::new(arena.at(start as usize), soiled.saturating_sub(start) as usize) },
+            arena,
+            source: Source::Arena { start: Some(start), end: limit },
+            epoch: Cell::new(None),
+        }
+    }
+
+    /// Claims bytes that are at hand, if they fit. The caller passes a power of two as `align`, and as `size` not 0.
+    #[inline(always)]
+    pub(crate) fn claim_ahead(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
+        require_stable_alignment::<M>(align).ok()?;
+        self.bump.claim(size, align)
+    }
+
     /// A scope over what a lease has left. The caller soiled the lease's chunk.
     #[inline]
     pub(crate) fn of_lease(lease: &'s mut Lease<'_, M>) -> Self {

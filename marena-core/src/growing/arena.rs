@@ -3,14 +3,14 @@
 use core::fmt;
 use core::num::NonZeroU64;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::Ordering::{Acquire, Release};
 
 use super::builder::GrowingBuilder;
 use super::segments::{List, Segment};
-use super::sizes::{Plan, Sizes};
-use crate::address::{ARENA_MAX_ALLOC_SIZE, ARENA_PAGESIZE};
+use super::sizes::Sizes;
+use crate::address::ARENA_PAGESIZE;
 use crate::arena::Arena;
-use crate::claim::{Claim, Claimed, require_stable_alignment};
+use crate::claim::{Claim, Claimed};
 use crate::error::AllocError;
 use crate::handle::{Handle, Nameable};
 use crate::memory::{Reserve, max_align};
@@ -45,15 +45,15 @@ use crate::view::View;
 /// ```
 pub struct GrowingArena<M: Reserve> {
     /// The segment that is tried first: null, or one of `segments`. Those before it count as full.
-    current: AtomicPtr<Segment<M>>,
-    segments: List<M>,
-    sizes: Sizes,
+    pub(super) current: AtomicPtr<Segment<M>>,
+    pub(super) segments: List<M>,
+    pub(super) sizes: Sizes,
     /// Whether a thread adds a segment. Who set it is the only one to write what follows.
-    growing: AtomicBool,
+    pub(super) growing: AtomicBool,
     /// Bytes of all segments.
-    reserved: AtomicUsize,
+    pub(super) reserved: AtomicUsize,
     /// The index of the next segment of the series.
-    next_index: AtomicUsize,
+    pub(super) next_index: AtomicUsize,
 }
 
 impl<M: Reserve> GrowingArena<M> {
@@ -149,7 +149,6 @@ impl<M: Reserve> GrowingArena<M> {
     pub fn reset(&mut self) {
         self.segments.for_each_mut(|segment| {
             let start = segment.start();
-            segment.scope().set(None);
             segment.arena_mut().reset_to(start);
         });
         *self.current.get_mut() = ptr::null_mut();
@@ -210,132 +209,16 @@ impl<M: Reserve> GrowingArena<M> {
         self.segments.iter().find(|segment| segment.arena().contains(start))
     }
 
-    /// A request that `current` has no room for, or that came before there was a segment.
-    #[cold]
-    #[inline(never)]
-    fn claim_slowly(
-        &self,
-        current: Option<&Segment<M>>,
-        size: usize,
-        align: usize,
-        retries: Option<u32>,
-    ) -> Result<Claimed<&Arena<M>>, AllocError> {
-        require_stable_alignment::<M>(align)?;
-        if size > ARENA_MAX_ALLOC_SIZE {
-            return Err(AllocError::TooLarge { requested: size });
-        }
-        // Not what is current by now: nobody has looked there for this request.
-        let mut last = current;
-        loop {
-            while let Some(segment) = self.segments.after(last) {
-                // SAFETY: the callers' promises are those of `Claim::claim`.
-                match unsafe { segment.arena().claim(size, align, retries) } {
-                    Ok(claimed) => {
-                        self.advance(current, segment);
-                        return Ok(claimed);
-                    }
-                    Err(AllocError::Full { .. }) => last = Some(segment),
-                    Err(error) => return Err(error),
-                }
-            }
-            let Some(_lock) = Lock::take(&self.growing) else {
-                if let Some(retries) = retries {
-                    return Err(AllocError::Contended { retries });
-                }
-                M::wait();
-                continue;
-            };
-            // Another thread may have added one before the lock was taken.
-            if self.segments.after(last).is_none() {
-                return self.grow(current, last, size, align);
-            }
-        }
+    /// The segments, for what works with them.
+    pub(super) fn list(&self) -> &List<M> {
+        &self.segments
     }
 
-    /// Adds a segment behind `last`, the last one, and claims from it. The caller has the lock.
-    fn grow(
-        &self,
-        current: Option<&Segment<M>>,
-        last: Option<&Segment<M>>,
-        size: usize,
-        align: usize,
-    ) -> Result<Claimed<&Arena<M>>, AllocError> {
-        let full = |remaining| AllocError::Full { requested: size, remaining };
-        // ORDERING: Relaxed for both: written under the lock only, which orders them.
-        let (reserved, index) = (self.reserved.load(Relaxed), self.next_index.load(Relaxed));
-        let needed = Segment::<M>::OVERHEAD.saturating_add(size).saturating_add(align);
-        let plan = self.sizes.next(index as u32, needed, reserved).filter(|plan| plan.capacity <= M::MAX_CAPACITY);
-        let Plan { capacity, in_series } = plan.ok_or_else(|| full(self.most(current)))?;
-        let new =
-            Segment::new(capacity, in_series.then_some(index as u32)).ok_or_else(|| full(self.longest(current)))?;
-        // SAFETY: just made; nobody else knows it before it is in the list, and it stays where it is.
-        let segment: &Segment<M> = unsafe { &*new.as_ptr() };
-        let total = reserved.saturating_add(segment.arena().capacity());
-        // Before anybody else can: however many wait for the segment, its maker is served.
-        // SAFETY: the callers' promises are those of `Claim::claim`.
-        let claimed = unsafe { segment.arena().claim(size, align, None) };
-        let (Ok(claimed), true) = (claimed, total <= self.sizes.limit) else {
-            // SAFETY: just made, in no list, and what was claimed from it is not used.
-            unsafe { Segment::free(new) };
-            return Err(full(self.longest(current)));
-        };
-        // ORDERING: Relaxed, as for the loads.
-        self.reserved.store(total, Relaxed);
-        if in_series {
-            // ORDERING: Relaxed, as for the loads.
-            self.next_index.store(index + 1, Relaxed);
-            // SAFETY: just made; `last` is the last one, and the lock keeps others from adding one.
-            unsafe { self.segments.append(last, new) };
-            self.advance(current, segment);
-        } else {
-            // It has hardly any room left. In front of the others nobody looks at it before the next reset.
-            // SAFETY: just made; the lock keeps others from adding one.
-            unsafe { self.segments.prepend(new) };
-        }
-        Ok(claimed)
-    }
-
-    /// Has later requests start at `segment`, which lies behind `seen`, unless another thread went on meanwhile.
-    fn advance(&self, seen: Option<&Segment<M>>, segment: &Segment<M>) {
-        let seen = seen.map_or(ptr::null_mut(), |seen| ptr::from_ref(seen).cast_mut());
-        let segment = ptr::from_ref(segment).cast_mut();
-        // ORDERING: Release pairs with `current`. A failure leaves the other thread's, which is as good.
-        let _ = self.current.compare_exchange(seen, segment, Release, Relaxed);
-    }
-
-    /// The most bytes that one request could get from segments that are there.
-    fn longest(&self, current: Option<&Segment<M>>) -> usize {
-        let from_current = core::iter::successors(current.or_else(|| self.segments.after(None)), |&segment| {
-            self.segments.after(Some(segment))
-        });
-        from_current.map(|segment| segment.arena().remaining()).max().unwrap_or(0)
-    }
-
-    /// The most bytes that one request could get: from segments that are there, or from the next one.
-    fn most(&self, current: Option<&Segment<M>>) -> usize {
-        // ORDERING: Relaxed: a snapshot.
-        let left = self.sizes.left(self.reserved.load(Relaxed)).min(M::MAX_CAPACITY);
-        // Less than a page may be less than the memory has in one piece.
-        let new = if left < ARENA_PAGESIZE { 0 } else { left.saturating_sub(Segment::<M>::OVERHEAD + STEP) };
-        self.longest(current).max((new & !(STEP - 1)).min(ARENA_MAX_ALLOC_SIZE))
-    }
-}
-
-/// The right to add a segment, until it is dropped.
-struct Lock<'g>(&'g AtomicBool);
-
-impl<'g> Lock<'g> {
-    /// Takes the lock, or returns `None` where another thread has it.
-    fn take(taken: &'g AtomicBool) -> Option<Self> {
-        // ORDERING: Acquire pairs with the store in `drop`: what was written under the lock is seen.
-        taken.compare_exchange(false, true, Acquire, Relaxed).is_ok().then_some(Self(taken))
-    }
-}
-
-impl Drop for Lock<'_> {
-    fn drop(&mut self) {
-        // ORDERING: Release pairs with `take`.
-        self.0.store(false, Release);
+    /// Has later requests start at `segment` again, at a scope's end. The caller has the arena to itself.
+    pub(super) fn go_back_to(&self, segment: Option<&Segment<M>>) {
+        let segment = segment.map_or(ptr::null_mut(), |segment| ptr::from_ref(segment).cast_mut());
+        // ORDERING: Release pairs with `current`.
+        self.current.store(segment, Release);
     }
 }
 

@@ -2,10 +2,13 @@
 
 mod arena;
 mod builder;
+mod grow;
 mod lease;
+mod scratch;
 mod segments;
 mod sizes;
 
 pub use arena::GrowingArena;
 pub use builder::{GrowingBuilder, GrowthError};
 pub use lease::GrowingLease;
+pub use scratch::GrowingScratch;

@@ -1,6 +1,5 @@
 //! The segments of a growing arena: a list that lies in the segments themselves.
 
-use core::cell::Cell;
 use core::marker::PhantomData;
 use core::mem::{self, size_of};
 use core::ptr::{self, NonNull};
@@ -23,9 +22,6 @@ pub(super) struct Segment<M: Memory> {
     index: u32,
     /// The next segment. INVARIANT: null, or a segment of the same list.
     next: AtomicPtr<Self>,
-    /// Where the bytes of the outermost scope start, if one has taken the segment's rest. Used with exclusive access to
-    /// the list only.
-    scope: Cell<Option<u32>>,
 }
 
 impl<M: Reserve> Segment<M> {
@@ -40,7 +36,7 @@ impl<M: Reserve> Segment<M> {
         let start = arena.used() as u32;
         let (index, next) = (index.unwrap_or(NO_INDEX), AtomicPtr::new(ptr::null_mut()));
         // SAFETY: just claimed, with this size and alignment. Moving the arena leaves its memory where it is.
-        unsafe { place.write(Self { arena, start, index, next, scope: Cell::new(None) }) };
+        unsafe { place.write(Self { arena, start, index, next }) };
         Some(place)
     }
 }
@@ -79,10 +75,6 @@ impl<M: Memory> Segment<M> {
     /// Which of the series it is.
     pub(super) fn index(&self) -> Option<u32> {
         (self.index != NO_INDEX).then_some(self.index)
-    }
-
-    pub(super) fn scope(&self) -> &Cell<Option<u32>> {
-        &self.scope
     }
 }
 
@@ -182,8 +174,7 @@ impl<M: Memory> Drop for List<M> {
     }
 }
 
-// SAFETY: the list owns its segments, and they move with it; `scope` is used with exclusive access only.
+// SAFETY: the list owns its segments, and they move with it.
 unsafe impl<M: Memory> Send for List<M> where Arena<M>: Send {}
-// SAFETY: shared, it gives references to arenas. A segment that one thread adds can be dropped by another, hence `Send`. The
-// cell beside the arena is used with exclusive access only.
+// SAFETY: shared, it gives references to arenas. A segment that one thread adds can be dropped by another, hence `Send`.
 unsafe impl<M: Memory> Sync for List<M> where Arena<M>: Send + Sync {}

@@ -1,0 +1,185 @@
+//! How an arena grows: one thread at a time adds a segment.
+
+use core::ptr;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use super::arena::GrowingArena;
+use super::segments::Segment;
+use super::sizes::Plan;
+use crate::address::{ARENA_MAX_ALLOC_SIZE, ARENA_PAGESIZE};
+use crate::arena::Arena;
+use crate::claim::{Claim, Claimed, require_stable_alignment};
+use crate::error::AllocError;
+use crate::memory::Reserve;
+use crate::placement::STEP;
+use crate::sync::AtomicBool;
+
+/// Segments that were made for one request come first, the newest of them before the others. So many are looked at once more for
+/// a request that would get one of its own, or that nothing else has room for.
+const FIRST_SEGMENTS: usize = 64;
+
+/// The right to add a segment, until it is dropped.
+struct Lock<'g>(&'g AtomicBool);
+
+impl<'g> Lock<'g> {
+    /// Takes the lock, or returns `None` where another thread has it.
+    fn take(taken: &'g AtomicBool) -> Option<Self> {
+        // ORDERING: Acquire pairs with the store in `drop`: what was written under the lock is seen.
+        taken.compare_exchange(false, true, Acquire, Relaxed).is_ok().then_some(Self(taken))
+    }
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        // ORDERING: Release pairs with `take`.
+        self.0.store(false, Release);
+    }
+}
+
+impl<M: Reserve> GrowingArena<M> {
+    /// A request that `current` has no room for, or that came before there was a segment.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn claim_slowly(
+        &self,
+        current: Option<&Segment<M>>,
+        size: usize,
+        align: usize,
+        retries: Option<u32>,
+    ) -> Result<Claimed<&Arena<M>>, AllocError> {
+        require_stable_alignment::<M>(align)?;
+        if size > ARENA_MAX_ALLOC_SIZE {
+            return Err(AllocError::TooLarge { requested: size });
+        }
+        // Not what is current by now: nobody has looked there for this request.
+        let mut last = current;
+        loop {
+            while let Some(segment) = self.segments.after(last) {
+                // SAFETY: the callers' promises are those of `Claim::claim`.
+                match unsafe { segment.arena().claim(size, align, retries) } {
+                    Ok(claimed) => {
+                        self.advance(current, segment);
+                        return Ok(claimed);
+                    }
+                    Err(AllocError::Full { .. }) => last = Some(segment),
+                    Err(error) => return Err(error),
+                }
+            }
+            let Some(_lock) = Lock::take(&self.growing) else {
+                if let Some(retries) = retries {
+                    return Err(AllocError::Contended { retries });
+                }
+                M::wait();
+                continue;
+            };
+            // Another thread may have added one before the lock was taken.
+            if self.segments.after(last).is_none() {
+                return self.grow(current, last, size, align);
+            }
+        }
+    }
+
+    /// A request that no segment from `current` to `last`, the last one, has room for. The caller has the lock.
+    fn grow(
+        &self,
+        current: Option<&Segment<M>>,
+        last: Option<&Segment<M>>,
+        size: usize,
+        align: usize,
+    ) -> Result<Claimed<&Arena<M>>, AllocError> {
+        // ORDERING: Relaxed for both: written under the lock only, which orders them.
+        let (reserved, index) = (self.reserved.load(Relaxed), self.next_index.load(Relaxed) as u32);
+        let needed = Segment::<M>::OVERHEAD.saturating_add(size).saturating_add(align);
+        let plan = self.sizes.next(index, needed, reserved).filter(|plan| plan.capacity <= M::MAX_CAPACITY);
+        let claimed = match plan {
+            Some(plan) if plan.in_series => {
+                self.add(plan, current, last, size, align).or_else(|| self.claim_in_first(size, align))
+            }
+            Some(plan) => self.claim_in_first(size, align).or_else(|| self.add(plan, current, last, size, align)),
+            None => self.claim_in_first(size, align),
+        };
+        claimed.ok_or_else(|| AllocError::Full {
+            requested: size,
+            // If there was a plan, there is no memory for it.
+            remaining: if plan.is_none() { self.most(current) } else { self.longest(current) },
+        })
+    }
+
+    /// Claims from a segment that counts as full, or was made for one request: those are empty again when that was given
+    /// back, or when its scope has ended.
+    fn claim_in_first(&self, size: usize, align: usize) -> Option<Claimed<&Arena<M>>> {
+        let remaining = |segment: &&Segment<M>| segment.arena().remaining();
+        let fitting = self.first_segments().filter(|segment| remaining(segment) >= size);
+        // SAFETY: the callers' promises are those of `Claim::claim`.
+        unsafe { fitting.min_by_key(remaining)?.arena().claim(size, align, None) }.ok()
+    }
+
+    /// Adds a segment, behind `last`, the last one, or before all, and claims from it. The caller has the lock.
+    fn add(
+        &self,
+        plan: Plan,
+        current: Option<&Segment<M>>,
+        last: Option<&Segment<M>>,
+        size: usize,
+        align: usize,
+    ) -> Option<Claimed<&Arena<M>>> {
+        // ORDERING: Relaxed for both: written under the lock only, which orders them.
+        let (reserved, index) = (self.reserved.load(Relaxed), self.next_index.load(Relaxed));
+        let new = Segment::new(plan.capacity, plan.in_series.then_some(index as u32))?;
+        // SAFETY: just made; nobody else knows it before it is in the list, and it stays where it is.
+        let segment: &Segment<M> = unsafe { &*new.as_ptr() };
+        let total = reserved.saturating_add(segment.arena().capacity());
+        // Before anybody else can: however many wait for the segment, its maker is served.
+        // SAFETY: the callers' promises are those of `Claim::claim`.
+        let claimed = unsafe { segment.arena().claim(size, align, None) };
+        let (Ok(claimed), true) = (claimed, total <= self.sizes.limit) else {
+            // SAFETY: just made, in no list, and what was claimed from it is not used.
+            unsafe { Segment::free(new) };
+            return None;
+        };
+        // ORDERING: Relaxed, as for the loads.
+        self.reserved.store(total, Relaxed);
+        if plan.in_series {
+            // ORDERING: Relaxed, as for the loads.
+            self.next_index.store(index + 1, Relaxed);
+            // SAFETY: just made; `last` is the last one, and the lock keeps others from adding one.
+            unsafe { self.segments.append(last, new) };
+            self.advance(current, segment);
+        } else {
+            // It has hardly any room left. In front of the others, small requests do not look at it.
+            // SAFETY: just made; the lock keeps others from adding one.
+            unsafe { self.segments.prepend(new) };
+        }
+        Some(claimed)
+    }
+
+    /// Has later requests start at `segment`, which lies behind `seen`, unless another thread went on meanwhile.
+    fn advance(&self, seen: Option<&Segment<M>>, segment: &Segment<M>) {
+        let seen = seen.map_or(ptr::null_mut(), |seen| ptr::from_ref(seen).cast_mut());
+        let segment = ptr::from_ref(segment).cast_mut();
+        // ORDERING: Release pairs with `current`. A failure leaves the other thread's, which is as good.
+        let _ = self.current.compare_exchange(seen, segment, Release, Relaxed);
+    }
+
+    /// The segments that are looked at once more for a request that would get one of its own.
+    fn first_segments(&self) -> impl Iterator<Item = &Segment<M>> {
+        self.segments.iter().take(FIRST_SEGMENTS)
+    }
+
+    /// The most bytes that one request could get from segments that are there.
+    fn longest(&self, current: Option<&Segment<M>>) -> usize {
+        let from_current = core::iter::successors(current.or_else(|| self.segments.after(None)), |&segment| {
+            self.segments.after(Some(segment))
+        });
+        from_current.chain(self.first_segments()).map(|segment| segment.arena().remaining()).max().unwrap_or(0)
+    }
+
+    /// The most bytes that one request could get: from segments that are there, or from the next one.
+    pub(super) fn most(&self, current: Option<&Segment<M>>) -> usize {
+        // ORDERING: Relaxed: a snapshot.
+        let left = self.sizes.left(self.reserved.load(Relaxed)).min(M::MAX_CAPACITY);
+        // Less than a page may be less than the memory has in one piece.
+        let new = if left < ARENA_PAGESIZE { 0 } else { left.saturating_sub(Segment::<M>::OVERHEAD + STEP) };
+        self.longest(current).max((new & !(STEP - 1)).min(ARENA_MAX_ALLOC_SIZE))
+    }
+}
