@@ -123,7 +123,8 @@ mod tests {
                         continue;
                     }
                     for size in SIZES {
-                        for shift in 0..usize::BITS {
+                        // Miri takes minutes for all of them.
+                        for shift in (0..usize::BITS).step_by(if cfg!(miri) { 7 } else { 1 }) {
                             let align = 1usize << shift;
                             let found = place(base, cursor, limit, size, align);
                             let wanted = expected(base, cursor, limit, size, align);
@@ -138,7 +139,7 @@ mod tests {
                 }
             }
         }
-        assert!(placed > 1_000, "the edges must include requests that fit: {placed}");
+        assert!(placed > if cfg!(miri) { 100 } else { 1_000 }, "the edges must include requests that fit: {placed}");
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl Bytes {
 type Memory<'m> = BorrowedMemory<'m>;
 
 fn worlds() -> u64 {
-    let short = if cfg!(miri) { 10 } else { 3_000 };
+    let short = if cfg!(miri) { 4 } else { 3_000 };
     std::env::var("MARENA_REMAINING_WORLDS").map_or(short, |worlds| worlds.parse().expect("a number of worlds"))
 }
 

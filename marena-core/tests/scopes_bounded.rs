@@ -30,7 +30,7 @@ fn scopes_of_two_leases_that_take_turns_leave_room_for_ever() {
     let bound = bound(2, chunk, piece * pieces);
     with_arena(8 * bound, |arena| {
         let mut leases = [arena.lease(chunk), arena.lease(chunk)];
-        for _ in 0..if cfg!(miri) { 50 } else { 2000 } {
+        for _ in 0..if cfg!(miri) { 20 } else { 2000 } {
             let [one, two] = &mut leases;
             let (one, two) = (one.scratch(), two.scratch());
             for _ in 0..pieces {
@@ -46,7 +46,7 @@ fn scopes_of_two_leases_that_take_turns_leave_room_for_ever() {
 
 #[test]
 fn what_a_lease_keeps_and_its_scopes_add_up_and_do_not_multiply() {
-    let (chunk, piece, pieces, rounds) = (4096, 1000, 10, if cfg!(miri) { 50 } else { 2000 });
+    let (chunk, piece, pieces, rounds) = (4096, 1000, 10, if cfg!(miri) { 20 } else { 2000 });
     let bound = bound(2, chunk, piece * pieces);
     with_arena(2 * 32 * rounds + 8 * bound, |arena| {
         let mut leases = [arena.lease(chunk), arena.lease(chunk)];
@@ -90,10 +90,10 @@ fn nest<M: Memory>(
 #[test]
 fn scopes_of_any_pieces_within_each_other_stay_bounded_on_any_schedule() {
     const LARGEST: usize = 16_384;
-    let worlds = if cfg!(miri) { 3 } else { 60 };
+    let worlds = if cfg!(miri) { 2 } else { 60 };
     for (world, chunk) in (0..worlds).zip([0, 64, 1024, 16_384].into_iter().cycle()) {
         let rng = &mut Rng(world);
-        let (bound, rounds) = (bound(1, chunk, LARGEST), if cfg!(miri) { 10 } else { 300 });
+        let (bound, rounds) = (bound(1, chunk, LARGEST), if cfg!(miri) { 5 } else { 300 });
         // Others claim a step now and then, so that any scope can find somebody behind its lease.
         with_arena(4 * bound + (1 << 20), |arena| {
             let mut lease = arena.lease(chunk);

@@ -21,9 +21,12 @@ use crate::memories::{ZeroedHeap, dirty};
 use crate::tracked::{Reached, Rng, assert_apart};
 use crate::world::World;
 
+/// Bytes of a region. Miri looks at each of them a thousand times slower.
+const LEN: usize = if cfg!(miri) { 3_000 } else { 24_000 };
+
 /// Steps of one test.
 fn steps() -> u64 {
-    let short = if cfg!(miri) { 600 } else { 20_000 };
+    let short = if cfg!(miri) { 200 } else { 20_000 };
     std::env::var("MARENA_STRESS_STEPS").map_or(short, |steps| steps.parse().expect("a number of steps"))
 }
 
@@ -93,14 +96,14 @@ fn end_exclusive<M: ExclusiveMemory>(mut arena: Arena<M>, rng: &mut Rng) -> Aren
 #[test]
 fn an_arena_over_zeroed_memory_keeps_every_promise() {
     let rng = &mut Rng::seeded(1);
-    let reached = lives(rng, Arena::new(ZeroedHeap::new(24_000)).unwrap(), None, end_exclusive);
+    let reached = lives(rng, Arena::new(ZeroedHeap::new(LEN)).unwrap(), None, end_exclusive);
     reached.assert_everything();
 }
 
 #[test]
 fn an_arena_over_dirty_memory_keeps_every_promise() {
     let rng = &mut Rng::seeded(2);
-    let mut bytes = dirty(24_000);
+    let mut bytes = dirty(LEN);
     let reached = lives(rng, Arena::new(BorrowedMemory::new(&mut bytes).unwrap()).unwrap(), None, end_exclusive);
     reached.assert_everything();
 }
@@ -108,7 +111,7 @@ fn an_arena_over_dirty_memory_keeps_every_promise() {
 #[test]
 fn an_arena_over_a_static_that_another_arena_shares_keeps_every_promise() {
     let rng = &mut Rng::seeded(3);
-    static MEMORY: StaticMemory<24_000> = StaticMemory::new();
+    static MEMORY: StaticMemory<LEN> = StaticMemory::new();
     let peer = Arena::from_static(&MEMORY);
     let reached = lives(rng, Arena::from_static(&MEMORY), Some(&peer), |arena, _| {
         // SAFETY: `lives` has dropped or forgotten all that borrowed the arena, and forgets its handles after this.
@@ -122,7 +125,7 @@ fn an_arena_over_a_static_that_another_arena_shares_keeps_every_promise() {
 fn regions_that_allocate_as_one_keep_every_promise() {
     let rng = &mut Rng::seeded(5);
     let mut regions: Regions<_, 3> = Regions::new();
-    for len in [2_000, 24_000, 600] {
+    for len in [LEN / 12, LEN, LEN / 40 + 200] {
         regions.push(Arena::new(ZeroedHeap::new(len)).unwrap()).unwrap();
     }
     let mut reached = Reached::default();
@@ -143,7 +146,7 @@ fn regions_that_allocate_as_one_keep_every_promise() {
 fn threads_that_share_an_arena_keep_each_others_promises() {
     let mut rng = Rng::seeded(4);
     let threads = if cfg!(miri) { 2 } else { 3 };
-    let mut arena = Arena::new(ZeroedHeap::new(64_000)).unwrap();
+    let mut arena = Arena::new(ZeroedHeap::new(2 * LEN)).unwrap();
     let mut reached = Reached::default();
     let mut left = steps();
     while left > 0 {
