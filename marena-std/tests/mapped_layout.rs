@@ -94,7 +94,7 @@ fn the_documents_example_is_what_such_a_file_holds() {
     let bytes: Vec<u8> = dump
         .lines()
         .flat_map(|line| line.split_whitespace().skip(1))
-        .map(|hex| u8::from_str_radix(hex, 16).unwrap())
+        .flat_map(|word| (0..word.len()).step_by(2).map(|at| u8::from_str_radix(&word[at..at + 2], 16).unwrap()))
         .collect();
     assert_eq!(bytes.len(), 136);
     assert_eq!(file[..bytes.len()], bytes);

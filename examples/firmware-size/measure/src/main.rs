@@ -77,13 +77,14 @@ fn build(firmware: &Path, target: &str, features: &str) -> Result<(), Box<dyn Er
 fn compiler() -> Result<String, Box<dyn Error>> {
     let output = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("--version").output()?;
     let version = String::from_utf8(output.stdout)?;
-    let core = if env::args().any(|argument| argument.contains("build-std")) { "built with it" } else { "as delivered" };
+    let core =
+        if env::args().any(|argument| argument.contains("build-std")) { "built with it" } else { "as delivered" };
     Ok(format!("{}, `core` {core}", version.trim()))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let firmware: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut rows: Vec<String> = PROGRAMS.iter().map(|(_, what, _)| format!("| {what} |")).collect();
+    let mut rows: Vec<String> = PROGRAMS.iter().map(|(_, what, _)| format!("|{what}|")).collect();
     let mut faults = Vec::new();
     for (target, features) in TARGETS {
         build(&firmware, target, features)?;
@@ -91,12 +92,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let baseline = measure(BASELINE)?;
         for ((name, ..), row) in PROGRAMS.iter().zip(&mut rows) {
             if *name == NEEDS_CAS && features.is_empty() {
-                row.push_str(" - | - |");
+                row.push_str("-|-|");
                 continue;
             }
             let Size { text, data, bss, has_panics } = measure(name)?;
             let (added, ram) = (text - baseline.text, data + bss - BYTES as i64);
-            write!(row, " {added} | {ram} |")?;
+            write!(row, "{added}|{ram}|")?;
             if name.starts_with("marena") && (has_panics || data > 0) {
                 faults.push(format!("{name} on {target}: panics linked in: {has_panics}, bytes of .data: {data}"));
             }
@@ -107,14 +108,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let [(first, _), (second, _)] = TARGETS;
     let mut table = format!(
-        "Bytes that each program adds to the first: `.text` and `.rodata`, and RAM beyond the 4,096 bytes that all hand\nout. \
-         {}, `opt-level = \"s\"`.\n\n\
-         | program | {first} | RAM | {second} | RAM | safe to call from |\n\
-         | --- | ---: | ---: | ---: | ---: | --- |\n",
+        "Bytes that each program adds to the first: `.text` and `.rodata`, and RAM beyond the 4,096 bytes\n\
+         that all hand out. Built with `opt-level = \"s\"` by\n{}.\n\n\
+         |program|{first}|RAM|{second}|RAM|safe to call from|\n\
+         |---|---:|---:|---:|---:|---|\n",
         compiler()?
     );
     for ((.., callers), row) in PROGRAMS.iter().zip(rows) {
-        writeln!(table, "{row} {callers} |")?;
+        writeln!(table, "{row}{callers}|")?;
     }
     print!("{table}");
     if !faults.is_empty() {
