@@ -1,4 +1,5 @@
-//! The allocating methods as inherent ones, so that users import nothing; their bodies are those of [`Allocate`].
+//! The allocating methods as inherent ones, so that users import no trait. Their bodies are those
+//! of [`Allocate`].
 //!
 //! [`Allocate`]: crate::Allocate
 
@@ -7,22 +8,26 @@ use crate::memory::Memory;
 
 /// Defines every allocating method as an inherent one, so that users import no trait.
 ///
-/// For crates that implement [`Claim`](crate::Claim) for a reference to a type of their own and depend on the exact version of
-/// this one. `self` is borrowed for the first lifetime, and results live for the second.
-///
-/// [`Claim`](crate::Claim) has an example.
+/// This is for crates that implement [`Claim`](crate::Claim) for a reference to a type of their
+/// own, and depend on the exact version of this one. `self` is borrowed for the first lifetime, and
+/// results live for the second. [`Claim`](crate::Claim) has an example.
 #[macro_export]
 macro_rules! forward_allocate {
     ($own:lifetime => $out:lifetime) => {
-        /// Returns `size` zeroed bytes, 0 to 2^31 - 1, at a multiple of 8. Takes `size` rounded up to a multiple of 8.
+        /// Returns `size` zeroed bytes at a multiple of 8. Takes `size` rounded up to a multiple of
+        /// 8.
         ///
-        /// An arena makes one compare-and-swap. A lease or a scope makes none, unless it needs another chunk of its
-        /// arena. Zeroing takes time in proportion to `size`, except for bytes that are known to be zero. Lock-free.
-        /// A zero-sized request always succeeds.
+        /// An arena makes one compare-and-swap. A lease or a scope makes none, unless it needs
+        /// another chunk of its arena. Zeroing takes time in proportion to `size`, except for bytes
+        /// that are known to be zero. Lock-free. A zero-sized request always succeeds.
         ///
         /// # Errors
         ///
-        /// [`AllocError::TooLarge`](crate::AllocError::TooLarge) and [`AllocError::Full`](crate::AllocError::Full), where a single allocation can never have this size, or the arena has no room for it. Nothing changes then.
+        /// - [`AllocError::TooLarge`](crate::AllocError::TooLarge) if no arena can have a block of
+        ///   this size, which is more than 2^31 - 1 bytes.
+        /// - [`AllocError::Full`](crate::AllocError::Full) if there is no room.
+        ///
+        /// Nothing changes then.
         ///
         /// # Examples
         ///
@@ -37,16 +42,24 @@ macro_rules! forward_allocate {
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
-        pub fn allocate<$own>(&$own self, size: usize) -> ::core::result::Result<$crate::Block<$out>, $crate::AllocError> {
+        pub fn allocate<$own>(
+            &$own self,
+            size: usize,
+        ) -> ::core::result::Result<$crate::Block<$out>, $crate::AllocError> {
             $crate::Allocate::allocate(self, size)
         }
 
-        /// As [`allocate`](Self::allocate), at a multiple of `align` bytes: any power of two in memory that stays at one address,
-        /// up to [`Memory::REMAP_ALIGN`](crate::Memory::REMAP_ALIGN) in memory that does not.
+        /// Returns `size` zeroed bytes at a multiple of `align` bytes.
+        ///
+        /// `align` is any power of two in memory that stays at one address. In memory that does
+        /// not, it is at most [`Memory::REMAP_ALIGN`](crate::Memory::REMAP_ALIGN). A block of no
+        /// bytes lies nowhere: its own pointer is aligned, and what [`view`](crate::Arena::view)
+        /// returns for its handle is not.
         ///
         /// # Errors
         ///
-        /// As for [`allocate`](Self::allocate), and [`AllocError::Alignment`](crate::AllocError::Alignment).
+        /// As for [`allocate`](Self::allocate), and
+        /// [`AllocError::Alignment`](crate::AllocError::Alignment).
         ///
         /// # Examples
         ///
@@ -57,19 +70,25 @@ macro_rules! forward_allocate {
         /// # let arena = Arena::borrowed(&mut bytes)?;
         /// let block = arena.allocate_aligned(10, 256).unwrap();
         /// assert!(block.as_ptr().addr().is_multiple_of(256));
-        /// assert!(arena.allocate_aligned(10, 3).is_err());
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
-        pub fn allocate_aligned<$own>(&$own self, size: usize, align: usize) -> ::core::result::Result<$crate::Block<$out>, $crate::AllocError> {
+        pub fn allocate_aligned<$own>(
+            &$own self,
+            size: usize,
+            align: usize,
+        ) -> ::core::result::Result<$crate::Block<$out>, $crate::AllocError> {
             $crate::Allocate::allocate_aligned(self, size, align)
         }
 
-        /// One block of each size, side by side in this order, or none: one compare-and-swap for all of them.
+        /// Returns one zeroed block of each size, side by side in this order, or none of them. One
+        /// compare-and-swap serves all.
         ///
         /// # Errors
         ///
-        /// As for [`allocate`](Self::allocate); `requested` in [`AllocError::Full`](crate::AllocError::Full) is the sum of all, each rounded up to a multiple of 8.
+        /// As for [`allocate`](Self::allocate). `requested` in
+        /// [`AllocError::Full`](crate::AllocError::Full) is the sum of all sizes, each rounded up
+        /// to a multiple of 8.
         ///
         /// # Examples
         ///
@@ -85,23 +104,28 @@ macro_rules! forward_allocate {
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
-        pub fn allocate_multiple<$own, const N: usize>(&$own self, sizes: [usize; N]) -> ::core::result::Result<[$crate::Block<$out>; N], $crate::AllocError> {
+        pub fn allocate_multiple<$own, const N: usize>(
+            &$own self,
+            sizes: [usize; N],
+        ) -> ::core::result::Result<[$crate::Block<$out>; N], $crate::AllocError> {
             $crate::Allocate::allocate_multiple(self, sizes)
         }
 
-        /// Allocates as [`allocate`](Self::allocate) does, with at most `retries` attempts after the first to claim from
-        /// the arena. For interrupt handlers and real-time code.
+        /// Allocates as [`allocate`](Self::allocate) does, with at most `retries` attempts after
+        /// the first to claim from the arena. For interrupt handlers and real-time code.
         ///
-        /// Each attempt is one strong compare-and-swap. It fails only if another thread or handler allocated or freed in
-        /// between, so an arena that nobody else uses needs no retry. On an arena itself the call is wait-free, where the
-        /// machine's compare-and-swap is. (Load-linked and store-conditional are repeated until nothing falls between.)
+        /// Each attempt is one strong compare-and-swap. It fails only if another thread or handler
+        /// allocated or freed in between, so an arena that nobody else uses needs no retry. On an
+        /// arena itself the call is wait-free, where the machine's compare-and-swap is.
+        /// (Load-linked and store-conditional are repeated until nothing falls between.)
         ///
-        /// A lease, and a scope of one, try once more before, to extend their chunk. Leases and scopes keep counts
-        /// besides, in loops that are lock-free.
+        /// A lease, and a scope of one, try once more before, to extend their chunk. Leases and
+        /// scopes keep counts besides, in loops that are lock-free.
         ///
         /// # Errors
         ///
-        /// As for [`allocate`](Self::allocate), and [`AllocError::Contended`](crate::AllocError::Contended) when all attempts failed.
+        /// As for [`allocate`](Self::allocate), and
+        /// [`AllocError::Contended`](crate::AllocError::Contended) when all attempts failed.
         ///
         /// # Examples
         ///
@@ -115,36 +139,33 @@ macro_rules! forward_allocate {
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
-        pub fn allocate_bounded<$own>(&$own self, size: usize, retries: u32) -> ::core::result::Result<$crate::Block<$out>, $crate::AllocError> {
+        pub fn allocate_bounded<$own>(
+            &$own self,
+            size: usize,
+            retries: u32,
+        ) -> ::core::result::Result<$crate::Block<$out>, $crate::AllocError> {
             $crate::Allocate::allocate_bounded(self, size, retries)
         }
 
-        /// `size` uninitialised bytes at a multiple of `align`, a power of two.
+        /// Returns `size` uninitialised bytes at a multiple of `align`, a power of two.
         ///
         /// # Errors
         ///
         /// As for [`allocate_aligned`](Self::allocate_aligned).
-        ///
-        /// # Examples
-        ///
-        /// ```
-        /// # use core::mem::MaybeUninit;
-        /// # use marena_core::Arena;
-        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
-        /// # let arena = Arena::borrowed(&mut bytes)?;
-        /// let bytes = arena.allocate_uninit(100, 16).unwrap();
-        /// bytes[0].write(1);
-        /// # Ok::<(), marena_core::MemoryError>(())
-        /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn allocate_uninit<$own>(&$own self, size: usize, align: usize) -> ::core::result::Result<&$out mut [::core::mem::MaybeUninit<u8>], $crate::AllocError> {
+        pub fn allocate_uninit<$own>(
+            &$own self,
+            size: usize,
+            align: usize,
+        ) -> ::core::result::Result<&$out mut [::core::mem::MaybeUninit<u8>], $crate::AllocError> {
             $crate::Allocate::allocate_uninit(self, size, align)
         }
 
-        /// Uninitialised bytes for a layout: the cheapest form, a claim and nothing else.
+        /// Returns uninitialised bytes for a layout, as a pointer: the cheapest form.
         ///
-        /// They are the caller's until the arena is reset or gone; the pointer's lifetime is the caller's to watch.
+        /// The bytes are the caller's until the arena is reset or gone. Nothing watches that but
+        /// the caller.
         ///
         /// # Errors
         ///
@@ -163,11 +184,15 @@ macro_rules! forward_allocate {
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
-        pub fn allocate_layout<$own>(&$own self, layout: ::core::alloc::Layout) -> ::core::result::Result<::core::ptr::NonNull<[u8]>, $crate::AllocError> {
+        pub fn allocate_layout<$own>(
+            &$own self,
+            layout: ::core::alloc::Layout,
+        ) -> ::core::result::Result<::core::ptr::NonNull<[u8]>, $crate::AllocError> {
             $crate::Allocate::allocate_layout(self, layout)
         }
 
-        /// As [`allocate`](Self::allocate), as a bare address: for structures that link by offsets and view through
+        /// Allocates as [`allocate`](Self::allocate) does, and returns the address alone. For
+        /// structures that link by offsets, and read through
         /// [`Arena::view_ptr`](crate::Arena::view_ptr).
         ///
         /// # Errors
@@ -186,16 +211,20 @@ macro_rules! forward_allocate {
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
-        pub fn allocate_address<$own>(&$own self, size: usize) -> ::core::result::Result<$crate::Address, $crate::AllocError> {
+        pub fn allocate_address<$own>(
+            &$own self,
+            size: usize,
+        ) -> ::core::result::Result<$crate::Address, $crate::AllocError> {
             $crate::Allocate::allocate_address(self, size)
         }
 
-        /// As [`allocate_multiple`](Self::allocate_multiple), for any number of blocks: each size, in bytes, is replaced by its block's
-        /// [raw address](Address::to_raw).
+        /// Allocates as [`allocate_multiple`](Self::allocate_multiple) does, for any number of
+        /// blocks. Replaces each size, in bytes, by the [raw address](crate::Address::to_raw) of
+        /// its block.
         ///
         /// # Errors
         ///
-        /// As for [`allocate_multiple`](Self::allocate_multiple); the sizes are unchanged then.
+        /// As for [`allocate_multiple`](Self::allocate_multiple). The sizes are unchanged then.
         ///
         /// # Examples
         ///
@@ -211,15 +240,20 @@ macro_rules! forward_allocate {
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
-        pub fn allocate_addresses<$own>(&$own self, sizes_in_addresses_out: &mut [u64]) -> ::core::result::Result<(), $crate::AllocError> {
+        pub fn allocate_addresses<$own>(
+            &$own self,
+            sizes_in_addresses_out: &mut [u64],
+        ) -> ::core::result::Result<(), $crate::AllocError> {
             $crate::Allocate::allocate_addresses(self, sizes_in_addresses_out)
         }
 
-        /// Moves a value into the arena. **It is never dropped there.** A value of no bytes takes none and is never refused.
+        /// Moves a value into the arena. **It is never dropped there.** A value of no bytes always
+        /// has room.
         ///
         /// # Errors
         ///
-        /// As for [`allocate`](Self::allocate); the value is dropped then.
+        /// As for [`allocate`](Self::allocate). The value is dropped then;
+        /// [`alloc_with`](Self::alloc_with) makes it only once there is room.
         ///
         /// # Examples
         ///
@@ -231,6 +265,11 @@ macro_rules! forward_allocate {
         /// let number = arena.alloc(41).unwrap();
         /// *number += 1;
         /// assert_eq!(*number, 42);
+        ///
+        /// // Where there is no room, the text stays where it is.
+        /// let mut text = Some(String::from("kept"));
+        /// assert!(arena.alloc_with(|| (text.take(), [0_u8; 4096])).is_err());
+        /// assert_eq!(text.as_deref(), Some("kept"));
         /// # Ok::<(), marena_core::MemoryError>(())
         /// ```
         #[inline]
@@ -239,13 +278,14 @@ macro_rules! forward_allocate {
             $crate::Allocate::alloc(self, value)
         }
 
-        /// As [`alloc`](Self::alloc), for a value that is made only once its place is claimed, and so may be made in place.
+        /// Allocates room for a value, and then makes the value, in place where the compiler can.
         ///
-        /// The initialiser may allocate from the same arena. If it panics, the place goes back if it is still the last.
+        /// `init` may allocate from the same arena. If it panics, the room goes back, if it is
+        /// still the last.
         ///
         /// # Errors
         ///
-        /// As for [`alloc`](Self::alloc); the initialiser is not called then.
+        /// As for [`allocate`](Self::allocate). `init` is not called then.
         ///
         /// # Examples
         ///
@@ -260,15 +300,21 @@ macro_rules! forward_allocate {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_with<$own, T>(&$own self, init: impl FnOnce() -> T) -> ::core::result::Result<&$out mut T, $crate::AllocError> {
+        pub fn alloc_with<$own, T>(
+            &$own self,
+            init: impl FnOnce() -> T,
+        ) -> ::core::result::Result<&$out mut T, $crate::AllocError> {
             $crate::Allocate::alloc_with(self, init)
         }
 
-        /// As [`alloc_with`](Self::alloc_with), for an initialiser that can fail. If it does, the place goes back if it is still the last.
+        /// Allocates as [`alloc_with`](Self::alloc_with) does, for an `init` that can fail. If it
+        /// does, the room goes back, if it is still the last.
         ///
         /// # Errors
         ///
-        /// [`TryAllocError::Alloc`](crate::TryAllocError::Alloc) as for [`alloc`](Self::alloc), [`TryAllocError::Init`](crate::TryAllocError::Init) with the initialiser's own error.
+        /// - [`TryAllocError::Alloc`](crate::TryAllocError::Alloc), as for
+        ///   [`allocate`](Self::allocate).
+        /// - [`TryAllocError::Init`](crate::TryAllocError::Init) with the error of `init`.
         ///
         /// # Examples
         ///
@@ -285,53 +331,37 @@ macro_rules! forward_allocate {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_try_with<$own, T, E>(&$own self, init: impl FnOnce() -> ::core::result::Result<T, E>) -> ::core::result::Result<&$out mut T, $crate::TryAllocError<E>> {
+        pub fn alloc_try_with<$own, T, E>(
+            &$own self,
+            init: impl FnOnce() -> ::core::result::Result<T, E>,
+        ) -> ::core::result::Result<&$out mut T, $crate::TryAllocError<E>> {
             $crate::Allocate::alloc_try_with(self, init)
         }
 
-        /// Room for one value.
+        /// Allocates room for one value.
         ///
         /// # Errors
         ///
-        /// As for [`alloc`](Self::alloc).
-        ///
-        /// # Examples
-        ///
-        /// ```
-        /// # use core::mem::MaybeUninit;
-        /// # use marena_core::Arena;
-        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
-        /// # let arena = Arena::borrowed(&mut bytes)?;
-        /// let number = arena.alloc_uninit::<u64>().unwrap().write(7);
-        /// assert_eq!(*number, 7);
-        /// # Ok::<(), marena_core::MemoryError>(())
-        /// ```
+        /// As for [`allocate`](Self::allocate).
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_uninit<$own, T>(&$own self) -> ::core::result::Result<&$out mut ::core::mem::MaybeUninit<T>, $crate::AllocError> {
+        pub fn alloc_uninit<$own, T>(
+            &$own self,
+        ) -> ::core::result::Result<&$out mut ::core::mem::MaybeUninit<T>, $crate::AllocError> {
             $crate::Allocate::alloc_uninit(self)
         }
 
-        /// Room for `len` values.
+        /// Allocates room for `len` values.
         ///
         /// # Errors
         ///
-        /// As for [`alloc`](Self::alloc).
-        ///
-        /// # Examples
-        ///
-        /// ```
-        /// # use core::mem::MaybeUninit;
-        /// # use marena_core::Arena;
-        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
-        /// # let arena = Arena::borrowed(&mut bytes)?;
-        /// let slots = arena.alloc_slice_uninit::<u16>(4).unwrap();
-        /// slots[0].write(7);
-        /// # Ok::<(), marena_core::MemoryError>(())
-        /// ```
+        /// As for [`allocate`](Self::allocate).
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_slice_uninit<$own, T>(&$own self, len: usize) -> ::core::result::Result<&$out mut [::core::mem::MaybeUninit<T>], $crate::AllocError> {
+        pub fn alloc_slice_uninit<$own, T>(
+            &$own self,
+            len: usize,
+        ) -> ::core::result::Result<&$out mut [::core::mem::MaybeUninit<T>], $crate::AllocError> {
             $crate::Allocate::alloc_slice_uninit(self, len)
         }
 
@@ -339,7 +369,7 @@ macro_rules! forward_allocate {
         ///
         /// # Errors
         ///
-        /// As for [`alloc`](Self::alloc).
+        /// As for [`allocate`](Self::allocate).
         ///
         /// # Examples
         ///
@@ -353,40 +383,34 @@ macro_rules! forward_allocate {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_slice_copy<$own, T: Copy>(&$own self, src: &[T]) -> ::core::result::Result<&$out mut [T], $crate::AllocError> {
+        pub fn alloc_slice_copy<$own, T: Copy>(
+            &$own self,
+            src: &[T],
+        ) -> ::core::result::Result<&$out mut [T], $crate::AllocError> {
             $crate::Allocate::alloc_slice_copy(self, src)
         }
 
-        /// Clones a slice's values into the arena. If a clone panics, those made before are dropped, and their place goes back if it
-        /// is still the last.
+        /// Clones a slice's values into the arena. If a clone panics, those made before are
+        /// dropped, and their room goes back, if it is still the last.
         ///
         /// # Errors
         ///
-        /// As for [`alloc`](Self::alloc).
-        ///
-        /// # Examples
-        ///
-        /// ```
-        /// # use core::mem::MaybeUninit;
-        /// # use marena_core::Arena;
-        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
-        /// # let arena = Arena::borrowed(&mut bytes)?;
-        /// let ranges = [0..3, 3..9];
-        /// assert_eq!(arena.alloc_slice_clone(&ranges).unwrap(), ranges);
-        /// # Ok::<(), marena_core::MemoryError>(())
-        /// ```
+        /// As for [`allocate`](Self::allocate).
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_slice_clone<$own, T: Clone>(&$own self, src: &[T]) -> ::core::result::Result<&$out mut [T], $crate::AllocError> {
+        pub fn alloc_slice_clone<$own, T: Clone>(
+            &$own self,
+            src: &[T],
+        ) -> ::core::result::Result<&$out mut [T], $crate::AllocError> {
             $crate::Allocate::alloc_slice_clone(self, src)
         }
 
-        /// A slice of `len` values, each made by `init` from its index. If it panics, the values made before are dropped, and their
-        /// place goes back if it is still the last.
+        /// Allocates a slice of `len` values, each made by `init` from its index. If `init` panics,
+        /// the values made before are dropped, and their room goes back, if it is still the last.
         ///
         /// # Errors
         ///
-        /// As for [`alloc`](Self::alloc); the initialiser is not called then.
+        /// As for [`allocate`](Self::allocate). `init` is not called then.
         ///
         /// # Examples
         ///
@@ -400,19 +424,25 @@ macro_rules! forward_allocate {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_slice_fill_with<$own, T>(&$own self, len: usize, init: impl FnMut(usize) -> T) -> ::core::result::Result<&$out mut [T], $crate::AllocError> {
+        pub fn alloc_slice_fill_with<$own, T>(
+            &$own self,
+            len: usize,
+            init: impl FnMut(usize) -> T,
+        ) -> ::core::result::Result<&$out mut [T], $crate::AllocError> {
             $crate::Allocate::alloc_slice_fill_with(self, len, init)
         }
 
         /// Allocates a slice of an iterator's values.
         ///
-        /// Room for as many values as the lower bound of its `size_hint` is claimed first. If there are more, the slice
-        /// grows as an [`ArenaVec`](crate::ArenaVec) does; if there are fewer, the rest of the room goes back. If the
-        /// iterator panics, the values taken before are dropped.
+        /// Room for as many values as the lower bound of its `size_hint` is claimed first. If there
+        /// are more, the slice grows as an [`ArenaVec`](crate::ArenaVec) does; if there are fewer,
+        /// the rest of the room goes back. If the iterator panics, the values taken before are
+        /// dropped.
         ///
         /// # Errors
         ///
-        /// As for [`alloc`](Self::alloc). The values taken before are dropped, and their room goes back.
+        /// As for [`allocate`](Self::allocate). The values taken before are dropped, and their room
+        /// goes back.
         ///
         /// # Examples
         ///
@@ -437,31 +467,22 @@ macro_rules! forward_allocate {
         ///
         /// # Errors
         ///
-        /// As for [`alloc`](Self::alloc).
-        ///
-        /// # Examples
-        ///
-        /// ```
-        /// # use core::mem::MaybeUninit;
-        /// # use marena_core::Arena;
-        /// # let mut bytes = [MaybeUninit::uninit(); 2048];
-        /// # let arena = Arena::borrowed(&mut bytes)?;
-        /// assert_eq!(arena.alloc_str("text").unwrap(), "text");
-        /// # Ok::<(), marena_core::MemoryError>(())
-        /// ```
+        /// As for [`allocate`](Self::allocate).
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
         pub fn alloc_str<$own>(&$own self, text: &str) -> ::core::result::Result<&$out mut str, $crate::AllocError> {
             $crate::Allocate::alloc_str(self, text)
         }
 
-        /// Formats text into the arena, in two passes: one to measure, one to write. If a value writes more the second
-        /// time, the text grows as an [`ArenaString`](crate::ArenaString) does.
+        /// Formats text into the arena, in two passes: one to measure, one to write. If a value
+        /// writes more the second time, the text grows as an [`ArenaString`](crate::ArenaString)
+        /// does.
         ///
         /// # Errors
         ///
-        /// As for [`alloc`](Self::alloc), and [`AllocError::Format`](crate::AllocError::Format) if a value reports an
-        /// error. Nothing changes then.
+        /// As for [`allocate`](Self::allocate), and
+        /// [`AllocError::Format`](crate::AllocError::Format) if a value reports an error. Nothing
+        /// changes then.
         ///
         /// # Examples
         ///
@@ -476,15 +497,19 @@ macro_rules! forward_allocate {
         /// ```
         #[inline]
         #[allow(clippy::mut_from_ref, reason = "every call gives other bytes")]
-        pub fn alloc_fmt<$own>(&$own self, arguments: ::core::fmt::Arguments<'_>) -> ::core::result::Result<&$out mut str, $crate::AllocError> {
+        pub fn alloc_fmt<$own>(
+            &$own self,
+            arguments: ::core::fmt::Arguments<'_>,
+        ) -> ::core::result::Result<&$out mut str, $crate::AllocError> {
             $crate::Allocate::alloc_fmt(self, arguments)
         }
 
-        /// Moves a value into the arena for everyone to read through [`Arena::get`](crate::Arena::get). **It is never dropped there.**
+        /// Moves a value into the arena for everyone to read through
+        /// [`Arena::get`](crate::Arena::get). **It is never dropped there.**
         ///
         /// # Errors
         ///
-        /// As for [`alloc`](Self::alloc); the value is dropped then.
+        /// As for [`allocate`](Self::allocate). The value is dropped then.
         ///
         /// # Examples
         ///
