@@ -1,38 +1,43 @@
 //! A lock-free bump allocator over memory that the caller supplies.
 //!
-//! An [`Arena`] hands out bytes of one region by moving a cursor: one compare-and-swap for each claim, from any number of
-//! threads and interrupt handlers, without locks, without panics and without an allocator behind it. Everything comes
-//! back at once, by [`Arena::reset`]. A full arena is an ordinary error that changes nothing.
-//! **Values placed in an arena are not dropped.**
+//! An [`Arena`] hands out the bytes of one region by moving a cursor. An allocation is one
+//! compare-and-swap, from any number of threads and interrupt handlers: no locks, no panics, no
+//! allocator behind it. [`Arena::reset`] takes everything back at once. A full arena is an ordinary
+//! error that changes nothing. **Values placed in an arena are not dropped.**
 //!
 //! # Concepts
 //!
-//! A **region** is the memory an arena lives in: borrowed ([`BorrowedMemory`]), a static in `.bss` ([`StaticMemory`]), named by
-//! address ([`RawMemory`]), or of a type of your own ([`Memory`]). Its first 128 bytes are the [`Header`]; the **cursor** in it says up to where the
-//! rest is handed out.
+//! A **region** is the memory that an arena lives in: borrowed ([`BorrowedMemory`]), a static in `.bss`
+//! ([`StaticMemory`]), named by address ([`RawMemory`]), or of a type of your own ([`Memory`]). Its
+//! first 128 bytes are the [`Header`]. The **cursor** in it says how far the rest is handed out.
 //!
 #![doc = concat!("<div>", include_str!("../doc/region.svg"), "</div>")]
 //!
-//! - A [`Block`] is a run of zeroed bytes that its owner holds exclusively, until it publishes them. `allocate*` calls hand out
-//!   bytes, `alloc*` calls place values.
-//! - A [`Handle`] names a published block or value. Anyone may read through it; after a reset, and in another
-//!   arena, it reads as `None`.
-//! - An [`Address`] is a plain `u64`, `offset << 32 | size`, that means the same in every mapping of the region. It fits a link of a
-//!   structure that lives in the arena: see [`guide::lock_free_structures`].
+//! - A [`Block`] is a run of zeroed bytes with one owner, until that publishes them. `allocate*` calls
+//!   hand out bytes, `alloc*` calls place values.
+//! - A [`Handle`] names a published block or value. Everyone who has the arena can read through it.
+//!   After a reset, and in another arena, it reads as `None`.
+//! - An [`Address`] is a plain `u64`, `offset << 32 | size`, which means the same in every mapping of
+//!   the region. Structures that live in an arena link by it: see [`guide::lock_free_structures`].
 //!
-//! A claim moves the cursor by one compare-and-swap, and zeroes what earlier lives have used:
+//! An allocation moves the cursor, and zeroes what was used before the last reset:
 //!
 #![doc = concat!("<div>", include_str!("../doc/allocation.svg"), "</div>")]
 //!
-//! # Three speeds
+//! # Ways to allocate
 //!
-//! The [`Arena`] itself is for everyone at once. A [`Lease`] is one thread's run of it, a [`Scratch`] a scope whose bytes all go back; neither
-//! needs an atomic operation to allocate. All have the same methods.
+//! The [`Arena`] itself is for all threads at once. A [`Lease`] is one thread's run of it, and a
+//! [`Scratch`] a scope whose bytes all go back: neither needs an atomic operation to allocate.
+//! [`Leases`] finds the calling thread's own lease. All have the same methods.
 //!
 #![doc = concat!("<div>", include_str!("../doc/ways.svg"), "</div>")]
 //!
-//! Around them: a [`Pool`] recycles whole arenas when their last reader lets go, [`Regions`] allocates from memory in pieces, and with the feature
-//! `allocator-api2` references to arenas, leases, scratches and regions are allocators for collections. A static arena can be the `#[global_allocator]`.
+//! Around them:
+//!
+//! - A [`Pool`] recycles whole arenas when the last guard of one is dropped.
+//! - [`Regions`] allocates from memory in pieces, and a [`GrowingArena`] reserves more as it fills.
+//! - References to arenas, leases, scopes, regions and guards are allocators for collections.
+//! - A static arena can be the `#[global_allocator]`.
 //!
 //! # Examples
 //!
@@ -71,7 +76,7 @@
 //! # Ok::<(), marena_core::AllocError>(())
 //! ```
 //!
-//! A lease for what stays, a scratch in it for what does not:
+//! A lease for what stays, and a scope in it for what does not:
 //!
 //! ```
 //! use core::mem::MaybeUninit;
@@ -91,15 +96,27 @@
 //!
 //! # To read on
 //!
-//! [`guide::coming_from`] has the counterparts of other crates' calls, [`guide::mistakes`] the likeliest mistakes and what the compiler says of them,
-//! [`guide::soundness`] what is guaranteed and what each `unsafe` function asks.
+//! - [`guide::coming_from`]: the counterparts of other crates' calls.
+//! - [`guide::mistakes`]: the likeliest mistakes, and what the compiler says of them.
+//! - [`guide::soundness`]: what is guaranteed, and what each `unsafe` function asks.
 //!
-//! # Targets and features
+//! # Targets
 //!
-//! Every target with pointers of 32 or 64 bits. On those without compare-and-swap (Cortex-M0, RISC-V without the A extension)
-//! the final binary chooses portable-atomic's `critical-section` or `unsafe-assume-single-core` feature.
+//! Every target with pointers of 32 or 64 bits. On one without compare-and-swap (Cortex-M0, RISC-V
+//! without the A extension) the final binary must choose how it is emulated: by portable-atomic's
+//! feature `critical-section` or `unsafe-assume-single-core`.
 //!
-//! `allocator-api2` implements that crate's `Allocator`; `defmt` has log formats of a few bytes for figures and errors. Both are off by default.
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `allocator-api2`: the `Allocator` of [allocator-api2](https://docs.rs/allocator-api2) 0.2.
+//!   hashbrown 0.17 takes it, with its own feature `allocator-api2`.
+//! - `allocator-api2-04`: that of allocator-api2 0.4.
+//! - `nightly`: the standard library's `Allocator`, on nightly compilers. Others ignore this feature.
+//! - `serde`: `Serialize` and `Deserialize` for [`Stats`] and [`Address`].
+//! - `zerocopy`: `IntoBytes`, `Immutable` and `KnownLayout` for [`Address`].
+//! - `defmt`: log formats of a few bytes for statistics and errors.
 // Where other crates' pages find this one's, if it is not documented beside them.
 #![doc(html_root_url = "https://docs.rs/marena-core/latest")]
 #![no_std]

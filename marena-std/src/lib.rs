@@ -1,18 +1,23 @@
 //! Lock-free bump arenas in memory of their own.
 //!
-//! An [`Arena`] hands out bytes of one region by moving a cursor: one compare-and-swap for each claim, from any number of
-//! threads, without locks. Nothing is freed one by one; [`Arena::reset`] takes everything back at once, in constant time.
-//! A full arena is an ordinary error that changes nothing. **Values placed in an arena are not dropped.**
+//! An [`Arena`] hands out the bytes of one region by moving a cursor. An allocation is one
+//! compare-and-swap, from any number of threads, without locks. Nothing is freed one by one:
+//! [`Arena::reset`] takes everything back at once, in constant time. A full arena is an ordinary error
+//! that changes nothing. **Values placed in an arena are not dropped.**
 //!
 //! # Concepts
 //!
-//! - An [`Arena`] is a run of memory and a cursor. What is handed out borrows from it, so nothing of it is left when [`Arena::reset`], which takes
-//!   `&mut self`, starts the next life.
-//! - A [`Block`] is a run of zeroed bytes with one owner. `allocate*` calls hand out bytes, `alloc*` calls place values.
-//! - A [`Handle`] names what its owner has published. It borrows nothing, and reads as `None` in another life or arena.
-//! - An [`Address`] is the `u64` inside a handle: offset and size, the same in every mapping, for links of your own structures.
-//! - A [`Lease`] is one thread's chunk of an arena, bumped without atomics; a [`Scratch`] is a scope whose bytes all go back. Both have the arena's
-//!   methods.
+//! - An [`Arena`] is a run of memory and a cursor. What it hands out borrows from it, and
+//!   [`Arena::reset`] takes `&mut self`, so nothing is left when the arena starts anew.
+//! - A [`Block`] is a run of zeroed bytes with one owner. `allocate*` calls hand out bytes, `alloc*`
+//!   calls place values.
+//! - A [`Handle`] names what its owner has published. It borrows nothing. After a reset, and in another
+//!   arena, it reads as `None`.
+//! - An [`Address`] is the `u64` inside a handle: offset and size, the same in every mapping, for links
+//!   of your own structures.
+//! - A [`Lease`] is one thread's chunk of an arena, used without atomic operations. [`Leases`] finds the
+//!   calling thread's own. A [`Scratch`] is a scope whose bytes all go back.
+//! - A [`GrowingArena`] reserves more memory as it fills.
 //! - A [`Pool`] recycles whole arenas when the last guard of one is dropped.
 //!
 //! # Examples
@@ -22,7 +27,7 @@
 //!
 //! let mut arena = Arena::with_capacity(64 << 20)?;
 //!
-//! // Values and text, borrowed from the arena for as long as it is not reset.
+//! // Values and text, borrowed from the arena until it is reset.
 //! let count = arena.alloc(1_u64)?;
 //! *count += 1;
 //! let name = arena.alloc_fmt(format_args!("entry-{count:03}"))?;
@@ -32,19 +37,19 @@
 //! let [node, mut key, value] = arena.allocate_multiple([24, 3, 100])?;
 //! key.copy_from_slice(b"key");
 //!
-//! // Published bytes are read by anyone who has the handle, on any thread.
+//! // Everyone who has the handle reads what was published, on any thread.
 //! let key = key.publish();
 //! std::thread::scope(|scope| {
 //!     scope.spawn(|| assert_eq!(arena.view(key), Some(&b"key"[..])));
 //! });
 //! # drop((node, value));
 //!
-//! // More than there is: refused, and nothing has changed.
+//! // More than there is: an error, and nothing has changed.
 //! let used = arena.used();
 //! assert!(matches!(arena.allocate(1 << 30), Err(AllocError::Full { .. })));
 //! assert_eq!(arena.used(), used);
 //!
-//! // A new life: the arena is empty, and handles from before say so.
+//! // The arena is empty again, and handles from before say so.
 //! arena.reset();
 //! assert_eq!(arena.view(key), None);
 //! # Ok::<(), Error>(())
@@ -52,24 +57,25 @@
 //!
 //! # Which call
 //!
-//! | you want | call | you get |
-//! | --- | --- | --- |
-//! | a value, a slice, text of your own | [`alloc`], [`alloc_slice_copy`], [`alloc_str`] and their kin | `&mut T`, `&mut [T]`, `&mut str` |
-//! | zeroed bytes | [`allocate`], [`allocate_aligned`] | a [`Block`] |
-//! | several blocks, all or none | [`allocate_multiple`] | an array of [`Block`]s |
-//! | a value that others read | [`insert`], then [`get`] | a [`Handle<T>`](Handle) |
-//! | bytes that others read | [`Block::publish`], then [`view`] | a [`Handle`] |
-//! | links inside a structure of your own | [`allocate_address`], then [`view_ptr`] | an [`Address`], 8 bytes, or its 4-byte offset |
+//! - A value, a slice or text of your own: [`alloc`], [`alloc_slice_copy`], [`alloc_str`] and their
+//!   kin return `&mut T`, `&mut [T]` and `&mut str`.
+//! - Zeroed bytes: [`allocate`] and [`allocate_aligned`] return a [`Block`], [`allocate_multiple`]
+//!   several, or none.
+//! - A value that others read: [`insert`] returns a [`Handle<T>`](Handle), and [`get`] reads it.
+//! - Bytes that others read: [`Block::publish`] returns a [`Handle`], and [`view`] reads it.
+//! - Links inside a structure of your own: [`allocate_address`] returns an [`Address`] of 8 bytes, and
+//!   [`view_ptr`] reads it.
 //!
-//! They are the methods of [`marena_core::Arena`], to which [`Arena`] derefs and which firmware uses as it is; its crate has the pictures, and
-//! [a guide](marena_core::guide). What is new here is the memory.
+//! They are the methods of [`marena_core::Arena`], which firmware uses as it is. Its crate has the
+//! pictures, and [a guide](marena_core::guide). What this crate adds is the memory.
 //!
-//! # Which speed
+//! # Which way to allocate
 //!
-//! | you allocate | by | a claim costs |
+//! | you allocate | by | which costs |
 //! | --- | --- | --- |
 //! | from several threads, now and then | the arena | one compare-and-swap |
-//! | many pieces on one thread, which stay | [`lease`](marena_core::Arena::lease) | no atomic operation; one for each chunk |
+//! | many pieces on one thread, which stay | [`lease`](Arena::lease) | no atomic operation; one for each chunk |
+//! | on any thread, without a lease in hand | [`leases`](Arena::leases) | the same, and a look-up |
 //! | for one request, frame or pass | [`Arena::scratch`], [`Lease::scratch`] | no atomic operation |
 //!
 //! ```
@@ -80,7 +86,7 @@
 //!     let threads = ["a lease for", "each thread"].map(|line| {
 //!         let mut lease = arena.lease(4096);
 //!         scope.spawn(move || {
-//!             // What is kept outlives the lease; what is not goes back with the scratch.
+//!             // What is kept outlives the lease. What is not goes back with the scope.
 //!             let longest = {
 //!                 let scratch = lease.scratch();
 //!                 let upper = scratch.alloc_str(line)?;
@@ -98,8 +104,9 @@
 //!
 //! # Memory
 //!
-//! [`Arena::with_capacity`] reserves addresses, 2 GiB as readily as 64 KiB. Memory is used page by page, when bytes on
-//! a page are first touched, and stays with the arena, through resets, until it is dropped. Three things change that:
+//! [`Arena::with_capacity`] reserves addresses, 2 GiB as readily as 64 KiB. Memory is used page by page,
+//! when bytes on a page are first touched. It stays with the arena, through resets, until the arena is
+//! dropped. Three things change that:
 //!
 //! - [`Arena::trim`] gives back the pages past the cursor: after the largest batch of the day, say.
 //! - [`Builder::prefault`] touches all pages at the start, where waiting later is worse.
@@ -111,14 +118,15 @@
 //! | `trim` | at once | when the system is short of memory | no effect |
 //! | `huge_pages` | as `/sys/kernel/mm/transparent_hugepage` says | no effect | no effect |
 //!
-//! Elsewhere (WebAssembly, for one) there are no mappings, and every arena is [`Error::OutOfAddressSpace`].
+//! Elsewhere (WebAssembly, for one) there are no mappings, and every arena is
+//! [`Error::OutOfAddressSpace`].
 //!
-//! Blocks are zeroed when they are handed out. Pages that were never handed out are known to be zero and are not written for that, so
-//! on a fresh arena zeroed bytes cost what uninitialised ones do.
+//! Blocks are zeroed when they are handed out. Pages that were never handed out are known to be zero.
+//! They are not written for that, so zeroed bytes of a fresh arena cost what uninitialised ones do.
 //!
-//! # Figures
+//! # Statistics
 //!
-//! How full an arena is, as one line for people, and with the feature `serde` for whatever collects figures:
+//! How full an arena is, as one line for people, and with the feature `serde` for programs:
 //!
 //! ```
 //! # #[cfg(feature = "serde")] {
@@ -133,9 +141,10 @@
 //!
 //! # Files
 //!
-//! A `MappedArena` lies in a file: several processes share it, and it outlives them. It is there on Unix and Windows, on processors with native
-//! 64-bit atomics; elsewhere the compiler says that the name is configured out, and by which condition. It hands out addresses rather than
-//! references, since other processes may write; root slots say where to start reading.
+//! A `MappedArena` lies in a file. Several processes share it, and it outlives them. It hands out
+//! addresses rather than references, since other processes may write; root slots say where to start
+//! reading. It is there on Unix and Windows, on processors with native 64-bit atomics. Elsewhere the
+//! compiler says that the name is configured out, and by which condition.
 //!
 //! [`alloc`]: marena_core::Arena::alloc
 //! [`alloc_slice_copy`]: marena_core::Arena::alloc_slice_copy
