@@ -1,7 +1,9 @@
-//! Asks the compiler whether it lets this crate implement the standard library's `Allocator`, which is unstable.
+//! Asks the compiler whether it lets this crate implement the standard library's `Allocator`, which
+//! is unstable.
 //!
-//! Nightly compilers do. Two things depend on the answer: the feature `nightly`, and builds in which another crate enables
-//! allocator-api2's feature `nightly`, which makes that crate's trait the standard library's.
+//! Nightly compilers do. Two things depend on the answer: the feature `nightly`, and builds in
+//! which another crate enables allocator-api2's feature `nightly`, which makes that crate's trait
+//! the standard library's.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,7 +25,8 @@ fn main() {
     }
 }
 
-/// Compiles the probe, for the host: the target's `core` may not be built yet. `None` where that cannot even be tried.
+/// Compiles the probe, for the host: the target's `core` may not be built yet. `None` where that
+/// cannot even be tried.
 fn allocator_api_is_allowed() -> Option<bool> {
     let folder = env::var_os("OUT_DIR")?;
     let source = Path::new(&folder).join("probe.rs");

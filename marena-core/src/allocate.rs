@@ -20,9 +20,10 @@ use crate::vec::ArenaVec;
 
 /// Whatever allocates, for code that is generic over it. Results live for `'a`.
 ///
-/// Has every `allocate*`, `alloc*` and `insert` method that [`Arena`](crate::Arena) has, under the same names. The
-/// inherent methods carry the documentation and need no import. Implemented for references to arenas, leases, scopes,
-/// [`Regions`](crate::Regions) and guards of pools, and for every other [`Claim`].
+/// Has every `allocate*`, `alloc*` and `insert` method that [`Arena`](crate::Arena) has, under the
+/// same names. The inherent methods carry the documentation and need no import. Implemented for
+/// references to arenas, leases, scopes, [`Regions`](crate::Regions) and guards of pools, and for
+/// every other [`Claim`].
 ///
 /// # Examples
 ///
@@ -79,11 +80,13 @@ pub trait Allocate<'a>: Claim<'a> {
         let Some(claimed) = claim_sum(self, total)? else { return Ok(sizes.map(|_| empty_block(self, STEP))) };
         let mut position = 0;
         Ok(sizes.map(|size| {
-            // SAFETY: the sizes, each rounded up to a step, sum to `total`: the block lies in the claim or is empty at its end.
+            // SAFETY: the sizes, each rounded up to a step, sum to `total`: the block lies in the
+            // claim or is empty at its end.
             let start = unsafe { claimed.start().add(position) };
             let address = claimed.address(position, size);
             position += round_up(size);
-            // SAFETY: `size` bytes of the claim, which `claim_sum` zeroed; no other block gets them.
+            // SAFETY: `size` bytes of the claim, which `claim_sum` zeroed; no other block gets
+            // them.
             unsafe { Block::from_raw_parts(start, address, claimed.epoch()) }
         }))
     }
@@ -196,7 +199,8 @@ pub trait Allocate<'a>: Claim<'a> {
     fn alloc_slice_copy<T: Copy>(self, src: &[T]) -> Result<&'a mut [T], AllocError> {
         let slot: &mut [MaybeUninit<T>] = self.alloc_slice_uninit(src.len())?;
         let start = slot.as_mut_ptr().cast::<T>();
-        // SAFETY: the slot has room for as many values, and was claimed after `src` was borrowed, so they are apart.
+        // SAFETY: the slot has room for as many values, and was claimed after `src` was borrowed,
+        // so they are apart.
         unsafe { ptr::copy_nonoverlapping(src.as_ptr(), start, src.len()) };
         // SAFETY: all values are initialised now, and a copy of a `Copy` value is one.
         Ok(unsafe { slice::from_raw_parts_mut(start, src.len()) })
@@ -331,7 +335,8 @@ pub trait Allocate<'a>: Claim<'a> {
         }
         // SAFETY: an alignment is a power of two, and the size is not 0.
         let claimed = unsafe { self.claim(size, align_of::<T>(), None) }?;
-        // SAFETY: just claimed with this size and alignment, after `values` was borrowed, so they are apart.
+        // SAFETY: just claimed with this size and alignment, after `values` was borrowed, so they
+        // are apart.
         unsafe { ptr::copy_nonoverlapping(values.as_ptr(), claimed.start().cast().as_ptr(), values.len()) };
         Ok(Handle::new(claimed.address(0, size), claimed.epoch()))
     }
@@ -371,7 +376,8 @@ impl Write for Count {
 
 impl<'a, A: Claim<'a>> Allocate<'a> for A {}
 
-/// Claims `size` uninitialised bytes, if there are any. The caller passes a power of two as `align`.
+/// Claims `size` uninitialised bytes, if there are any. The caller passes a power of two as
+/// `align`.
 #[inline]
 fn claim_bytes<'a>(memory: impl Claim<'a>, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
     if size == 0 {
@@ -430,7 +436,8 @@ fn block<'a>(memory: impl Claim<'a>, size: usize, align: usize, retries: Option<
     unsafe { memory.claim(size, align, retries) }.map(|claimed| {
         // SAFETY: just claimed, `size` bytes.
         unsafe { claimed.zero(0, size) };
-        // SAFETY: claimed for `'a`, initialised just now; the address and epoch are those of the claim.
+        // SAFETY: claimed for `'a`, initialised just now; the address and epoch are those of the
+        // claim.
         unsafe { Block::from_raw_parts(claimed.start(), claimed.address(0, size), claimed.epoch()) }
     })
 }

@@ -1,12 +1,14 @@
-//! The allocator traits of collections: allocator-api2's, in two versions, and the standard library's.
+//! The allocator traits of collections: allocator-api2's, in two versions, and the standard
+//! library's.
 
-/// Implements the allocator traits for references to types whose references implement [`Claim`](crate::Claim): that of
-/// allocator-api2 0.2 with the feature `allocator-api2`, that of 0.4 with `allocator-api2-04`, and the standard library's with
-/// `nightly`.
+/// Implements the allocator traits for references to types whose references implement
+/// [`Claim`](crate::Claim): that of allocator-api2 0.2 with the feature `allocator-api2`, that of
+/// 0.4 with `allocator-api2-04`, and the standard library's with `nightly`.
 ///
-/// For crates that implement [`Claim`](crate::Claim) and depend on the exact version of this one. They have features of
-/// these names, which enable this crate's, and `#![cfg_attr(feature = "nightly", feature(allocator_api))]`. The text after
-/// the type is an example, which becomes part of the documentation.
+/// For crates that implement [`Claim`](crate::Claim) and depend on the exact version of this one.
+/// They have features of these names, which enable this crate's, and
+/// `#![cfg_attr(feature = "nightly", feature(allocator_api))]`. The text after the type is an
+/// example, which becomes part of the documentation.
 ///
 /// [`Claim`](crate::Claim) has an example of its use.
 #[macro_export]
@@ -26,16 +28,18 @@ macro_rules! implement_allocator {
             use $api as api;
             use $crate::{Claim, Reallocate};
 
-            /// Collections whose memory is the arena's: growing and shrinking the last block happens in place, and freeing it gives
-            /// it back. Other blocks stay until the reset (the end, for a scratch).
+            /// Collections whose memory is the arena's: growing and shrinking the last block
+            /// happens in place, and freeing it gives it back. Other blocks stay until the reset
+            /// (the end, for a scratch).
             ///
-            /// A full arena is an error here too, but most methods of collections, `push` for one, abort the program at it, as they
-            /// do at a full heap, which is fuller later: `try_reserve` first where the content comes from outside.
+            /// A full arena is an error here too, but most methods of collections, `push` for one,
+            /// abort the program at it, as they do at a full heap, which is fuller later:
+            /// `try_reserve` first where the content comes from outside.
             ///
             #[doc = $example]
-            // SAFETY: blocks are claimed with their layout and are nobody else's. They stay for the reference's lifetime, which
-            // the collection cannot outlive: a reset or the end of a scope needs its owner mutably. Copies of the reference are
-            // the same allocator.
+            // SAFETY: blocks are claimed with their layout and are nobody else's. They stay for the
+            // reference's lifetime, which the collection cannot outlive: a reset or the end of a
+            // scope needs its owner mutably. Copies of the reference are the same allocator.
             #[cfg_attr(docsrs, doc(cfg(feature = $feature)))]
             unsafe impl<$($generics)*> api::Allocator for &$memory $($bound)* {
                 #[inline]
@@ -106,8 +110,8 @@ macro_rules! implement_std {
     ($($type:tt)*) => {};
 }
 
-/// A part of [`implement_allocator!`]: the trait of allocator-api2 0.2, where this build has it, and where it is not the
-/// standard library's.
+/// A part of [`implement_allocator!`]: the trait of allocator-api2 0.2, where this build has it,
+/// and where it is not the standard library's.
 #[cfg(all(feature = "allocator-api2", feature = "nightly", marena_allocator_api))]
 #[macro_export]
 #[allow_internal_unstable(allocator_api)]
@@ -116,18 +120,19 @@ macro_rules! implement_api2 {
         $crate::implement_allocator! {
             @impl $crate::allocator_api2::alloc, "allocator-api2",
             [where
-                // Where this fails, both traits are one, and this implementation is none. With a bound lifetime, because a
-                // bound that never holds is an error otherwise.
+                // Where this fails, both traits are one, and this implementation is none. With a
+                // bound lifetime, because a bound that never holds is an error otherwise.
                 for<'any> (&'any (), $crate::allocator_api2::alloc::AllocError): $crate::NotStd,
-                // Holds; said so that the compiler need not choose between two implementations here.
+                // Holds; said so that the compiler need not choose between two implementations
+                // here.
                 for<'any> &'any $memory: ::core::alloc::Allocator]
             [$($generics)*] $memory: $example
         }
     };
 }
 
-/// A part of [`implement_allocator!`]: the trait of allocator-api2 0.2, where this build has it. It may be the standard
-/// library's, which is not implemented by itself.
+/// A part of [`implement_allocator!`]: the trait of allocator-api2 0.2, where this build has it. It
+/// may be the standard library's, which is not implemented by itself.
 #[cfg(all(feature = "allocator-api2", not(all(feature = "nightly", marena_allocator_api))))]
 #[macro_export]
 #[cfg_attr(marena_allocator_api, allow_internal_unstable(allocator_api))]

@@ -20,12 +20,13 @@ use crate::sync::Word;
 
 /// A lock-free bump allocator over one region of memory.
 ///
-/// Any number of threads and interrupt handlers allocate from a shared reference; each claim is one compare-and-swap. All
-/// memory comes back at once, by [`reset`](Self::reset). **Values placed in an arena are not dropped**, neither by a reset
-/// nor at its end: their memory comes back, their destructors do not run.
+/// Any number of threads and interrupt handlers allocate from a shared reference; each claim is one
+/// compare-and-swap. All memory comes back at once, by [`reset`](Self::reset). **Values placed in
+/// an arena are not dropped**, neither by a reset nor at its end: their memory comes back, their
+/// destructors do not run.
 ///
-/// The arena is its memory and a number: it holds no other state, so several may share one header where the memory allows
-/// it (statics, other processes).
+/// The arena is its memory and a number: it holds no other state, so several may share one header
+/// where the memory allows it (statics, other processes).
 ///
 /// # Examples
 ///
@@ -48,8 +49,9 @@ use crate::sync::Word;
 /// ```
 pub struct Arena<M: Memory> {
     memory: M,
-    /// INVARIANT: a ticket drawn for this life of the region, or `None` where the epoch is the region's base with bit 0 set (an
-    /// address cannot be computed at build time, and a static arena is built there).
+    /// INVARIANT: a ticket drawn for this life of the region, or `None` where the epoch is the
+    /// region's base with bit 0 set (an address cannot be computed at build time, and a static
+    /// arena is built there).
     ticket: Option<NonZeroU64>,
     /// Nothing but where the address sanitizer is told what is handed out.
     _asan: asan::Region,
@@ -75,7 +77,8 @@ impl<'m> Arena<BorrowedMemory<'m>> {
     }
 }
 
-/// Arenas that come with memory of their own. The examples' `Arena` is `marena_std::Arena`, an alias.
+/// Arenas that come with memory of their own. The examples' `Arena` is `marena_std::Arena`, an
+/// alias.
 impl<M: Reserve> Arena<M> {
     /// The largest capacity, in bytes.
     ///
@@ -84,8 +87,8 @@ impl<M: Reserve> Arena<M> {
 
     /// Creates an arena of at least `capacity` bytes, of which 128 are its header.
     ///
-    /// With `marena_std`, the capacity is rounded up to a multiple of 65,536. Address space is reserved; memory is used from
-    /// the first touch of each page on.
+    /// With `marena_std`, the capacity is rounded up to a multiple of 65,536. Address space is
+    /// reserved; memory is used from the first touch of each page on.
     ///
     /// # Errors
     ///
@@ -117,18 +120,19 @@ impl<M: Reserve> Arena<M> {
         M::Builder::default()
     }
 
-    /// Gives memory that lies wholly past the cursor back to where it came from, which provides it anew when it is touched
-    /// again. Returns the number of bytes that were offered.
+    /// Gives memory that lies wholly past the cursor back to where it came from, which provides it
+    /// anew when it is touched again. Returns the number of bytes that were offered.
     ///
-    /// What is allocated stays as it is, under its handles and addresses. After a [`reset`](Self::reset) nearly everything
-    /// goes back. With `marena_std`, Linux takes the pages at once and other Unix systems when they need them; Windows takes
-    /// none, and the answer is 0.
+    /// What is allocated stays as it is, under its handles and addresses. After a
+    /// [`reset`](Self::reset) nearly everything goes back. With `marena_std`, Linux takes the pages
+    /// at once and other Unix systems when they need them; Windows takes none, and the answer is 0.
     ///
     /// No substitute for [`wipe`](Self::wipe): where the memory is not taken, its bytes stay.
     ///
     /// # Errors
     ///
-    /// Those of the memory; with `marena_std`, `Error::Trim` for locked memory. The arena is unchanged then.
+    /// Those of the memory; with `marena_std`, `Error::Trim` for locked memory. The arena is
+    /// unchanged then.
     ///
     /// ```
     /// # use marena_core::{Arena, Reserve};
@@ -140,9 +144,9 @@ impl<M: Reserve> Arena<M> {
     /// ```
     pub fn trim(&mut self) -> Result<usize, M::Error> {
         let kept = HEADER_SIZE + self.used();
-        // SAFETY: behind the header and the used bytes nothing is handed out, and `&mut self` of exclusive memory keeps others
-        // from claiming meanwhile. The arena counts on zeros only past its peak, and those stay zero; below, it zeroes what
-        // it hands out.
+        // SAFETY: behind the header and the used bytes nothing is handed out, and `&mut self` of
+        // exclusive memory keeps others from claiming meanwhile. The arena counts on zeros only
+        // past its peak, and those stay zero; below, it zeroes what it hands out.
         let given = unsafe { self.memory.give_back_past(kept) }?;
         if self.memory.is_zeroed() {
             let zero_from = given.zero_from.max(kept).next_multiple_of(STEP) - HEADER_SIZE;
@@ -174,8 +178,8 @@ impl<M: Memory> Arena<M> {
     ///
     /// # Errors
     ///
-    /// [`MemoryError`] where the region is misaligned, too small or too large. The memories of this crate have been
-    /// checked before.
+    /// [`MemoryError`] where the region is misaligned, too small or too large. The memories of this
+    /// crate have been checked before.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -201,7 +205,8 @@ impl<M: Memory> Arena<M> {
     ///
     /// # Safety
     ///
-    /// - Nothing from an arena that was in the region before (block, reference, handle, lease) is used or dropped after this.
+    /// - Nothing from an arena that was in the region before (block, reference, handle, lease) is
+    ///   used or dropped after this.
     /// - No other call on this header runs meanwhile.
     ///
     /// ```
@@ -218,22 +223,27 @@ impl<M: Memory> Arena<M> {
         let dirty_end = if memory.is_zeroed() {
             // SAFETY: zeroed memory has an initialised header, valid while the memory lives.
             let header = unsafe { header.as_ref() };
-            // ORDERING: Relaxed: the caller lets no other call run meanwhile. What was handed out in an earlier life is dirty.
+            // ORDERING: Relaxed: the caller lets no other call run meanwhile. What was handed out
+            // in an earlier life is dirty.
             let dirty_end = header.peak.load(Relaxed).max(header.cursor.load(Relaxed));
             // That life's region may have been longer.
             round_up_position(dirty_end, (capacity - HEADER_SIZE) as u32)
         } else {
-            // A header beside the region is a valid one already, and of words for which zero may be no value.
+            // A header beside the region is a valid one already, and of words for which zero may be
+            // no value.
             if header.cast() == memory.region().cast::<u8>() {
-                // SAFETY: the header is valid for writes of its size, and nobody else uses it meanwhile. Words inside a
-                // region have zero as a value. Only after this is it initialised.
+                // SAFETY: the header is valid for writes of its size, and nobody else uses it
+                // meanwhile. Words inside a region have zero as a value. Only after this is it
+                // initialised.
                 unsafe { header.write_bytes(0, 1) };
             }
             0
         };
-        // SAFETY: initialised above, or before by memory that keeps it beside the region; valid while the memory lives.
+        // SAFETY: initialised above, or before by memory that keeps it beside the region; valid
+        // while the memory lives.
         unsafe { header.as_ref() }.format(capacity, dirty_end);
-        // Memory that is also mapped elsewhere is claimed from there too, which nobody would notice here.
+        // Memory that is also mapped elsewhere is claimed from there too, which nobody would notice
+        // here.
         let asan = match M::REMAP_ALIGN {
             None => asan::Region::poisoned(memory.region()),
             Some(_) => asan::Region::found(memory.region()),
@@ -241,19 +251,23 @@ impl<M: Memory> Arena<M> {
         Ok(Self { memory, ticket: Some(epoch::draw()), _asan: asan })
     }
 
-    /// An arena that is already in `memory`: formatted by another process, an earlier run or another core.
+    /// An arena that is already in `memory`: formatted by another process, an earlier run or
+    /// another core.
     ///
-    /// Everything handed out before stays handed out. Handles from other arenas over this header are foreign to this one.
+    /// Everything handed out before stays handed out. Handles from other arenas over this header
+    /// are foreign to this one.
     ///
     /// # Errors
     ///
-    /// [`AttachError`] where the header is not that of an arena of this length, byte order and version, or is damaged.
+    /// [`AttachError`] where the header is not that of an arena of this length, byte order and
+    /// version, or is damaged.
     ///
     /// # Safety
     ///
     /// - The header's bytes are initialised.
     /// - Everyone who writes the region meanwhile does so through an arena over this header.
-    /// - If the memory is [`ExclusiveMemory`], nothing from before is used or dropped after a reset of this arena.
+    /// - If the memory is [`ExclusiveMemory`], nothing from before is used or dropped after a reset
+    ///   of this arena.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -276,13 +290,15 @@ impl<M: Memory> Arena<M> {
     /// ```
     pub unsafe fn attach(memory: M) -> Result<Self, AttachError> {
         let capacity = capacity_of(&memory)?;
-        // SAFETY: the caller promises initialised bytes, and any are valid words; valid while the memory lives.
+        // SAFETY: the caller promises initialised bytes, and any are valid words; valid while the
+        // memory lives.
         unsafe { memory.header().as_ref() }.validate(capacity)?;
         let asan = asan::Region::found(memory.region());
         Ok(Self { memory, ticket: Some(epoch::draw()), _asan: asan })
     }
 
-    /// Gives the memory back. What was handed out is borrowed from the arena, so nothing of it is left.
+    /// Gives the memory back. What was handed out is borrowed from the arena, so nothing of it is
+    /// left.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -300,7 +316,8 @@ impl<M: Memory> Arena<M> {
         self.memory
     }
 
-    /// The memory the arena lives in, for what a kind of memory can do besides: flush a file, advise the system.
+    /// The memory the arena lives in, for what a kind of memory can do besides: flush a file,
+    /// advise the system.
     ///
     /// ```
     /// use marena_core::{Arena, Memory, StaticMemory};
@@ -341,7 +358,8 @@ impl<M: Memory> Arena<M> {
         pointer.addr().get().wrapping_sub(self.base().addr().get()) < self.limit() as usize
     }
 
-    /// Bytes handed out or claimed by leases, rounding and alignment included: 0 to `capacity - 128`.
+    /// Bytes handed out or claimed by leases, rounding and alignment included: 0 to
+    /// `capacity - 128`.
     ///
     /// A snapshot: it may lag behind other threads, and be out of date when it returns.
     ///
@@ -386,9 +404,11 @@ impl<M: Memory> Arena<M> {
         self.header().stats(self.memory.region().len())
     }
 
-    /// Takes everything back, in constant time: the arena is empty, and handles from before are stale.
+    /// Takes everything back, in constant time: the arena is empty, and handles from before are
+    /// stale.
     ///
-    /// Values are not dropped. Bytes handed out again are zeroed then, not now; see [`wipe`](Self::wipe).
+    /// Values are not dropped. Bytes handed out again are zeroed then, not now; see
+    /// [`wipe`](Self::wipe).
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -409,7 +429,8 @@ impl<M: Memory> Arena<M> {
         self.reset_to(0);
     }
 
-    /// Takes back all but the first `position` bytes, which stay as they are: a multiple of the step, at most the limit.
+    /// Takes back all but the first `position` bytes, which stay as they are: a multiple of the
+    /// step, at most the limit.
     #[inline(always)]
     pub(crate) fn reset_to(&mut self, position: u32)
     where
@@ -426,10 +447,12 @@ impl<M: Memory> Arena<M> {
         asan::poison(self.at(position as usize), dirty_end.saturating_sub(position) as usize);
     }
 
-    /// [`reset`](Self::reset), and overwrites every byte that this arena ever handed out with zeros: nothing of its earlier lives
-    /// can be read from the memory afterwards. Takes time in proportion to [`Stats::high_water`].
+    /// [`reset`](Self::reset), and overwrites every byte that this arena ever handed out with
+    /// zeros: nothing of its earlier lives can be read from the memory afterwards. Takes time in
+    /// proportion to [`Stats::high_water`].
     ///
-    /// The writes are volatile, so no optimiser drops them because the memory is given up right after.
+    /// The writes are volatile, so no optimiser drops them because the memory is given up right
+    /// after.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -452,8 +475,9 @@ impl<M: Memory> Arena<M> {
         // Reset bounded the peak by the limit, a multiple of the step; a step is eight bytes.
         while position < dirty_end {
             let word = self.at(position).cast::<u64>();
-            // SAFETY: `position` is a multiple of 8 below the limit, so the word lies in the region, aligned. `&mut self` of
-            // exclusive memory leaves nobody else who could use these bytes.
+            // SAFETY: `position` is a multiple of 8 below the limit, so the word lies in the
+            // region, aligned. `&mut self` of exclusive memory leaves nobody else who could use
+            // these bytes.
             unsafe { word.write_volatile(0) };
             position += STEP;
         }
@@ -463,12 +487,13 @@ impl<M: Memory> Arena<M> {
         self.counters_mut().peak.write(0);
     }
 
-    /// [`reset`](Self::reset) without exclusive access, for statics and memory shared between processes.
+    /// [`reset`](Self::reset) without exclusive access, for statics and memory shared between
+    /// processes.
     ///
     /// # Safety
     ///
-    /// - Nothing from before it (block, reference, handle, lease, scratch, guard, collection) is used or dropped after
-    ///   it. Handles from before are *not* detected: the epoch stays.
+    /// - Nothing from before it (block, reference, handle, lease, scratch, guard, collection) is
+    ///   used or dropped after it. Handles from before are *not* detected: the epoch stays.
     /// - No other call on this header runs meanwhile, and all earlier ones happen before it.
     ///
     /// ```
@@ -495,18 +520,20 @@ impl<M: Memory> Arena<M> {
     /// The largest position: bytes after the header, a multiple of the step.
     #[inline(always)]
     pub(crate) fn limit(&self) -> u32 {
-        // Construction checked the region's length to be 136 to 2^31, so this neither wraps nor truncates.
+        // Construction checked the region's length to be 136 to 2^31, so this neither wraps nor
+        // truncates.
         (self.capacity() - HEADER_SIZE) as u32
     }
 
     #[inline(always)]
     pub(crate) fn header(&self) -> &Header<M::Word> {
-        // SAFETY: every constructor initialised the header or found it initialised, and it is valid while the memory
-        // lives. All its words are atomics, so writes by others are no conflict.
+        // SAFETY: every constructor initialised the header or found it initialised, and it is valid
+        // while the memory lives. All its words are atomics, so writes by others are no conflict.
         unsafe { self.memory.header().as_ref() }
     }
 
-    /// The words that a reset writes, each on its own: others may look at the rest of the header meanwhile.
+    /// The words that a reset writes, each on its own: others may look at the rest of the header
+    /// meanwhile.
     #[inline(always)]
     fn counters_mut(&mut self) -> Counters<'_, M::Word>
     where
@@ -514,7 +541,8 @@ impl<M: Memory> Arena<M> {
     {
         let header = self.memory.header().as_ptr();
         Counters {
-            // SAFETY: initialised as in `header`; exclusive memory can be reached only through this arena, and `&mut self` is alone.
+            // SAFETY: initialised as in `header`; exclusive memory can be reached only through this
+            // arena, and `&mut self` is alone.
             cursor: unsafe { &mut (*header).cursor },
             // SAFETY: as above.
             peak: unsafe { &mut (*header).peak },
@@ -536,7 +564,8 @@ impl<M: Memory> Arena<M> {
     pub(crate) fn at(&self, position: usize) -> NonNull<u8> {
         debug_assert!(position <= self.limit() as usize, "{position} of {}", self.limit());
         let region = self.memory.region().cast::<u8>();
-        // SAFETY: the limit plus the header is at most the region's length, so the result lies in the region or at its end.
+        // SAFETY: the limit plus the header is at most the region's length, so the result lies in
+        // the region or at its end.
         unsafe { region.add(HEADER_SIZE + position) }
     }
 
@@ -548,14 +577,17 @@ impl<M: Memory> Arena<M> {
         start
     }
 
-    /// Bytes just claimed at this position or behind it are zero; `None` where nothing is known. Asked after the claim.
+    /// Bytes just claimed at this position or behind it are zero; `None` where nothing is known.
+    /// Asked after the claim.
     #[inline(always)]
     pub(crate) fn dirty_end(&self) -> Option<usize> {
-        // ORDERING: Relaxed: the claim before this acquired every raise that a give-back below its bytes released.
+        // ORDERING: Relaxed: the claim before this acquired every raise that a give-back below its
+        // bytes released.
         self.memory.is_zeroed().then(|| self.header().peak.load(Relaxed) as usize)
     }
 
-    /// Whether `epoch` is the one that handles of this life carry. A drawn ticket decides by one comparison.
+    /// Whether `epoch` is the one that handles of this life carry. A drawn ticket decides by one
+    /// comparison.
     #[inline(always)]
     pub(crate) fn is_current(&self, epoch: NonZeroU64) -> bool {
         self.ticket == Some(epoch) || (self.ticket.is_none() && self.epoch() == epoch)
@@ -591,7 +623,8 @@ fn capacity_of<M: Memory>(memory: &M) -> Result<usize, MemoryError> {
     checked_capacity(region.addr().get(), region.len(), M::REMAP_ALIGN.unwrap_or(1))
 }
 
-/// For code that is generic over what keeps an arena: the arena itself, or a [`PoolGuard`](crate::PoolGuard).
+/// For code that is generic over what keeps an arena: the arena itself, or a
+/// [`PoolGuard`](crate::PoolGuard).
 impl<M: Memory> AsRef<Self> for Arena<M> {
     #[inline]
     fn as_ref(&self) -> &Self {

@@ -1,11 +1,12 @@
-//! Tells the address sanitizer which bytes of a region nobody may touch: those that are not handed out.
+//! Tells the address sanitizer which bytes of a region nobody may touch: those that are not handed
+//! out.
 //!
-//! This is for test runs with `-Zsanitizer=address` and `--cfg marena_asan`. Without the latter, every type
-//! and function here is empty.
+//! This is for test runs with `-Zsanitizer=address` and `--cfg marena_asan`. Without the latter,
+//! every type and function here is empty.
 //!
-//! Formatting an arena poisons its region. A claim unpoisons the bytes that were asked for, not the padding
-//! around them. A give-back, the end of a scope and a reset poison them again, always before the cursor
-//! moves: afterwards the bytes can belong to another thread.
+//! Formatting an arena poisons its region. A claim unpoisons the bytes that were asked for, not the
+//! padding around them. A give-back, the end of a scope and a reset poison them again, always
+//! before the cursor moves: afterwards the bytes can belong to another thread.
 
 #[cfg(not(marena_asan))]
 pub(crate) use off::{Kept, Region, Run, poison, unpoison};
@@ -79,7 +80,8 @@ mod on {
         fn __asan_unpoison_memory_region(start: *const u8, size: usize);
     }
 
-    /// From here on the sanitizer reports every use of these bytes. They are the caller's, who is done with them.
+    /// From here on the sanitizer reports every use of these bytes. They are the caller's, who is
+    /// done with them.
     pub(crate) fn poison(start: NonNull<u8>, size: usize) {
         // SAFETY: the bytes lie in a region. The sanitizer only notes that they must not be used.
         unsafe { __asan_poison_memory_region(start.as_ptr(), size) };
@@ -91,7 +93,8 @@ mod on {
         unsafe { __asan_unpoison_memory_region(start.as_ptr(), size) };
     }
 
-    /// Where an arena poisons bytes. At the arena's end all of it is unpoisoned, since it is its owner's again.
+    /// Where an arena poisons bytes. At the arena's end all of it is unpoisoned, since it is its
+    /// owner's again.
     pub(crate) struct Region {
         start: usize,
         size: usize,
@@ -110,7 +113,8 @@ mod on {
             found
         }
 
-        /// The region of an arena that was there before. Nothing is poisoned, as nobody knows what is in use.
+        /// The region of an arena that was there before. Nothing is poisoned, as nobody knows what
+        /// is in use.
         pub(crate) fn found(region: NonNull<[u8]>) -> Self {
             Self { start: region.addr().get() + HEADER_SIZE, size: region.len() - HEADER_SIZE }
         }

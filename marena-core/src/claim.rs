@@ -13,23 +13,25 @@ use crate::placement::{HEADER_SIZE, place, round_up};
 use crate::protocol::{self, Unclaimed};
 use crate::sync::Word;
 
-/// What bytes can be claimed from. Whatever implements this has all of [`Allocate`](crate::Allocate).
+/// What bytes can be claimed from. Whatever implements this has all of
+/// [`Allocate`](crate::Allocate).
 ///
-/// Users call [`Allocate`](crate::Allocate)'s methods or the inherent ones. This trait is for types that choose
-/// between arenas, leases and scopes: they pass on what one of those claimed. [`Claimed`] can be made in no other
-/// way.
+/// Users call [`Allocate`](crate::Allocate)'s methods or the inherent ones. This trait is for types
+/// that choose between arenas, leases and scopes: they pass on what one of those claimed.
+/// [`Claimed`] can be made in no other way.
 ///
-/// The methods can change with every release. A crate that implements or calls them depends on the exact version of
-/// this one, as `marena-std` does: `marena-core = "=0.1.0"`.
+/// The methods can change with every release. A crate that implements or calls them depends on the
+/// exact version of this one, as `marena-std` does: `marena-core = "=0.1.0"`.
 ///
 /// # Safety
 ///
-/// - [`claim`](Self::claim) passes on what `claim` of an arena, a lease or a scope gave it for the same size and
-///   alignment.
+/// - [`claim`](Self::claim) passes on what `claim` of an arena, a lease or a scope gave it for the
+///   same size and alignment.
 /// - What was claimed lives for `'a`: the arena, or the scope's borrow, cannot end before.
-/// - [`give_back`](Self::give_back) and [`extend`](Self::extend) go to the value that the bytes were claimed from, or
-///   to one that claims from the same arena; or they do nothing.
-/// - [`epoch`](Self::epoch) is one that this value's handles carry, or an odd number that no arena has.
+/// - [`give_back`](Self::give_back) and [`extend`](Self::extend) go to the value that the bytes
+///   were claimed from, or to one that claims from the same arena; or they do nothing.
+/// - [`epoch`](Self::epoch) is one that this value's handles carry, or an odd number that no arena
+///   has.
 /// - Copies of a value are interchangeable.
 ///
 /// # Examples
@@ -99,8 +101,8 @@ pub unsafe trait Claim<'a>: Copy {
     /// The largest alignment that a claim can have, in bytes.
     const MAX_ALIGN: usize;
 
-    /// Claims `size` bytes at a multiple of `align`, with at most `retries` attempts after the first, or any number.
-    /// The bytes are uninitialised, and the caller's alone for `'a`.
+    /// Claims `size` bytes at a multiple of `align`, with at most `retries` attempts after the
+    /// first, or any number. The bytes are uninitialised, and the caller's alone for `'a`.
     ///
     /// # Errors
     ///
@@ -113,18 +115,19 @@ pub unsafe trait Claim<'a>: Copy {
     unsafe fn claim(self, size: usize, align: usize, retries: Option<u32>)
     -> Result<Claimed<Self::Origin>, AllocError>;
 
-    /// Takes back the whole steps of 8 bytes in `[start, start + size)` if they are the last that were claimed. Else it
-    /// does nothing. No bytes may lie anywhere.
+    /// Takes back the whole steps of 8 bytes in `[start, start + size)` if they are the last that
+    /// were claimed. Else it does nothing. No bytes may lie anywhere.
     ///
     /// # Safety
     ///
-    /// - The bytes lie inside one claim of this value's, and end where it ended, rounded up to a multiple of 8.
+    /// - The bytes lie inside one claim of this value's, and end where it ended, rounded up to a
+    ///   multiple of 8.
     /// - They are the caller's alone, were never published, and are not used afterwards.
     unsafe fn give_back(self, start: NonNull<u8>, size: usize);
 
-    /// Makes the block `[start, start + old_size)` one of `new_size` bytes without moving it. `None`, and nothing
-    /// changes, where it is not the last or where there is no room. What lies behind the old block's last step was
-    /// claimed just now, and is uninitialised.
+    /// Makes the block `[start, start + old_size)` one of `new_size` bytes without moving it.
+    /// `None`, and nothing changes, where it is not the last or where there is no room. What lies
+    /// behind the old block's last step was claimed just now, and is uninitialised.
     ///
     /// # Safety
     ///
@@ -152,8 +155,8 @@ pub unsafe trait Origin: Copy {
     /// Position 0 of the region: the byte after the header.
     fn base(self) -> NonNull<u8>;
 
-    /// The position from which on bytes that were just claimed are zero; `None` where nothing is known. The caller asks
-    /// after the claim.
+    /// The position from which on bytes that were just claimed are zero; `None` where nothing is
+    /// known. The caller asks after the claim.
     fn dirty_end(self) -> Option<usize>;
 
     /// What handles to the bytes carry.
@@ -223,9 +226,10 @@ impl<O: Origin> Claimed<O> {
     }
 }
 
-// SAFETY: `claim` succeeds only when the cursor moved over the bytes, which makes them nobody else's until a give-back by
-// their owner or a reset, for which the arena must not be borrowed. `place` keeps them in the region, and aligned: see
-// there and `Memory::REMAP_ALIGN`. The peak is raised before every give-back and in every reset.
+// SAFETY: `claim` succeeds only when the cursor moved over the bytes, which makes them nobody
+// else's until a give-back by their owner or a reset, for which the arena must not be borrowed.
+// `place` keeps them in the region, and aligned: see there and `Memory::REMAP_ALIGN`. The peak is
+// raised before every give-back and in every reset.
 unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
     type Origin = Self;
     const MAX_ALIGN: usize = max_align::<M>();
@@ -267,7 +271,8 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
     unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> Option<Claimed<Self>> {
         let limit = self.limit();
         let position = start.addr().get() - Arena::base(self).addr().get();
-        // The block lies in the region, so its end is a position; behind it goes what the steps that it has do not hold.
+        // The block lies in the region, so its end is a position; behind it goes what the steps
+        // that it has do not hold.
         let end = round_up(position + old_size);
         let more = new_size.saturating_sub(end - position);
         if more > limit as usize - end {
@@ -289,7 +294,8 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
     }
 }
 
-// SAFETY: no byte past max(peak, cursor) was ever handed out, and the claim acquired every raise of the peak: see `dirty_end`.
+// SAFETY: no byte past max(peak, cursor) was ever handed out, and the claim acquired every raise of
+// the peak: see `dirty_end`.
 unsafe impl<M: Memory> Origin for &Arena<M> {
     #[inline(always)]
     fn base(self) -> NonNull<u8> {
@@ -318,8 +324,9 @@ pub(crate) fn require_stable_alignment<M: Memory>(align: usize) -> Result<(), Al
     }
 }
 
-/// The error of a claim that found no place at this cursor. Cold, so that it lies behind the claim; inlined, so that it costs
-/// the claim no stack frame, and nothing at all where the caller does not look at the error.
+/// The error of a claim that found no place at this cursor. Cold, so that it lies behind the claim;
+/// inlined, so that it costs the claim no stack frame, and nothing at all where the caller does not
+/// look at the error.
 #[cold]
 #[inline]
 pub(crate) fn no_room(size: usize, cursor: u32, limit: u32) -> AllocError {

@@ -1,7 +1,8 @@
 //! Epochs: numbers that no two arenas, no two lives of one arena and no scratch share.
 //!
-//! A ticket is even and never 0; a static arena's epoch is odd ([`crate::arena`]). Tickets count on two 32-bit words,
-//! because a 64-bit atomic is a global spin lock on small targets, which an interrupt that allocates could hang on.
+//! A ticket is even and never 0; a static arena's epoch is odd ([`crate::arena`]). Tickets count on
+//! two 32-bit words, because a 64-bit atomic is a global spin lock on small targets, which an
+//! interrupt that allocates could hang on.
 
 use core::num::NonZeroU64;
 
@@ -14,8 +15,8 @@ static TICKETS: Tickets<AtomicU32> = Tickets::from_words(AtomicU32::new(0), Atom
 /// A fresh epoch.
 #[inline]
 pub(crate) fn draw() -> NonZeroU64 {
-    // Even and not 0, without a branch: a ticket is even, and here doubled once more. The bit that this shifts out is used
-    // after 2^62 draws, which take a century at a billion a second.
+    // Even and not 0, without a branch: a ticket is even, and here doubled once more. The bit that
+    // this shifts out is used after 2^62 draws, which take a century at a billion a second.
     const TWO: NonZeroU64 = NonZeroU64::MIN.saturating_add(1);
     TWO | (TICKETS.draw() << 1)
 }

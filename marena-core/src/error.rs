@@ -3,7 +3,8 @@
 use core::error::Error;
 use core::fmt;
 
-/// Why an allocation was refused. A refused allocation changes nothing: a smaller one that fits succeeds right after it.
+/// Why an allocation was refused. A refused allocation changes nothing: a smaller one that fits
+/// succeeds right after it.
 ///
 /// # Examples
 ///
@@ -21,7 +22,8 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AllocError {
-    /// The size is over [`ARENA_MAX_ALLOC_SIZE`](crate::ARENA_MAX_ALLOC_SIZE): no arena can ever serve it.
+    /// The size is over [`ARENA_MAX_ALLOC_SIZE`](crate::ARENA_MAX_ALLOC_SIZE): no arena can ever
+    /// serve it.
     TooLarge {
         /// Bytes asked for; `usize::MAX` stands for all that is larger.
         requested: usize,
@@ -40,12 +42,14 @@ pub enum AllocError {
         /// The largest alignment that this arena can promise, in bytes.
         supported: usize,
     },
-    /// Other allocations came before every attempt that [`allocate_bounded`](crate::Arena::allocate_bounded) may make.
+    /// Other allocations came before every attempt that
+    /// [`allocate_bounded`](crate::Arena::allocate_bounded) may make.
     Contended {
         /// How many attempts followed the first.
         retries: u32,
     },
-    /// A value reported an error while it was formatted, by [`alloc_fmt`](crate::Arena::alloc_fmt) or `write!`.
+    /// A value reported an error while it was formatted, by [`alloc_fmt`](crate::Arena::alloc_fmt)
+    /// or `write!`.
     Format,
 }
 
@@ -189,7 +193,8 @@ pub enum MemoryError {
         /// Bytes that there are.
         len: usize,
     },
-    /// The region is larger than addresses reach: 2^31 bytes, or what a pointer spans where that is less.
+    /// The region is larger than addresses reach: 2^31 bytes, or what a pointer spans where that is
+    /// less.
     TooLarge {
         /// Bytes that a region can have.
         limit: usize,

@@ -8,8 +8,9 @@ use crate::claim::Claim;
 use crate::memory::Memory;
 use crate::reallocate::Reallocate;
 
-/// An arena in a `static` can be a program's `#[global_allocator]`: for firmware and short-lived processes that end before the
-/// memory does. What is freed comes back only if it was the last allocated.
+/// An arena in a `static` can be a program's `#[global_allocator]`: for firmware and short-lived
+/// processes that end before the memory does. What is freed comes back only if it was the last
+/// allocated.
 ///
 /// ```standalone_crate
 /// use marena_core::{Arena, StaticMemory};
@@ -22,8 +23,9 @@ use crate::reallocate::Reallocate;
 /// assert_eq!(numbers[999], 999);
 /// assert!(ARENA.used() >= 4000);
 /// ```
-// SAFETY: blocks are claimed with their layout, are nobody else's, and stay until they are given back: a reset needs the arena
-// mutably, which a `static` is not, or a promise that nothing from before is used. Nothing here panics.
+// SAFETY: blocks are claimed with their layout, are nobody else's, and stay until they are given
+// back: a reset needs the arena mutably, which a `static` is not, or a promise that nothing from
+// before is used. Nothing here panics.
 unsafe impl<M: Memory> GlobalAlloc for Arena<M> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         pointer(self.allocate_bytes(layout))
@@ -44,7 +46,8 @@ unsafe impl<M: Memory> GlobalAlloc for Arena<M> {
         let Some(start) = NonNull::new(start) else { return ptr::null_mut() };
         let Ok(new) = Layout::from_size_align(new_size, old.align()) else { return ptr::null_mut() };
         let block = if new_size >= old.size() {
-            // SAFETY: the caller passes a block of this layout and uses it no more, unless the answer is null.
+            // SAFETY: the caller passes a block of this layout and uses it no more, unless the
+            // answer is null.
             unsafe { Reallocate::grow(self, start, old, new) }
         } else {
             // SAFETY: as above.

@@ -15,7 +15,8 @@ use crate::root::Root;
 use crate::stats::Stats;
 use crate::sync::{AtomicU32, Word};
 
-/// The number at offset 0 of every formatted region; in little-endian memory it reads `marena`, 0x1A, newline.
+/// The number at offset 0 of every formatted region; in little-endian memory it reads `marena`,
+/// 0x1A, newline.
 const MAGIC: u64 = u64::from_le_bytes(*b"marena\x1a\n");
 
 /// The layout that this version writes and reads.
@@ -38,11 +39,12 @@ pub(crate) const ROOTS: usize = 4;
 /// | 68 | peak, `u32`: no byte past max(peak, cursor) was ever handed out |
 /// | 72 | stranded, `u32`: bytes of leases that nobody can use until the next reset |
 ///
-/// What stands between and behind is reserved and zero. The words from 64 on have a cache line to themselves. All bytes
-/// zero is an empty arena that was never formatted: a static arena's state before its first use.
+/// What stands between and behind is reserved and zero. The words from 64 on have a cache line to
+/// themselves. All bytes zero is an empty arena that was never formatted: a static arena's state
+/// before its first use.
 ///
-/// `W` is the atomic word, of 4 bytes in everything that ships. With another word, as a model checker has, the offsets
-/// differ, and the header lies beside the region instead of in it.
+/// `W` is the atomic word, of 4 bytes in everything that ships. With another word, as a model
+/// checker has, the offsets differ, and the header lies beside the region instead of in it.
 ///
 /// # Examples
 ///
@@ -83,7 +85,8 @@ const_assert!(offset_of!(Shipped, cursor) == 64);
 const_assert!(offset_of!(Shipped, peak) == 68);
 const_assert!(offset_of!(Shipped, stranded) == 72);
 
-/// Where fields lie, for code that reads a header by loads of its own: from memory without write permission, say.
+/// Where fields lie, for code that reads a header by loads of its own: from memory without write
+/// permission, say.
 impl<W> Header<W> {
     /// Bytes from the header's start to the root slots.
     ///
@@ -105,7 +108,8 @@ impl<W> Header<W> {
 impl<W: Word> Header<W> {
     /// An all-zero header of words that `zero` makes.
     ///
-    /// For memories that keep their header beside the region because their word does not fit into it.
+    /// For memories that keep their header beside the region because their word does not fit into
+    /// it.
     ///
     /// ```
     /// use marena_core::Header;
@@ -128,17 +132,20 @@ impl<W: Word> Header<W> {
         }
     }
 
-    /// Makes this the header of an empty arena of `capacity` bytes of which those past position `dirty_end` are zero.
+    /// Makes this the header of an empty arena of `capacity` bytes of which those past position
+    /// `dirty_end` are zero.
     ///
-    /// The caller lets nobody else use the header meanwhile, not even to look for the magic. That goes first and comes back
-    /// last, so that a header whose format was cut short, by a killed process or a power loss, is none.
+    /// The caller lets nobody else use the header meanwhile, not even to look for the magic. That
+    /// goes first and comes back last, so that a header whose format was cut short, by a killed
+    /// process or a power loss, is none.
     pub(crate) fn format(&self, capacity: usize, dirty_end: u32) {
         // ORDERING: Relaxed: see the fence.
         self.magic[1].store(0, Relaxed);
-        // ORDERING: Release, before the stores that follow: a process that finds any of them in memory which outlived their
-        // writer finds no magic before the last one.
+        // ORDERING: Release, before the stores that follow: a process that finds any of them in
+        // memory which outlived their writer finds no magic before the last one.
         fence(Release);
-        // ORDERING: Relaxed up to the last store, whose Release covers them; it pairs with `validate`.
+        // ORDERING: Relaxed up to the last store, whose Release covers them; it pairs with
+        // `validate`.
         self.cursor.store(0, Relaxed);
         self.peak.store(dirty_end, Relaxed);
         self.stranded.store(0, Relaxed);
@@ -159,10 +166,11 @@ impl<W: Word> Header<W> {
         self.roots.iter().for_each(Root::clear);
     }
 
-    /// Whether this is the header of an arena in a region of `len` bytes, whatever bytes it consists of.
+    /// Whether this is the header of an arena in a region of `len` bytes, whatever bytes it
+    /// consists of.
     ///
-    /// [`Arena::attach`](crate::Arena::attach) asks this; by itself it is for headers that no arena is made of, such as the copy of
-    /// one in memory that cannot be written.
+    /// [`Arena::attach`](crate::Arena::attach) asks this; by itself it is for headers that no arena
+    /// is made of, such as the copy of one in memory that cannot be written.
     ///
     /// # Errors
     ///
@@ -182,7 +190,8 @@ impl<W: Word> Header<W> {
         if capacity > REGION_LIMIT {
             return Err(MemoryError::TooLarge { limit: REGION_LIMIT, len }.into());
         }
-        // ORDERING: Acquire pairs with the last store of `format`; what follows then reads at least what it stored.
+        // ORDERING: Acquire pairs with the last store of `format`; what follows then reads at least
+        // what it stored.
         let magic_end = self.magic[1].load(Acquire);
         let magic = whole([self.magic[0].load(Relaxed), magic_end]);
         if magic == MAGIC.swap_bytes() {
@@ -201,7 +210,8 @@ impl<W: Word> Header<W> {
         }
         // The capacity is that of a region, so the difference is at least one step and below 2^31.
         let limit = (capacity - HEADER_SIZE) as u32;
-        // Before the cursor: peers may allocate and publish meanwhile, and a cursor from before does not cover what a root names by now.
+        // Before the cursor: peers may allocate and publish meanwhile, and a cursor from before
+        // does not cover what a root names by now.
         let roots: [u64; ROOTS] = self.roots.each_ref().map(Root::load);
         let cursor = self.cursor.load(Relaxed);
         for position in [cursor, self.peak.load(Relaxed)] {
@@ -221,9 +231,11 @@ impl<W: Word> Header<W> {
         Ok(())
     }
 
-    /// The figures of an arena in a region of `len` bytes that has this header; numbers that cannot be read as the largest that can.
+    /// The figures of an arena in a region of `len` bytes that has this header; numbers that cannot
+    /// be read as the largest that can.
     ///
-    /// [`Arena::stats`](crate::Arena::stats) gives these; by itself it is for the headers that [`validate`](Self::validate) is for.
+    /// [`Arena::stats`](crate::Arena::stats) gives these; by itself it is for the headers that
+    /// [`validate`](Self::validate) is for.
     ///
     /// ```
     /// use marena_core::Header;
@@ -247,10 +259,11 @@ impl<W: Word> Header<W> {
         }
     }
 
-    /// A root slot, or `None` where there is none of this number: memory that outlives the process names its contents in these.
+    /// A root slot, or `None` where there is none of this number: memory that outlives the process
+    /// names its contents in these.
     ///
-    /// Here where 64-bit atomics are native, as the only way to reach a slot. What stands in it is an address that nobody has
-    /// checked, or 0. Formatting and every reset clear the slots.
+    /// Here where 64-bit atomics are native, as the only way to reach a slot. What stands in it is
+    /// an address that nobody has checked, or 0. Formatting and every reset clear the slots.
     ///
     /// ```
     /// use core::sync::atomic::Ordering::Relaxed;

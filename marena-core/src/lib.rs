@@ -7,18 +7,20 @@
 //!
 //! # Concepts
 //!
-//! A **region** is the memory that an arena lives in: borrowed ([`BorrowedMemory`]), a static in `.bss`
-//! ([`StaticMemory`]), named by address ([`RawMemory`]), or of a type of your own ([`Memory`]). Its
-//! first 128 bytes are the [`Header`]. The **cursor** in it says how far the rest is handed out.
+//! A **region** is the memory that an arena lives in: borrowed ([`BorrowedMemory`]), a static in
+//! `.bss` ([`StaticMemory`]), named by address ([`RawMemory`]), or of a type of your own
+//! ([`Memory`]). Its first 128 bytes are the [`Header`]. The **cursor** in it says how far the rest
+//! is handed out.
 //!
 #![doc = concat!("<div>", include_str!("../doc/region.svg"), "</div>")]
 //!
-//! - A [`Block`] is a run of zeroed bytes with one owner, until that publishes them. `allocate*` calls
-//!   hand out bytes, `alloc*` calls place values.
+//! - A [`Block`] is a run of zeroed bytes with one owner, until that publishes them. `allocate*`
+//!   calls hand out bytes, `alloc*` calls place values.
 //! - A [`Handle`] names a published block or value. Everyone who has the arena can read through it.
 //!   After a reset, and in another arena, it reads as `None`.
-//! - An [`Address`] is a plain `u64`, `offset << 32 | size`, which means the same in every mapping of
-//!   the region. Structures that live in an arena link by it: see [`guide::lock_free_structures`].
+//! - An [`Address`] is a plain `u64`, `offset << 32 | size`, which means the same in every mapping
+//!   of the region. Structures that live in an arena link by it: see
+//!   [`guide::lock_free_structures`].
 //!
 //! An allocation moves the cursor, and zeroes what was used before the last reset:
 //!
@@ -113,7 +115,8 @@
 //! - `allocator-api2`: the `Allocator` of [allocator-api2](https://docs.rs/allocator-api2) 0.2.
 //!   hashbrown 0.17 takes it, with its own feature `allocator-api2`.
 //! - `allocator-api2-04`: that of allocator-api2 0.4.
-//! - `nightly`: the standard library's `Allocator`, on nightly compilers. Others ignore this feature.
+//! - `nightly`: the standard library's `Allocator`, on nightly compilers. Others ignore this
+//!   feature.
 //! - `serde`: `Serialize` and `Deserialize` for [`Stats`] and [`Address`].
 //! - `zerocopy`: `IntoBytes`, `Immutable` and `KnownLayout` for [`Address`].
 //! - `defmt`: log formats of a few bytes for statistics and errors.

@@ -2,8 +2,9 @@
 
 /// Every type but the standard library's `AllocError`, and what contains it.
 ///
-/// allocator-api2 0.2 has a trait and an error of its own. Where any crate of the build enables its feature `nightly`,
-/// both are the standard library's. No `cfg` tells which, and implementing one trait twice is an error. This bound tells.
+/// allocator-api2 0.2 has a trait and an error of its own. Where any crate of the build enables its
+/// feature `nightly`, both are the standard library's. No `cfg` tells which, and implementing one
+/// trait twice is an error. This bound tells.
 pub auto trait NotStd {}
 
 impl !NotStd for core::alloc::AllocError {}

@@ -8,7 +8,8 @@ use crate::asan;
 use crate::claim::{Claim, Claimed};
 use crate::placement::STEP;
 
-/// The methods of allocator traits, for whatever claims. [`implement_allocator!`](crate::implement_allocator) calls them.
+/// The methods of allocator traits, for whatever claims.
+/// [`implement_allocator!`](crate::implement_allocator) calls them.
 ///
 /// As with [`Claim`], they can change with every release.
 ///
@@ -43,12 +44,14 @@ pub trait Reallocate<'a>: Claim<'a> {
         Some(NonNull::slice_from_raw_parts(start, layout.size()))
     }
 
-    /// Moves a block to where `new.size()` bytes lie at a multiple of `new.align()`: in place if it is the last.
-    /// `None`, and nothing changes, where there is no room. The bytes behind the old ones are uninitialised.
+    /// Moves a block to where `new.size()` bytes lie at a multiple of `new.align()`: in place if it
+    /// is the last. `None`, and nothing changes, where there is no room. The bytes behind the old
+    /// ones are uninitialised.
     ///
     /// # Safety
     ///
-    /// - The block was allocated from this value with `old`, is the caller's alone, and was never published.
+    /// - The block was allocated from this value with `old`, is the caller's alone, and was never
+    ///   published.
     /// - `new.size()` is no less than `old.size()`.
     /// - Unless `None` is returned, the old block is not used afterwards.
     #[inline]
@@ -66,21 +69,24 @@ pub trait Reallocate<'a>: Claim<'a> {
     unsafe fn grow_zeroed(self, start: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
         // SAFETY: the caller's promises.
         let (block, claimed) = unsafe { grow(self, start, old, new) }?;
-        // The rest of the last step is no news to the arena: the block may have held it before it shrank.
+        // The rest of the last step is no news to the arena: the block may have held it before it
+        // shrank.
         let rest_end = old.size().next_multiple_of(STEP).min(new.size());
         // SAFETY: the old size is at most the new one.
         let behind = unsafe { block.cast::<u8>().add(old.size()) };
         // SAFETY: the rest ends in the block.
         unsafe { behind.write_bytes(0, rest_end - old.size()) };
         if let Some(claimed) = claimed {
-            // SAFETY: what lies behind the old block's last step, or is another block, was claimed just now.
+            // SAFETY: what lies behind the old block's last step, or is another block, was claimed
+            // just now.
             unsafe { claimed.zero(rest_end, new.size()) };
         }
         Some(block)
     }
 
-    /// Makes a block shorter, and gives back what lies behind it if it is the last. Moves it only where `new.align()` asks
-    /// for that; `None`, and nothing changes, where there is no room for this.
+    /// Makes a block shorter, and gives back what lies behind it if it is the last. Moves it only
+    /// where `new.align()` asks for that; `None`, and nothing changes, where there is no room for
+    /// this.
     ///
     /// # Safety
     ///
@@ -94,19 +100,21 @@ pub trait Reallocate<'a>: Claim<'a> {
 
 impl<'a, A: Claim<'a>> Reallocate<'a> for A {}
 
-/// `None`, marked as what seldom happens: compilers then keep a collection's own state in registers where it succeeds.
+/// `None`, marked as what seldom happens: compilers then keep a collection's own state in registers
+/// where it succeeds.
 #[cold]
 fn no_room<T>() -> Option<T> {
     None
 }
 
-/// Moves `[start, start + old.size())` to where `new.size()` bytes, no less, lie at a multiple of `new.align()`, in place if it
-/// is the last. The second part says what was claimed for that; without it, all that is new lies in the old block's last step.
+/// Moves `[start, start + old.size())` to where `new.size()` bytes, no less, lie at a multiple of
+/// `new.align()`, in place if it is the last. The second part says what was claimed for that;
+/// without it, all that is new lies in the old block's last step.
 ///
 /// # Safety
 ///
-/// The bytes were claimed from `memory` with `old`, are the caller's alone, and were never published. Unless `None` is returned, they
-/// are not used afterwards.
+/// The bytes were claimed from `memory` with `old`, are the caller's alone, and were never
+/// published. Unless `None` is returned, they are not used afterwards.
 // Out of the way: a vector grows some twenty times and pushes a million times.
 #[cold]
 #[inline(never)]

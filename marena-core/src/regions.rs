@@ -13,11 +13,13 @@ use crate::memory::{ExclusiveMemory, Memory, max_align};
 use crate::stats::Stats;
 use crate::view::View;
 
-/// Up to `N` arenas over disjoint memory, tried in order: a microcontroller's RAM banks, a boot loader's memory map.
+/// Up to `N` arenas over disjoint memory, tried in order: a microcontroller's RAM banks, a boot
+/// loader's memory map.
 ///
-/// Has every `allocate*`, `alloc*` and `insert` method of [`Arena`]. A request is served by the first arena that has room for
-/// all of it; put fast memory first. A handle finds its own arena. An [`Address`] does not say which region it lies in, so it is
-/// read through the arena it came from ([`arenas`](Self::arenas)); leases are taken there as well.
+/// Has every `allocate*`, `alloc*` and `insert` method of [`Arena`]. A request is served by the
+/// first arena that has room for all of it; put fast memory first. A handle finds its own arena. An
+/// [`Address`](crate::Address) does not say which region it lies in, so it is read through the
+/// arena it came from ([`arenas`](Self::arenas)); leases are taken there as well.
 ///
 /// Lock-free as its arenas are. **Values are not dropped.**
 ///
@@ -60,8 +62,8 @@ impl<M: Memory, const N: usize> Regions<M, N> {
     ///
     /// # Errors
     ///
-    /// [`PushError::Full`] if there are `N` already, [`PushError::Overlap`] if its memory overlaps that of one of them. Each has the
-    /// arena in it.
+    /// [`PushError::Full`] if there are `N` already, [`PushError::Overlap`] if its memory overlaps
+    /// that of one of them. Each has the arena in it.
     ///
     /// ```
     /// use marena_core::{Arena, PushError, Regions, StaticMemory};
@@ -99,7 +101,8 @@ impl<M: Memory, const N: usize> Regions<M, N> {
         &self.arenas
     }
 
-    /// The figures of all arenas, added up: a snapshot. No single request can have more than one arena has left.
+    /// The figures of all arenas, added up: a snapshot. No single request can have more than one
+    /// arena has left.
     ///
     /// ```
     /// use marena_core::{Arena, Regions, StaticMemory};
@@ -122,8 +125,8 @@ impl<M: Memory, const N: usize> Regions<M, N> {
         })
     }
 
-    /// The bytes of a published block, or `None` for a handle from before a reset or from none of the arenas. One comparison for
-    /// each arena.
+    /// The bytes of a published block, or `None` for a handle from before a reset or from none of
+    /// the arenas. One comparison for each arena.
     ///
     /// ```
     /// use marena_core::{Arena, Regions, StaticMemory};
@@ -138,7 +141,8 @@ impl<M: Memory, const N: usize> Regions<M, N> {
         self.arenas.iter().find_map(|arena| arena.view(handle))
     }
 
-    /// An inserted value, or `None` for a handle from before a reset or from none of the arenas. One comparison for each arena.
+    /// An inserted value, or `None` for a handle from before a reset or from none of the arenas.
+    /// One comparison for each arena.
     ///
     /// ```
     /// use marena_core::{Arena, Regions, StaticMemory};
@@ -258,8 +262,8 @@ impl<M: Memory> fmt::Display for PushError<M> {
 
 impl<M: Memory> Error for PushError<M> {}
 
-/// Of two arenas' refusals, the one to report: a fault of the request before a lost race, which may be won at the next
-/// attempt, before a lack of room, and of two lacks the smaller.
+/// Of two arenas' refusals, the one to report: a fault of the request before a lost race, which may
+/// be won at the next attempt, before a lack of room, and of two lacks the smaller.
 fn weightier(one: AllocError, other: AllocError) -> AllocError {
     let rank = |error| match error {
         AllocError::Full { remaining, .. } => (0, remaining),
@@ -274,9 +278,9 @@ impl<M: Memory, const COUNT: usize> Regions<M, COUNT> {
     crate::forward_allocate!('s => 's);
 }
 
-// SAFETY: every claim is one of an arena's, borrowed as long as the regions are. No two regions overlap: see `push`. So claimed
-// bytes lie in one arena's region, which
-// their address tells, and what is done with them afterwards is done by that arena, or by another over the same header.
+// SAFETY: every claim is one of an arena's, borrowed as long as the regions are. No two regions
+// overlap: see `push`. So claimed bytes lie in one arena's region, which their address tells, and
+// what is done with them afterwards is done by that arena, or by another over the same header.
 unsafe impl<'a, M: Memory, const N: usize> Claim<'a> for &'a Regions<M, N> {
     type Origin = &'a Arena<M>;
     const MAX_ALIGN: usize = max_align::<M>();
@@ -312,7 +316,8 @@ unsafe impl<'a, M: Memory, const N: usize> Claim<'a> for &'a Regions<M, N> {
     }
 
     unsafe fn epoch(self) -> NonZeroU64 {
-        // Any arena reads no bytes. Without arenas nobody does: no epoch is this odd number, as no region starts there.
+        // Any arena reads no bytes. Without arenas nobody does: no epoch is this odd number, as no
+        // region starts there.
         self.arenas.first().map_or(NonZeroU64::MAX, Arena::epoch)
     }
 

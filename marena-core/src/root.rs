@@ -30,14 +30,15 @@ mod imp {
         }
 
         pub(crate) fn atomic(&self) -> &AtomicU64 {
-            // SAFETY: the cell lies in `self`, aligned to 8 as its type is. Through a shared reference it is reached here
-            // alone, so all accesses that can meet are atomic ones of this width.
+            // SAFETY: the cell lies in `self`, aligned to 8 as its type is. Through a shared
+            // reference it is reached here alone, so all accesses that can meet are atomic ones of
+            // this width.
             unsafe { AtomicU64::from_ptr(self.number.get()) }
         }
 
         pub(crate) fn load(&self) -> u64 {
-            // ORDERING: Acquire pairs with the Release of the thread that published: the claim of what the number names
-            // happens before.
+            // ORDERING: Acquire pairs with the Release of the thread that published: the claim of
+            // what the number names happens before.
             self.atomic().load(Acquire)
         }
 
@@ -74,7 +75,8 @@ mod imp {
     }
 
     impl<W: Word> Root<W> {
-        /// Two loads, between which a peer's store may come: what they give is checked and never trusted.
+        /// Two loads, between which a peer's store may come: what they give is checked and never
+        /// trusted.
         pub(crate) fn load(&self) -> u64 {
             // ORDERING: Acquire pairs with the Release of the peer that published.
             let [low, high] = [&self.halves[0], &self.halves[1]].map(|half| half.load(Acquire));
@@ -84,7 +86,8 @@ mod imp {
 
         /// Makes the slot name nothing.
         pub(crate) fn clear(&self) {
-            // ORDERING: Relaxed: the caller's next store, of the magic or the cursor, releases them.
+            // ORDERING: Relaxed: the caller's next store, of the magic or the cursor, releases
+            // them.
             self.halves[0].store(0, Relaxed);
             // ORDERING: as above.
             self.halves[1].store(0, Relaxed);

@@ -9,13 +9,15 @@ pub(crate) use portable_atomic::{AtomicBool, AtomicPtr, AtomicUsize};
 
 /// One atomic `u32` of an arena's header.
 ///
-/// All that ships uses portable-atomic's `AtomicU32`. A model checker brings a type of its own, so that the
-/// real arena runs under it; a fault-injecting test brings one that misbehaves.
+/// All that ships uses portable-atomic's `AtomicU32`. A model checker brings a type of its own, so
+/// that the real arena runs under it; a fault-injecting test brings one that misbehaves.
 ///
 /// # Safety
 ///
-/// - Every method is the atomic operation of its name on one `u32`, with at least the ordering passed.
-/// - Where such a word lies inside a region, it has the size of a `u32` and all-zero bytes are the value 0.
+/// - Every method is the atomic operation of its name on one `u32`, with at least the ordering
+///   passed.
+/// - Where such a word lies inside a region, it has the size of a `u32` and all-zero bytes are the
+///   value 0.
 ///
 /// # Examples
 ///
@@ -79,7 +81,8 @@ pub unsafe trait Word: Send + Sync {
 
     /// The value, read without atomics by an exclusive owner.
     ///
-    /// A model checker overrides this, and [`write`](Self::write), to report a race with any other access.
+    /// A model checker overrides this, and [`write`](Self::write), to report a race with any other
+    /// access.
     ///
     /// ```
     /// use marena_core::Word;
@@ -106,7 +109,8 @@ pub unsafe trait Word: Send + Sync {
     }
 }
 
-// SAFETY: each method forwards to the operation of the same name; `AtomicU32` has the size and the bit validity of `u32`.
+// SAFETY: each method forwards to the operation of the same name; `AtomicU32` has the size and the
+// bit validity of `u32`.
 unsafe impl Word for AtomicU32 {
     #[inline]
     fn load(&self, order: Ordering) -> u32 {

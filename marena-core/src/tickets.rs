@@ -8,7 +8,8 @@ use crate::sync::Word;
 
 /// A dispenser of distinct numbers, made of two words so that it needs no wide atomics.
 ///
-/// `low` counts. `halves` counts how often `low` passed a multiple of 2^31. Right unless 2^31 tickets are being drawn at once.
+/// `low` counts. `halves` counts how often `low` passed a multiple of 2^31. Right unless 2^31
+/// tickets are being drawn at once.
 #[derive(Debug)]
 pub(crate) struct Tickets<W> {
     low: W,
@@ -23,19 +24,23 @@ impl<W> Tickets<W> {
 }
 
 impl<W: Word> Tickets<W> {
-    /// A number, even, that no other call returns. Lock-free: a round fails only when another draw succeeded.
+    /// A number, even, that no other call returns. Lock-free: a round fails only when another draw
+    /// succeeded.
     pub(crate) fn draw(&self) -> u64 {
         loop {
-            // ORDERING: Acquire pairs with the exchange on `halves`: the count read from `low` next is no older.
+            // ORDERING: Acquire pairs with the exchange on `halves`: the count read from `low` next
+            // is no older.
             let before = self.halves.load(Acquire);
             let count = self.count();
             let half = if before & 1 == count >> 31 {
                 before
             } else {
-                // The draw that finds the parity wrong is past a multiple of 2^31 that `halves` does not know yet.
+                // The draw that finds the parity wrong is past a multiple of 2^31 that `halves`
+                // does not know yet.
                 let next = before.wrapping_add(1);
-                // ORDERING: AcqRel: acquires what led to the value replaced, releases the count that made it due. A lost
-                // race is as good as a won one, so the outcome is looked at below and not here.
+                // ORDERING: AcqRel: acquires what led to the value replaced, releases the count
+                // that made it due. A lost race is as good as a won one, so the outcome is looked
+                // at below and not here.
                 let _ = self.halves.compare_exchange(before, next, AcqRel, Relaxed);
                 next
             };
@@ -44,7 +49,8 @@ impl<W: Word> Tickets<W> {
             if after == before || after == half {
                 return ((u64::from(half) << 31) | u64::from(count & (u32::MAX >> 1))) << 1;
             }
-            // 2^31 draws or more passed since `before` was read: this count's half is not known any more.
+            // 2^31 draws or more passed since `before` was read: this count's half is not known any
+            // more.
         }
     }
 
@@ -53,8 +59,8 @@ impl<W: Word> Tickets<W> {
         // ORDERING: Relaxed, a guess that the exchange verifies.
         let mut seen = self.low.load(Relaxed);
         loop {
-            // ORDERING: AcqRel: draws are ordered through `low`, so that one behind a multiple of 2^31 sees what the
-            // draws before it did to `halves`.
+            // ORDERING: AcqRel: draws are ordered through `low`, so that one behind a multiple of
+            // 2^31 sees what the draws before it did to `halves`.
             match self.low.compare_exchange_weak(seen, seen.wrapping_add(1), AcqRel, Relaxed) {
                 Ok(old) => return old,
                 Err(found) => seen = found,

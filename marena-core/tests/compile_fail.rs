@@ -1,9 +1,12 @@
-//! What the compiler must refuse: each file in `compile_fail/` holds functions with lines marked `//~ E0505`.
+//! What the compiler must refuse: each file in `compile_fail/` holds functions with lines marked
+//! `//~ E0505`.
 //!
-//! The marked lines must be exactly the errors, and without them the same file must compile, so that no case fails for
-//! another reason than the one it is about. Codes and lines are compared, since messages change with every compiler, which is why recorded
-//! output is not used here; what follows a code (`//~ E0277 words`) must be part of the message, for the words that are this crate's own. All cases are binaries of one package that is written beside the build output
-//! and checked with one call of cargo.
+//! The marked lines must be exactly the errors, and without them the same file must compile, so
+//! that no case fails for another reason than the one it is about. Codes and lines are compared,
+//! since messages change with every compiler, which is why recorded output is not used here; what
+//! follows a code (`//~ E0277 words`) must be part of the message, for the words that are this
+//! crate's own. All cases are binaries of one package that is written beside the build output and
+//! checked with one call of cargo.
 #![cfg(not(miri))]
 
 use std::collections::{BTreeMap, BTreeSet};

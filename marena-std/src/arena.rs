@@ -11,8 +11,8 @@ use crate::thread_values::ThreadValues;
 
 /// A lock-free bump allocator over memory of its own: [`marena_core::Arena`] in [`OwnedMemory`].
 ///
-/// **Values placed in an arena are not dropped**, neither by a reset nor at its end: their memory comes back, their
-/// destructors do not run.
+/// **Values placed in an arena are not dropped**, neither by a reset nor at its end: their memory
+/// comes back, their destructors do not run.
 ///
 /// # Examples
 ///
@@ -42,7 +42,8 @@ use crate::thread_values::ThreadValues;
 /// *number += 1;
 /// ```
 ///
-/// The capacity is rounded up to a multiple of [`ARENA_PAGESIZE`](crate::ARENA_PAGESIZE), and has a limit:
+/// The capacity is rounded up to a multiple of [`ARENA_PAGESIZE`](crate::ARENA_PAGESIZE), and has a
+/// limit:
 ///
 /// ```
 /// use marena_std::{Arena, Error};
@@ -52,8 +53,8 @@ use crate::thread_values::ThreadValues;
 /// # Ok::<(), Error>(())
 /// ```
 ///
-/// [`builder`](marena_core::Arena::builder) sets how the memory is provided, and [`trim`](marena_core::Arena::trim) gives
-/// it back after a burst:
+/// [`builder`](marena_core::Arena::builder) sets how the memory is provided, and
+/// [`trim`](marena_core::Arena::trim) gives it back after a burst:
 ///
 /// ```
 /// use marena_std::Arena;

@@ -2,21 +2,21 @@
 //!
 //! An [`Arena`] hands out the bytes of one region by moving a cursor. An allocation is one
 //! compare-and-swap, from any number of threads, without locks. Nothing is freed one by one:
-//! [`Arena::reset`] takes everything back at once, in constant time. A full arena is an ordinary error
-//! that changes nothing. **Values placed in an arena are not dropped.**
+//! [`Arena::reset`] takes everything back at once, in constant time. A full arena is an ordinary
+//! error that changes nothing. **Values placed in an arena are not dropped.**
 //!
 //! # Concepts
 //!
 //! - An [`Arena`] is a run of memory and a cursor. What it hands out borrows from it, and
 //!   [`Arena::reset`] takes `&mut self`, so nothing is left when the arena starts anew.
-//! - A [`Block`] is a run of zeroed bytes with one owner. `allocate*` calls hand out bytes, `alloc*`
-//!   calls place values.
-//! - A [`Handle`] names what its owner has published. It borrows nothing. After a reset, and in another
-//!   arena, it reads as `None`.
-//! - An [`Address`] is the `u64` inside a handle: offset and size, the same in every mapping, for links
-//!   of your own structures.
-//! - A [`Lease`] is one thread's chunk of an arena, used without atomic operations. [`Leases`] finds the
-//!   calling thread's own. A [`Scratch`] is a scope whose bytes all go back.
+//! - A [`Block`] is a run of zeroed bytes with one owner. `allocate*` calls hand out bytes,
+//!   `alloc*` calls place values.
+//! - A [`Handle`] names what its owner has published. It borrows nothing. After a reset, and in
+//!   another arena, it reads as `None`.
+//! - An [`Address`] is the `u64` inside a handle: offset and size, the same in every mapping, for
+//!   links of your own structures.
+//! - A [`Lease`] is one thread's chunk of an arena, used without atomic operations. [`Leases`]
+//!   finds the calling thread's own. A [`Scratch`] is a scope whose bytes all go back.
 //! - A [`GrowingArena`] reserves more memory as it fills.
 //! - A [`Pool`] recycles whole arenas when the last guard of one is dropped.
 //!
@@ -63,8 +63,8 @@
 //!   several, or none.
 //! - A value that others read: [`insert`] returns a [`Handle<T>`](Handle), and [`get`] reads it.
 //! - Bytes that others read: [`Block::publish`] returns a [`Handle`], and [`view`] reads it.
-//! - Links inside a structure of your own: [`allocate_address`] returns an [`Address`] of 8 bytes, and
-//!   [`view_ptr`] reads it.
+//! - Links inside a structure of your own: [`allocate_address`] returns an [`Address`] of 8 bytes,
+//!   and [`view_ptr`] reads it.
 //!
 //! They are the methods of [`marena_core::Arena`], which firmware uses as it is. Its crate has the
 //! pictures, and [a guide](marena_core::guide). What this crate adds is the memory.
@@ -104,13 +104,14 @@
 //!
 //! # Memory
 //!
-//! [`Arena::with_capacity`] reserves addresses, 2 GiB as readily as 64 KiB. Memory is used page by page,
-//! when bytes on a page are first touched. It stays with the arena, through resets, until the arena is
-//! dropped. Three things change that:
+//! [`Arena::with_capacity`] reserves addresses, 2 GiB as readily as 64 KiB. Memory is used page by
+//! page, when bytes on a page are first touched. It stays with the arena, through resets, until the
+//! arena is dropped. Three things change that:
 //!
 //! - [`Arena::trim`] gives back the pages past the cursor: after the largest batch of the day, say.
 //! - [`Builder::prefault`] touches all pages at the start, where waiting later is worse.
-//! - [`Builder::huge_pages`] has the system use large ones, where accesses are spread over many MiB.
+//! - [`Builder::huge_pages`] has the system use large ones, where accesses are spread over many
+//!   MiB.
 //!
 //! | | Linux | other Unix systems | Windows |
 //! | --- | --- | --- | --- |
@@ -121,8 +122,9 @@
 //! Elsewhere (WebAssembly, for one) there are no mappings, and every arena is
 //! [`Error::OutOfAddressSpace`].
 //!
-//! Blocks are zeroed when they are handed out. Pages that were never handed out are known to be zero.
-//! They are not written for that, so zeroed bytes of a fresh arena cost what uninitialised ones do.
+//! Blocks are zeroed when they are handed out. Pages that were never handed out are known to be
+//! zero. They are not written for that, so zeroed bytes of a fresh arena cost what uninitialised
+//! ones do.
 //!
 //! # Statistics
 //!
@@ -143,8 +145,8 @@
 //!
 //! A `MappedArena` lies in a file. Several processes share it, and it outlives them. It hands out
 //! addresses rather than references, since other processes may write; root slots say where to start
-//! reading. It is there on Unix and Windows, on processors with native 64-bit atomics. Elsewhere the
-//! compiler says that the name is configured out, and by which condition.
+//! reading. It is there on Unix and Windows, on processors with native 64-bit atomics. Elsewhere
+//! the compiler says that the name is configured out, and by which condition.
 //!
 //! [`alloc`]: marena_core::Arena::alloc
 //! [`alloc_slice_copy`]: marena_core::Arena::alloc_slice_copy

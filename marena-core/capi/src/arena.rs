@@ -13,8 +13,8 @@ use crate::status::*;
 /// Says that a `marena_t` holds an arena. Zeroed memory does not.
 const LIVE: u64 = u64::from_le_bytes(*b"marena_t");
 
-/// An arena: where its region is. Its storage is the caller's, usually static; zero it before its first use. It may be copied,
-/// and every copy is the same arena.
+/// An arena: where its region is. Its storage is the caller's, usually static; zero it before its
+/// first use. It may be copied, and every copy is the same arena.
 #[repr(C)]
 pub struct marena_t {
     /// Nobody's business but the library's.
@@ -30,7 +30,8 @@ struct Live {
 
 const _: () = assert!(size_of::<Live>() <= size_of::<marena_t>() && align_of::<Live>() <= align_of::<marena_t>());
 
-/// Where a block lies: its offset from the region's start in the upper half, its size in the lower. 0 is no address.
+/// Where a block lies: its offset from the region's start in the upper half, its size in the lower.
+/// 0 is no address.
 pub type marena_address_t = u64;
 
 /// An arena's figures, in bytes.
@@ -52,7 +53,8 @@ pub struct marena_stats_t {
 ///
 /// # Safety
 ///
-/// A pointer that is not null and aligned is that of a `marena_t`, initialised bytes, which nobody writes meanwhile.
+/// A pointer that is not null and aligned is that of a `marena_t`, initialised bytes, which nobody
+/// writes meanwhile.
 unsafe fn live<'a>(arena: *const marena_t) -> Result<&'a Arena<Region>, marena_status_t> {
     let arena = pointer(arena.cast_mut())?.cast::<Live>();
     // SAFETY: valid and initialised by the caller's promise; every bit pattern is a `u64`.
@@ -77,23 +79,26 @@ unsafe fn write(out: NonNull<marena_t>, arena: Arena<Region>) {
 ///
 /// # Safety
 ///
-/// If it is not null, `size` bytes at `region` are arenas', initialised, for as long as one of them is used.
+/// If it is not null, `size` bytes at `region` are arenas', initialised, for as long as one of them
+/// is used.
 unsafe fn memory(region: *mut c_void, size: usize) -> Result<Region, marena_status_t> {
     let region = array(region.cast::<u8>(), size)?;
     // SAFETY: the caller's promise.
     Ok(unsafe { Region::new(region) })
 }
 
-/// Makes an empty arena of `size` bytes at `region`, which must be aligned to 128 and hold initialised bytes (static memory does).
-/// The first 128 bytes are the arena's header.
+/// Makes an empty arena of `size` bytes at `region`, which must be aligned to 128 and hold
+/// initialised bytes (static memory does). The first 128 bytes are the arena's header.
 ///
-/// Memory that holds an arena is refused with `MARENA_ERROR_IN_USE`, so that a second call cannot pull live memory from under
-/// anyone: `marena_attach` and `marena_reset` begin anew with it, and zeroing its first 128 bytes gives it up.
+/// Memory that holds an arena is refused with `MARENA_ERROR_IN_USE`, so that a second call cannot
+/// pull live memory from under anyone: `marena_attach` and `marena_reset` begin anew with it, and
+/// zeroing its first 128 bytes gives it up.
 ///
 /// # Safety
 ///
 /// - `arena` is null, misaligned, or the pointer of a `marena_t` that nobody uses meanwhile.
-/// - `region` is null, misaligned, or the start of `size` initialised bytes that nobody else uses as long as the arena is used.
+/// - `region` is null, misaligned, or the start of `size` initialised bytes that nobody else uses
+///   as long as the arena is used.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn marena_init(arena: *mut marena_t, region: *mut c_void, size: usize) -> marena_status_t {
     let init = || {
@@ -115,19 +120,21 @@ pub unsafe extern "C" fn marena_init(arena: *mut marena_t, region: *mut c_void, 
     status(init())
 }
 
-/// Finds the arena that is at `region` already, made by `marena_init` with the same `size`: before a restart, or by another core.
-/// What was allocated in it stays allocated.
+/// Finds the arena that is at `region` already, made by `marena_init` with the same `size`: before
+/// a restart, or by another core. What was allocated in it stays allocated.
 ///
 /// # Safety
 ///
-/// As for `marena_init`, except that others who attached to the region, or initialised it, may use it as well.
+/// As for `marena_init`, except that others who attached to the region, or initialised it, may use
+/// it as well.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn marena_attach(arena: *mut marena_t, region: *mut c_void, size: usize) -> marena_status_t {
     let attach = || {
         let out = pointer(arena)?;
         // SAFETY: the caller's promise.
         let memory = unsafe { memory(region, size) }?;
-        // SAFETY: initialised, and used only through arenas over this header, by the caller's promise.
+        // SAFETY: initialised, and used only through arenas over this header, by the caller's
+        // promise.
         let found = unsafe { Arena::attach(memory) }?;
         // SAFETY: the caller's promise.
         unsafe { write(out, found) };
@@ -184,13 +191,14 @@ pub unsafe extern "C" fn marena_allocate_aligned(
     status(allocate())
 }
 
-/// Allocates `count` blocks, side by side, or none: each size in the array is replaced by its block's address.
+/// Allocates `count` blocks, side by side, or none: each size in the array is replaced by its
+/// block's address.
 ///
 /// # Safety
 ///
 /// - As for `marena_allocate`.
-/// - `sizes_in_addresses_out` is null, misaligned, or the start of `count` initialised numbers that nobody else uses meanwhile, outside
-///   the arena's header.
+/// - `sizes_in_addresses_out` is null, misaligned, or the start of `count` initialised numbers that
+///   nobody else uses meanwhile, outside the arena's header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn marena_allocate_multiple(
     arena: *const marena_t,
@@ -208,10 +216,11 @@ pub unsafe extern "C" fn marena_allocate_multiple(
     status(allocate())
 }
 
-/// The bytes at an address: `*bytes` becomes a pointer to them, valid until the next reset, and `*size` how many they are.
+/// The bytes at an address: `*bytes` becomes a pointer to them, valid until the next reset, and
+/// `*size` how many they are.
 ///
-/// An address is a number: one from before a reset, or from another arena, is refused unless it happens to name bytes that this
-/// arena has handed out.
+/// An address is a number: one from before a reset, or from another arena, is refused unless it
+/// happens to name bytes that this arena has handed out.
 ///
 /// # Safety
 ///

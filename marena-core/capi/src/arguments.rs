@@ -10,7 +10,8 @@ pub(crate) fn pointer<T>(pointer: *mut T) -> Result<NonNull<T>, marena_status_t>
     if pointer.is_aligned() { Ok(pointer) } else { Err(MARENA_ERROR_MISALIGNED) }
 }
 
-/// A pointer to an array, if it is not null, aligned, and does not reach past the address space's end or half its size.
+/// A pointer to an array, if it is not null, aligned, and does not reach past the address space's
+/// end or half its size.
 pub(crate) fn array<T>(start: *mut T, len: usize) -> Result<NonNull<[T]>, marena_status_t> {
     let start = pointer(start)?;
     let bytes = len.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= isize::MAX as usize);

@@ -14,11 +14,14 @@ pub enum marena_status_t {
     MARENA_ERROR_MISALIGNED = 2,
     /// A region has no room for the 128-byte header and one block of 8 bytes.
     MARENA_ERROR_TOO_SMALL = 3,
-    /// A region is larger than 2^31 bytes, than half the address space, or reaches past its end; an array likewise.
+    /// A region is larger than 2^31 bytes, than half the address space, or reaches past its end; an
+    /// array likewise.
     MARENA_ERROR_TOO_LARGE = 4,
-    /// `marena_init` over memory that holds an arena: attach to it, or zero its first 128 bytes if it is of no use.
+    /// `marena_init` over memory that holds an arena: attach to it, or zero its first 128 bytes if
+    /// it is of no use.
     MARENA_ERROR_IN_USE = 5,
-    /// `marena_attach` over memory that holds no arena of this length, version and byte order, or a damaged one.
+    /// `marena_attach` over memory that holds no arena of this length, version and byte order, or a
+    /// damaged one.
     MARENA_ERROR_NOT_AN_ARENA = 6,
     /// The `marena_t` was never initialised.
     MARENA_ERROR_UNINITIALISED = 7,

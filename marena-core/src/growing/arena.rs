@@ -19,18 +19,22 @@ use crate::stats::Stats;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize};
 use crate::view::View;
 
-/// An arena that grows: when it is full, it reserves another segment, as large as all before together.
+/// An arena that grows: when it is full, it reserves another segment, as large as all before
+/// together.
 ///
-/// A segment is an [`Arena`]. The first has 64 KiB, each next one twice that, up to 1 GiB; [`builder`](Self::builder) sets
-/// other sizes and a limit. A request larger than the next segment gets a segment of its own size. Nothing ever moves, so
-/// blocks, values and handles stay good while the arena grows. There is no memory before the first allocation.
+/// A segment is an [`Arena`]. The first has 64 KiB, each next one twice that, up to 1 GiB;
+/// [`builder`](Self::builder) sets other sizes and a limit. A request larger than the next segment
+/// gets a segment of its own size. Nothing ever moves, so blocks, values and handles stay good
+/// while the arena grows. There is no memory before the first allocation.
 ///
-/// It has every allocation method of [`Arena`]. An allocation is one compare-and-swap on the newest segment, as on an arena
-/// that does not grow, from any number of threads. One thread at a time reserves a segment, and threads that need it wait for
-/// that one: so do not allocate from it in signal or interrupt handlers.
+/// It has every allocation method of [`Arena`]. An allocation is one compare-and-swap on the newest
+/// segment, as on an arena that does not grow, from any number of threads. One thread at a time
+/// reserves a segment, and threads that need it wait for that one: so do not allocate from it in
+/// signal or interrupt handlers.
 ///
-/// An [`Address`] does not say which segment it lies in, so it is read through the arena that it came from, one of
-/// [`segments`](Self::segments). A [`Handle`] finds its own segment.
+/// An [`Address`](crate::Address) does not say which segment it lies in, so it is read through the
+/// arena that it came from, one of [`segments`](Self::segments). A [`Handle`] finds its own
+/// segment.
 ///
 /// **Values are not dropped**, neither by a reset nor at its end.
 ///
@@ -111,8 +115,8 @@ impl<M: Reserve> GrowingArena<M> {
 
     /// Returns the statistics of all segments, added up: a snapshot.
     ///
-    /// `remaining` is what the segments have left. Some of it lies in segments that count as full, and is not handed out before the
-    /// next reset.
+    /// `remaining` is what the segments have left. Some of it lies in segments that count as full,
+    /// and is not handed out before the next reset.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.segments.iter().fold(Stats::default(), |sum, segment| {
@@ -128,22 +132,22 @@ impl<M: Reserve> GrowingArena<M> {
         })
     }
 
-    /// Returns the bytes of a published block, or `None` for a handle from before a reset or from another arena. One comparison
-    /// for each segment.
+    /// Returns the bytes of a published block, or `None` for a handle from before a reset or from
+    /// another arena. One comparison for each segment.
     #[must_use]
     pub fn view(&self, handle: Handle) -> Option<&[u8]> {
         self.segments().find_map(|arena| arena.view(handle))
     }
 
-    /// Returns an inserted value, or `None` for a handle from before a reset or from another arena. One comparison for each
-    /// segment.
+    /// Returns an inserted value, or `None` for a handle from before a reset or from another arena.
+    /// One comparison for each segment.
     #[must_use]
     pub fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
         self.segments().find_map(|arena| arena.get(handle))
     }
 
-    /// Takes everything back: the arena is empty, and handles from before are stale. The segments stay, and are used again from
-    /// the first on. Takes time in proportion to their number.
+    /// Takes everything back: the arena is empty, and handles from before are stale. The segments
+    /// stay, and are used again from the first on. Takes time in proportion to their number.
     ///
     /// Values are not dropped. [`trim`](Self::trim) returns the memory.
     pub fn reset(&mut self) {
@@ -154,15 +158,17 @@ impl<M: Reserve> GrowingArena<M> {
         *self.current.get_mut() = ptr::null_mut();
     }
 
-    /// Returns the memory of segments in which nothing is allocated, and what other segments have past their last block, as
-    /// [`Arena::trim`] does. Returns the number of bytes that the arena has no longer, or offered to the system.
+    /// Returns the memory of segments in which nothing is allocated, and what other segments have
+    /// past their last block, as [`Arena::trim`] does. Returns the number of bytes that the arena
+    /// has no longer, or offered to the system.
     ///
-    /// After a [`reset`](Self::reset) nothing is left. The next segments have the sizes that would have followed those that
-    /// stay.
+    /// After a [`reset`](Self::reset) nothing is left. The next segments have the sizes that would
+    /// have followed those that stay.
     ///
     /// # Errors
     ///
-    /// Those of the memory, as for [`Arena::trim`]. What was returned before the error stays returned.
+    /// Those of the memory, as for [`Arena::trim`]. What was returned before the error stays
+    /// returned.
     pub fn trim(&mut self) -> Result<usize, M::Error> {
         let mut returned = 0;
         let mut kept = 0;
@@ -181,7 +187,8 @@ impl<M: Reserve> GrowingArena<M> {
         });
         *self.reserved.get_mut() = kept;
         *self.next_index.get_mut() = next_index;
-        // Segments that counted as full may have had room for small requests: they are looked at once more.
+        // Segments that counted as full may have had room for small requests: they are looked at
+        // once more.
         *self.current.get_mut() = ptr::null_mut();
         let mut outcome = Ok(());
         self.segments.for_each_mut(|segment| {
@@ -214,7 +221,8 @@ impl<M: Reserve> GrowingArena<M> {
         &self.segments
     }
 
-    /// Has later requests start at `segment` again, at a scope's end. The caller has the arena to itself.
+    /// Has later requests start at `segment` again, at a scope's end. The caller has the arena to
+    /// itself.
     pub(super) fn go_back_to(&self, segment: Option<&Segment<M>>) {
         let segment = segment.map_or(ptr::null_mut(), |segment| ptr::from_ref(segment).cast_mut());
         // ORDERING: Release pairs with `current`.
@@ -227,8 +235,9 @@ impl<M: Reserve> GrowingArena<M> {
     crate::forward_allocate!('s => 's);
 }
 
-// SAFETY: every claim is one of a segment's, and segments stay while the growing arena is borrowed. Claimed bytes lie in one
-// segment, which their address tells, and what is done with them afterwards is done by that segment.
+// SAFETY: every claim is one of a segment's, and segments stay while the growing arena is borrowed.
+// Claimed bytes lie in one segment, which their address tells, and what is done with them
+// afterwards is done by that segment.
 unsafe impl<'a, M: Reserve> Claim<'a> for &'a GrowingArena<M> {
     type Origin = &'a Arena<M>;
     const MAX_ALIGN: usize = max_align::<M>();
@@ -267,14 +276,16 @@ unsafe impl<'a, M: Reserve> Claim<'a> for &'a GrowingArena<M> {
 
     unsafe fn epoch(self) -> NonZeroU64 {
         let any = self.segments.after(None).or_else(|| {
-            // The first allocation, of no bytes. It makes the first segment, so that there is somebody to read them.
-            // SAFETY: a power of two, and not 0. The bytes stay the segment's.
+            // The first allocation, of no bytes. It makes the first segment, so that there is
+            // somebody to read them. SAFETY: a power of two, and not 0. The bytes stay the
+            // segment's.
             let claimed = unsafe { self.claim(STEP, STEP, None) }.ok()?;
             // SAFETY: claimed just now, never published, not used.
             unsafe { self.give_back(claimed.start(), STEP) };
             self.segments.after(None)
         });
-        // Where there is no memory, nobody reads them: no epoch is this odd number, as no region starts there.
+        // Where there is no memory, nobody reads them: no epoch is this odd number, as no region
+        // starts there.
         any.map_or(NonZeroU64::MAX, |segment| segment.arena().epoch())
     }
 

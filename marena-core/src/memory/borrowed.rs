@@ -32,13 +32,13 @@ pub struct BorrowedMemory<'m> {
 }
 
 impl<'m> BorrowedMemory<'m> {
-    /// Takes `bytes`, less up to 127 at the front that lie before a multiple of 128 and up to 7 at the end. They need not be
-    /// initialised.
+    /// Takes `bytes`, less up to 127 at the front that lie before a multiple of 128 and up to 7 at
+    /// the end. They need not be initialised.
     ///
     /// # Errors
     ///
-    /// [`MemoryError::TooSmall`] where no header and block fit, [`MemoryError::TooLarge`] where more than a region can have
-    /// is left.
+    /// [`MemoryError::TooSmall`] where no header and block fit, [`MemoryError::TooLarge`] where
+    /// more than a region can have is left.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -86,8 +86,9 @@ unsafe impl Send for BorrowedMemory<'_> {}
 // SAFETY: a shared reference gives only the raw pointer.
 unsafe impl Sync for BorrowedMemory<'_> {}
 
-// SAFETY: the pointer never changes, spans bytes borrowed for `'m`, which outlives the value, and a slice is at most
-// `isize::MAX` bytes long. It is held as a `NonNull`, and `PhantomData` keeps everyone else away from the bytes.
+// SAFETY: the pointer never changes, spans bytes borrowed for `'m`, which outlives the value, and a
+// slice is at most `isize::MAX` bytes long. It is held as a `NonNull`, and `PhantomData` keeps
+// everyone else away from the bytes.
 unsafe impl Memory for BorrowedMemory<'_> {
     type Word = AtomicU32;
 

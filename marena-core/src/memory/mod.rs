@@ -21,16 +21,20 @@ use crate::sync::Word;
 ///
 /// # Safety
 ///
-/// - [`region`](Self::region) and [`header`](Self::header) give the same pointers at every call, also after the value was moved.
-/// - It is valid for reads and writes of its length, from any thread, for as long as the value lives, and no longer than
-///   `isize::MAX` bytes.
-/// - The value holds it as a raw pointer: never as a reference or a `Box`, which would claim exclusive access.
+/// - [`region`](Self::region) and [`header`](Self::header) give the same pointers at every call,
+///   also after the value was moved.
+/// - It is valid for reads and writes of its length, from any thread, for as long as the value
+///   lives, and no longer than `isize::MAX` bytes.
+/// - The value holds it as a raw pointer: never as a reference or a `Box`, which would claim
+///   exclusive access.
 /// - No Rust reference that the arena did not make is used for these bytes while the value lives.
 /// - Other arenas over these bytes, if any, use the same header.
-/// - Where [`is_zeroed`](Self::is_zeroed) says true, the region's bytes are initialised, its header included, and those
-///   past the larger of the header's cursor and peak are zero. Bytes fresh from the system qualify: all zero, the
-///   header too. So do bytes that only arenas wrote since. What [`Reserve::give_back_past`] then names zero is zero.
-/// - [`header`](Self::header), where it is not the region's start, points to a valid header that lives as long.
+/// - Where [`is_zeroed`](Self::is_zeroed) says true, the region's bytes are initialised, its header
+///   included, and those past the larger of the header's cursor and peak are zero. Bytes fresh from
+///   the system qualify: all zero, the header too. So do bytes that only arenas wrote since. What
+///   [`Reserve::give_back_past`] then names zero is zero.
+/// - [`header`](Self::header), where it is not the region's start, points to a valid header that
+///   lives as long.
 ///
 /// # Examples
 ///
@@ -66,9 +70,9 @@ pub unsafe trait Memory {
     /// The header's atomic word: portable-atomic's `AtomicU32` in everything that ships.
     type Word: Word;
 
-    /// `None`: the bytes stay at one address, and any power of two is an alignment they can have. `Some(n)`, a power of two (else a
-    /// build error): other mappings of the same bytes may lie elsewhere, all aligned to the larger of `n` and 128. Larger
-    /// alignments fail then.
+    /// `None`: the bytes stay at one address, and any power of two is an alignment they can have.
+    /// `Some(n)`, a power of two (else a build error): other mappings of the same bytes may lie
+    /// elsewhere, all aligned to the larger of `n` and 128. Larger alignments fail then.
     ///
     /// ```
     /// use marena_core::{BorrowedMemory, Memory};
@@ -97,7 +101,8 @@ pub unsafe trait Memory {
         self.region().cast()
     }
 
-    /// Whether bytes that were never handed out are known to be zero; they are then not zeroed again.
+    /// Whether bytes that were never handed out are known to be zero; they are then not zeroed
+    /// again.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -114,8 +119,8 @@ pub unsafe trait Memory {
     }
 }
 
-/// Memory that no other arena, process or static can reach while the value lives: the only kind that a safe reset is
-/// for.
+/// Memory that no other arena, process or static can reach while the value lives: the only kind
+/// that a safe reset is for.
 ///
 /// # Safety
 ///

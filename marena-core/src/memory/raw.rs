@@ -26,7 +26,8 @@ use crate::sync::AtomicU32;
 /// ```
 #[derive(Debug)]
 pub struct RawMemory {
-    /// INVARIANT: checked by `checked_capacity`; valid and unshared as `from_raw_parts` was promised.
+    /// INVARIANT: checked by `checked_capacity`; valid and unshared as `from_raw_parts` was
+    /// promised.
     region: NonNull<[u8]>,
 }
 
@@ -35,12 +36,13 @@ impl RawMemory {
     ///
     /// # Errors
     ///
-    /// [`MemoryError`] where `base` is not aligned to 128 or `len` is below 136 or more than a region can have.
+    /// [`MemoryError`] where `base` is not aligned to 128 or `len` is below 136 or more than a
+    /// region can have.
     ///
     /// # Safety
     ///
-    /// - `base` is valid for reads and writes of `len` bytes, from any thread, until the value and every arena it
-    ///   was moved into are gone.
+    /// - `base` is valid for reads and writes of `len` bytes, from any thread, until the value and
+    ///   every arena it was moved into are gone.
     /// - Nothing else reads or writes those bytes meanwhile.
     ///
     /// ```
@@ -63,7 +65,8 @@ unsafe impl Send for RawMemory {}
 // SAFETY: a shared reference gives only the raw pointer.
 unsafe impl Sync for RawMemory {}
 
-// SAFETY: the pointer never changes; `from_raw_parts`'s caller promises the rest, and its length was checked.
+// SAFETY: the pointer never changes; `from_raw_parts`'s caller promises the rest, and its length
+// was checked.
 unsafe impl Memory for RawMemory {
     type Word = AtomicU32;
 
@@ -73,5 +76,6 @@ unsafe impl Memory for RawMemory {
     }
 }
 
-// SAFETY: `from_raw_parts`'s caller promises that nothing else reaches the bytes, and the value is not `Clone`.
+// SAFETY: `from_raw_parts`'s caller promises that nothing else reaches the bytes, and the value is
+// not `Clone`.
 unsafe impl ExclusiveMemory for RawMemory {}

@@ -6,8 +6,9 @@ use crate::per_thread::PerThread;
 
 /// Memory that can be had by its size: from an operating system, a kernel's page allocator, a heap.
 ///
-/// [`Arena::with_capacity`](crate::Arena::with_capacity), [`Arena::builder`](crate::Arena::builder) and
-/// [`Arena::trim`](crate::Arena::trim) are there for arenas in such memory. `marena-std`'s `Arena` is one.
+/// [`Arena::with_capacity`](crate::Arena::with_capacity), [`Arena::builder`](crate::Arena::builder)
+/// and [`Arena::trim`](crate::Arena::trim) are there for arenas in such memory. `marena-std`'s
+/// `Arena` is one.
 ///
 /// # Examples
 ///
@@ -84,8 +85,8 @@ pub trait Reserve: ExclusiveMemory + Sized {
     /// Where there is none of this size.
     fn reserve(capacity: usize) -> Result<Self, Self::Error>;
 
-    /// Offers the memory past the region's first `kept` bytes to where it came from, which provides it anew when it is
-    /// touched.
+    /// Offers the memory past the region's first `kept` bytes to where it came from, which provides
+    /// it anew when it is touched.
     ///
     /// # Errors
     ///
@@ -93,14 +94,16 @@ pub trait Reserve: ExclusiveMemory + Sized {
     ///
     /// # Safety
     ///
-    /// Nobody else uses those bytes meanwhile, or relies on their values afterwards: each is what it was, or zero.
+    /// Nobody else uses those bytes meanwhile, or relies on their values afterwards: each is what
+    /// it was, or zero.
     unsafe fn give_back_past(&self, kept: usize) -> Result<GivenBack, Self::Error> {
         let _ = kept;
         Ok(GivenBack { bytes: 0, zero_from: self.region().len() })
     }
 
-    /// Lets others go on. A thread calls this again and again while it waits for another one that reserves memory for a
-    /// [`GrowingArena`](crate::GrowingArena): with an operating system, a good place to yield.
+    /// Lets others go on. A thread calls this again and again while it waits for another one that
+    /// reserves memory for a [`GrowingArena`](crate::GrowingArena): with an operating system, a
+    /// good place to yield.
     fn wait() {
         core::hint::spin_loop();
     }
@@ -111,6 +114,7 @@ pub trait Reserve: ExclusiveMemory + Sized {
 pub struct GivenBack {
     /// Bytes that were offered: 0 for memory that cannot be given back.
     pub bytes: usize,
-    /// Every byte of the region at this offset or behind it is zero. The region's length where that is not known.
+    /// Every byte of the region at this offset or behind it is zero. The region's length where that
+    /// is not known.
     pub zero_from: usize,
 }

@@ -1,4 +1,5 @@
-//! Memory that a `static` owns: all zero at the start, so it lies in `.bss` and costs no byte of the program's image.
+//! Memory that a `static` owns: all zero at the start, so it lies in `.bss` and costs no byte of
+//! the program's image.
 
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -11,8 +12,9 @@ use crate::sync::AtomicU32;
 
 /// `N` bytes for a `static`, the 128-byte header included.
 ///
-/// `N` is 136 to 2^31 (the largest `isize`, where that is smaller); another is a build error. Everyone can reach a static, so an
-/// arena over one has no safe reset; [`as_uninit_mut`](Self::as_uninit_mut) gives the exclusive kind.
+/// `N` is 136 to 2^31 (the largest `isize`, where that is smaller); another is a build error.
+/// Everyone can reach a static, so an arena over one has no safe reset;
+/// [`as_uninit_mut`](Self::as_uninit_mut) gives the exclusive kind.
 ///
 /// # Examples
 ///
@@ -27,7 +29,8 @@ use crate::sync::AtomicU32;
 /// ```
 #[repr(C, align(128))]
 pub struct StaticMemory<const N: usize> {
-    /// INVARIANT: zero at the start, and written only by arenas afterwards: `as_uninit_mut` gives the bytes away for good.
+    /// INVARIANT: zero at the start, and written only by arenas afterwards: `as_uninit_mut` gives
+    /// the bytes away for good.
     bytes: UnsafeCell<[u8; N]>,
 }
 
@@ -54,10 +57,12 @@ impl<const N: usize> StaticMemory<N> {
         Self { bytes: UnsafeCell::new([0; N]) }
     }
 
-    /// The bytes, for [`Arena::borrowed`](crate::Arena::borrowed): an exclusive arena, with a safe reset, in static memory.
+    /// The bytes, for [`Arena::borrowed`](crate::Arena::borrowed): an exclusive arena, with a safe
+    /// reset, in static memory.
     ///
-    /// The borrow is for good. Were it shorter, bytes written through it could later pass for a static arena's zeros and header.
-    /// A `StaticCell` (of the crate of that name) gives the `&'static mut` that this asks for.
+    /// The borrow is for good. Were it shorter, bytes written through it could later pass for a
+    /// static arena's zeros and header. A `StaticCell` (of the crate of that name) gives the
+    /// `&'static mut` that this asks for.
     ///
     /// ```
     /// use marena_core::{Arena, StaticMemory};
@@ -72,8 +77,8 @@ impl<const N: usize> StaticMemory<N> {
     /// ```
     pub const fn as_uninit_mut(&'static mut self) -> &'static mut [MaybeUninit<u8>] {
         let bytes: *mut [u8; N] = self.bytes.get();
-        // SAFETY: `&'static mut self` is exclusive for the rest of the program, so what is written here is seen by
-        // nobody who expects initialised bytes.
+        // SAFETY: `&'static mut self` is exclusive for the rest of the program, so what is written
+        // here is seen by nobody who expects initialised bytes.
         unsafe { &mut *bytes.cast::<[MaybeUninit<u8>; N]>() }
     }
 }
@@ -90,12 +95,13 @@ impl<const N: usize> fmt::Debug for StaticMemory<N> {
     }
 }
 
-// SAFETY: a shared reference gives only a raw pointer to bytes; arenas synchronise what they do with them.
+// SAFETY: a shared reference gives only a raw pointer to bytes; arenas synchronise what they do
+// with them.
 unsafe impl<const N: usize> Sync for StaticMemory<N> {}
 
-// SAFETY: the cell lies at one address for `'static` and allows writes through a shared reference. `N` was checked to be at
-// most `isize::MAX`. The bytes start zero, header included, and only arenas over this header write them, so those
-// past max(peak, cursor) stay zero.
+// SAFETY: the cell lies at one address for `'static` and allows writes through a shared reference.
+// `N` was checked to be at most `isize::MAX`. The bytes start zero, header included, and only
+// arenas over this header write them, so those past max(peak, cursor) stay zero.
 unsafe impl<const N: usize> Memory for &'static StaticMemory<N> {
     type Word = AtomicU32;
 

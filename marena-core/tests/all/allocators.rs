@@ -161,7 +161,8 @@ fn a_block_that_gets_a_larger_alignment_moves_with_the_bytes_it_keeps_and_no_mor
     }
 }
 
-/// Shrinks a written block of `from` bytes to `to`, grows it to `new` with zeros, and looks at them.
+/// Shrinks a written block of `from` bytes to `to`, grows it to `new` with zeros, and looks at
+/// them.
 fn check_regrown(allocator: impl Allocator + Copy, from: usize, to: usize, new: usize, last: bool) {
     let start = written(allocator, from);
     if !last {
@@ -196,7 +197,8 @@ fn a_scratch_gets_what_fits_although_its_lease_took_bytes_back_from_below_its_ch
     let arena = zeroed_arena(65_536);
     let mut lease = arena.lease(512);
     lease.allocate(8).unwrap();
-    // Overtaken, so that what is large is claimed on its own, and the next chunk directly behind it.
+    // Overtaken, so that what is large is claimed on its own, and the next chunk directly behind
+    // it.
     arena.allocate(8).unwrap();
     let large = written(&lease, 8000);
     let first = loop {

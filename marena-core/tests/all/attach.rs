@@ -27,7 +27,8 @@ impl Image {
 
     fn memory(&mut self, len: usize) -> RawMemory {
         let base = NonNull::from(&mut self.0).cast();
-        // SAFETY: every test uses one memory over an image at a time, and the image while it has none.
+        // SAFETY: every test uses one memory over an image at a time, and the image while it has
+        // none.
         unsafe { RawMemory::from_raw_parts(base, len) }.unwrap()
     }
 
@@ -172,7 +173,8 @@ fn every_single_bit_flip_of_the_header_is_a_typed_error_or_an_arena_in_range() {
             }
         }
     }
-    // Magic, version and capacity are 160 bits; most flips of roots, cursor and peak are noticed too.
+    // Magic, version and capacity are 160 bits; most flips of roots, cursor and peak are noticed
+    // too.
     assert!(refused > 160 + 4 * 32 && attached > 64, "{refused} refused, {attached} attached");
 }
 
@@ -183,7 +185,8 @@ fn a_peer_that_writes_any_cursor_while_the_arena_lives_makes_it_full_or_leaves_i
     let mut image = Image::formatted();
     let memory = image.memory(LEN);
     let region = marena_core::Memory::region(&memory).cast::<u8>();
-    // SAFETY: initialised bytes; the peer below writes the header's words atomically, as an arena would.
+    // SAFETY: initialised bytes; the peer below writes the header's words atomically, as an arena
+    // would.
     let mut arena = unsafe { Arena::attach(memory) }.unwrap();
     let word = |offset: usize| {
         // SAFETY: in the header.

@@ -90,7 +90,8 @@ assert_impl_all!(Pool<RawMemory, 2>: Send, Sync);
 assert_not_impl_any!(Pool<Local, 2>: Send, Sync);
 assert_impl_all!(PoolGuard<'static, RawMemory>: Send, Sync, Clone);
 assert_not_impl_any!(PoolGuard<'static, Local>: Send, Sync);
-// The last guard resets the arena on whatever thread it is dropped, and a slot's owner may move the arena out.
+// The last guard resets the arena on whatever thread it is dropped, and a slot's owner may move the
+// arena out.
 assert_impl_all!(Arena<Shared>: Sync);
 assert_not_impl_any!(Arena<Shared>: Send);
 assert_not_impl_any!(PoolSlot<Shared>: Send, Sync);

@@ -1,4 +1,5 @@
-//! What is built in place: slots, vectors, strings, slices, C strings, and slices and texts behind handles.
+//! What is built in place: slots, vectors, strings, slices, C strings, and slices and texts behind
+//! handles.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write};

@@ -89,7 +89,8 @@ struct Odd {
     region: NonNull<[u8]>,
 }
 
-// SAFETY: the tests below pass pointers into buffers that outlive it and are used by nothing else, or that are refused.
+// SAFETY: the tests below pass pointers into buffers that outlive it and are used by nothing else,
+// or that are refused.
 unsafe impl Memory for Odd {
     type Word = portable_atomic::AtomicU32;
     const REMAP_ALIGN: Option<usize> = Some(4096);

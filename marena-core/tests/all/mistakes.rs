@@ -1,5 +1,6 @@
-//! A newcomer's likeliest mistakes: each is an error that names the remedy, or `None`. `guide::mistakes` lists them; those that the
-//! compiler refuses are in `compile_fail/a_newcomers_mistakes.rs`.
+//! A newcomer's likeliest mistakes: each is an error that names the remedy, or `None`.
+//! `guide::mistakes` lists them; those that the compiler refuses are in
+//! `compile_fail/a_newcomers_mistakes.rs`.
 
 use std::fmt::Display;
 use std::mem::MaybeUninit;
@@ -58,7 +59,8 @@ fn values_are_dropped_neither_by_a_reset_nor_with_the_arena() {
         arena.reset();
     }
     assert_eq!(Rc::strong_count(&counted), 2);
-    // SAFETY: the clone in the arena is gone without having been dropped, so its count is this owner's to take back.
+    // SAFETY: the clone in the arena is gone without having been dropped, so its count is this
+    // owner's to take back.
     unsafe { Rc::decrement_strong_count(Rc::as_ptr(&counted)) };
 }
 
@@ -105,7 +107,8 @@ fn an_alignment_must_be_a_power_of_two() {
 /// As a file's mapping is: the next one may lie elsewhere, at any page.
 struct Mapping<'m>(BorrowedMemory<'m>);
 
-// SAFETY: `BorrowedMemory` keeps all of it; a larger promise about alignment than this one needs is no harm.
+// SAFETY: `BorrowedMemory` keeps all of it; a larger promise about alignment than this one needs is
+// no harm.
 unsafe impl Memory for Mapping<'_> {
     type Word = portable_atomic::AtomicU32;
     const REMAP_ALIGN: Option<usize> = Some(4096);

@@ -1,7 +1,7 @@
 //! Random sequences of every operation against a sequential model of the arena.
 //!
-//! 400 cases of up to 120 operations by default, the same in every run; `MARENA_CASES=100000` for as many, of up to 1,000 operations, as
-//! before a release.
+//! 400 cases of up to 120 operations by default, the same in every run; `MARENA_CASES=100000` for
+//! as many, of up to 1,000 operations, as before a release.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::collections::VecDeque;
@@ -39,7 +39,8 @@ enum Op {
         overtaken: bool,
     },
     Scratch(Vec<usize>),
-    /// A collection's buffer: its first size and the next ones, whether others allocate in between, and whether it stays.
+    /// A collection's buffer: its first size and the next ones, whether others allocate in between,
+    /// and whether it stays.
     Buffer {
         sizes: Vec<usize>,
         overtaken: bool,
@@ -201,7 +202,8 @@ impl Checked<'_> {
         }
     }
 
-    /// A buffer that is resized as collections do it: in place where it is the last, else moved when it grows.
+    /// A buffer that is resized as collections do it: in place where it is the last, else moved
+    /// when it grows.
     fn buffer(&mut self, sizes: &[usize], overtaken: bool, kept: bool) {
         const FILL: u8 = b'b';
         let layout = |size| Layout::from_size_align(size, 8).unwrap();
@@ -457,7 +459,8 @@ fn every_sequence_of_operations_does_what_the_sequential_model_does() {
         Err(_) => (400, 120),
     };
     let config = Config { cases, failure_persistence: None, ..Config::default() };
-    // The same cases in every run: what is asserted to have been reached below must not be a matter of luck.
+    // The same cases in every run: what is asserted to have been reached below must not be a matter
+    // of luck.
     let rng = proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
     let outcome = {
         let reached = std::cell::RefCell::new(&mut reached);

@@ -1,4 +1,5 @@
-//! Memory as a user of the crate would implement it, and buffers for the kinds that the crate brings.
+//! Memory as a user of the crate would implement it, and buffers for the kinds that the crate
+//! brings.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::mem::MaybeUninit;
@@ -6,7 +7,8 @@ use std::ptr::NonNull;
 
 use marena_core::{Arena, ExclusiveMemory, Memory};
 
-/// Zeroed bytes of its own. With `REMAP` other than 0, memory that other mappings see at other addresses.
+/// Zeroed bytes of its own. With `REMAP` other than 0, memory that other mappings see at other
+/// addresses.
 #[derive(Debug)]
 pub(crate) struct Owned<const REMAP: usize = 0> {
     /// INVARIANT: from `alloc_zeroed` with `layout(region.len())`, freed on drop.
@@ -70,7 +72,8 @@ unsafe extern "C" {
 pub(crate) fn raw_bytes<const REMAP: usize>(arena: &mut Arena<Owned<REMAP>>) -> Vec<u8> {
     let region = arena.memory().region();
     #[cfg(marena_asan)]
-    // SAFETY: bytes of a live allocation; the sanitizer only notes that what is not handed out is read here all the same.
+    // SAFETY: bytes of a live allocation; the sanitizer only notes that what is not handed out is
+    // read here all the same.
     unsafe {
         __asan_unpoison_memory_region(region.cast().as_ptr(), region.len());
     };
@@ -78,7 +81,8 @@ pub(crate) fn raw_bytes<const REMAP: usize>(arena: &mut Arena<Owned<REMAP>>) -> 
         .map(|offset| {
             // SAFETY: below the region's length.
             let byte = unsafe { region.cast::<u8>().add(offset) };
-            // SAFETY: zeroed at first, so initialised; the arena is mutably borrowed, so nobody has a reference.
+            // SAFETY: zeroed at first, so initialised; the arena is mutably borrowed, so nobody has
+            // a reference.
             unsafe { byte.read() }
         })
         .collect()

@@ -95,7 +95,8 @@ struct Claim {
 fn a_claim_that_ended_before_another_began_lies_below_it() {
     let arena = zeroed_arena(if cfg!(miri) { 16_384 } else { 8 << 20 });
     let clock = AtomicUsize::new(0);
-    // ORDERING: AcqRel: a claim that ended at one tick happens before every claim that began at a later one.
+    // ORDERING: AcqRel: a claim that ended at one tick happens before every claim that began at a
+    // later one.
     let tick = || clock.fetch_add(1, AcqRel);
     let mut history = thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)

@@ -142,7 +142,8 @@ fn an_initialiser_that_fills_the_arena_gets_full_and_nothing_worse() {
     assert_eq!(*outer.unwrap(), 15);
 }
 
-/// Runs a slice form of 10 elements that panics at element `at`, and checks that all before were dropped once and their room is back.
+/// Runs a slice form of 10 elements that panics at element `at`, and checks that all before were
+/// dropped once and their room is back.
 fn check_panic_at(at: usize, form: impl Fn(&Arena<Owned>, &mut dyn FnMut(usize) -> usize)) {
     let arena = zeroed_arena(1024);
     let mut made = 0;

@@ -1,4 +1,5 @@
-//! The values of a scope that a closure gets stay in the closure, and no scope gets into the place of another.
+//! The values of a scope that a closure gets stay in the closure, and no scope gets into the place
+//! of another.
 
 use std::cell::RefCell;
 use std::mem::{self, MaybeUninit};
