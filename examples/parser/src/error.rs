@@ -1,6 +1,5 @@
 //! What can be wrong with a program.
 
-use allocator_api2::collections::TryReserveError;
 use marena_std::AllocError;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,13 +18,4 @@ pub(crate) enum Error {
 
     #[error("no room for the tree: {0}")]
     Tree(#[from] AllocError),
-
-    #[error("no room for a list that the parser is reading")]
-    Pending,
-}
-
-impl From<TryReserveError> for Error {
-    fn from(_: TryReserveError) -> Self {
-        Self::Pending
-    }
 }

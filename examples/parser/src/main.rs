@@ -1,5 +1,5 @@
-//! Syntax trees in an arena: threads parse files into one arena, each in a lease of its own, and any thread reads any
-//! tree until the arena is reset.
+//! Syntax trees in an arena: the threads of a pool parse files into one growing arena, each in a lease that it finds by
+//! itself, and any thread reads any tree until the arena is reset.
 
 mod error;
 mod generate;
@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use common::{AnyError, EXIT_CODES, Output, Shown};
-use marena_std::Arena;
+use marena_std::{GrowingArena, Leases};
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
@@ -35,8 +35,8 @@ const CHUNK: usize = 64 << 10;
 struct Arguments {
     /// Files, each with a program
     files: Vec<PathBuf>,
-    /// Bytes of the arena for all trees
-    #[arg(long, default_value = "256M", value_parser = common::size)]
+    /// The most that the arena for all trees takes, in bytes
+    #[arg(long, default_value = "8G", value_parser = common::size)]
     arena_size: usize,
     /// Threads that parse, at most 1024
     #[arg(long, short, default_value = "2", value_parser = common::threads)]
@@ -45,9 +45,10 @@ struct Arguments {
 
 fn main() -> ExitCode {
     common::main(|arguments: Arguments, output| {
-        let arena = Arena::with_capacity(arguments.arena_size)?;
+        let arena = GrowingArena::builder().limit(arguments.arena_size).build()?;
+        let leases = arena.leases(CHUNK);
         let threads = ThreadPoolBuilder::new().num_threads(arguments.threads).build()?;
-        let parse_all = |texts: &[&str]| threads.install(|| parse_all(texts, &arena));
+        let parse_all = |texts: &[&str]| threads.install(|| parse_all(texts, &leases));
         match &*arguments.files {
             [] => demonstrate(output, parse_all),
             files => calculate(files, output, parse_all),
@@ -57,18 +58,10 @@ fn main() -> ExitCode {
 
 type Trees<'a> = Vec<Result<Node<'a>, Error>>;
 
-/// Returns the trees of all texts, in their order and in one arena. Leases end with this call. What was built in them
-/// does not.
-fn parse_all<'a>(texts: &[&str], arena: &'a Arena) -> Trees<'a> {
-    let texts = texts.par_iter();
-    // For the lists that a thread has not read to their end. Only the bytes that are touched take memory.
-    let states = || (arena.lease(CHUNK), Arena::with_capacity(arena.capacity()).ok());
-    let trees = texts.map_init(states, |(lease, temporary), text| {
-        // A scratch for each text: the next one's lists take the same memory again.
-        let scratch = temporary.as_mut().ok_or(Error::Pending)?.scratch();
-        parse(text, lease, &scratch)
-    });
-    trees.collect()
+/// Returns the trees of all texts, in their order. The threads need no lease in hand: each has one of its own in
+/// `leases`, whatever thread of the pool it is.
+fn parse_all<'a>(texts: &[&str], leases: &Leases<'a, GrowingArena>) -> Trees<'a> {
+    texts.par_iter().map(|text| parse(text, leases)).collect()
 }
 
 /// Prints the value of each file.

@@ -8,9 +8,7 @@
 //! atom       = number | name | "-" atom | "(" sum ")" | "{" block "}" | ("max" | "min" | "sum") "(" sum { "," sum } ")"
 //! ```
 
-use allocator_api2::alloc::Allocator;
-use allocator_api2::vec::Vec;
-use marena_std::{Lease, OwnedMemory};
+use marena_std::Allocate;
 
 use crate::error::Error;
 use crate::lexer::{Lexer, Token};
@@ -19,13 +17,9 @@ use crate::tree::{Kind, Node};
 /// A bound on the recursion, so that no text makes a thread run out of stack.
 const MAX_DEPTH: usize = 200;
 
-/// Parses a whole text into a tree. `temporary` holds the lists whose end has not been read yet.
-pub(crate) fn parse<'a>(
-    text: &str,
-    lease: &Lease<'a, OwnedMemory>,
-    temporary: impl Allocator,
-) -> Result<Node<'a>, Error> {
-    let mut parser = Parser { lexer: Lexer::new(text)?, lease, pending: Vec::new_in(temporary), depth: 0 };
+/// Parses a whole text into a tree that lies in `memory`.
+pub(crate) fn parse<'a>(text: &str, memory: impl Allocate<'a>) -> Result<Node<'a>, Error> {
+    let mut parser = Parser { lexer: Lexer::new(text)?, memory, pending: Vec::new(), depth: 0 };
     let tree = parser.block()?;
     match parser.lexer.next() {
         Token::End => Ok(tree),
@@ -33,16 +27,16 @@ pub(crate) fn parse<'a>(
     }
 }
 
-struct Parser<'a, 't, 'l, A: Allocator> {
+struct Parser<'a, 't, A> {
     lexer: Lexer<'t>,
-    lease: &'l Lease<'a, OwnedMemory>,
+    memory: A,
     /// The nodes of all lists that have begun and not ended, the innermost list's last. A list moves to the tree when
     /// its length is known, so it takes no more room there than it needs.
-    pending: Vec<Node<'a>, A>,
+    pending: Vec<Node<'a>>,
     depth: usize,
 }
 
-impl<'a, 't, A: Allocator> Parser<'a, 't, '_, A> {
+impl<'a, 't, A: Allocate<'a>> Parser<'a, 't, A> {
     fn block(&mut self) -> Result<Node<'a>, Error> {
         self.list(Kind::Block, |parser| parser.separated(';', Self::statement))
     }
@@ -56,8 +50,8 @@ impl<'a, 't, A: Allocator> Parser<'a, 't, '_, A> {
         self.lexer.take()?;
         self.lexer.expect('=', "`=`")?;
         let value = self.sum()?;
-        let name: &str = self.lease.alloc_str(name)?;
-        Ok(Node::Define(self.lease.alloc((name, value))?))
+        let name: &str = self.memory.alloc_str(name)?;
+        Ok(Node::Define(self.memory.alloc((name, value))?))
     }
 
     fn sum(&mut self) -> Result<Node<'a>, Error> {
@@ -65,8 +59,8 @@ impl<'a, 't, A: Allocator> Parser<'a, 't, '_, A> {
             let mut minus = false;
             loop {
                 let term = parser.list(Kind::Product, |parser| parser.separated('*', Self::atom))?;
-                let term = if minus { Node::Negate(parser.lease.alloc(term)?) } else { term };
-                parser.push(term)?;
+                let term = if minus { Node::Negate(parser.memory.alloc(term)?) } else { term };
+                parser.pending.push(term);
                 minus = match parser.lexer.next() {
                     Token::Symbol('+') => false,
                     Token::Symbol('-') => true,
@@ -88,7 +82,7 @@ impl<'a, 't, A: Allocator> Parser<'a, 't, '_, A> {
             Token::Word(name) => self.name_or_call(name)?,
             Token::Symbol('-') => {
                 let of = self.atom()?;
-                Node::Negate(self.lease.alloc(of)?)
+                Node::Negate(self.memory.alloc(of)?)
             }
             Token::Symbol('(') => {
                 let sum = self.sum()?;
@@ -111,7 +105,7 @@ impl<'a, 't, A: Allocator> Parser<'a, 't, '_, A> {
             "max" => Kind::Max,
             "min" => Kind::Min,
             "sum" => Kind::Sum,
-            _ => return Ok(Node::Name(self.lease.alloc_str(name)?)),
+            _ => return Ok(Node::Name(self.memory.alloc_str(name)?)),
         };
         self.lexer.expect('(', "`(`")?;
         let call = self.list(kind, |parser| parser.separated(',', Self::sum))?;
@@ -129,7 +123,7 @@ impl<'a, 't, A: Allocator> Parser<'a, 't, '_, A> {
                 self.pending.truncate(start);
                 Ok(node)
             }
-            _ => Ok(Node::List(kind, self.lease.alloc_slice_from_iter(self.pending.drain(start..))?)),
+            _ => Ok(Node::List(kind, self.memory.alloc_slice_from_iter(self.pending.drain(start..))?)),
         }
     }
 
@@ -137,18 +131,11 @@ impl<'a, 't, A: Allocator> Parser<'a, 't, '_, A> {
     fn separated(&mut self, separator: char, item: fn(&mut Self) -> Result<Node<'a>, Error>) -> Result<(), Error> {
         loop {
             let node = item(self)?;
-            self.push(node)?;
+            self.pending.push(node);
             if !self.lexer.take_if(separator)? {
                 return Ok(());
             }
         }
-    }
-
-    /// `Vec::push` alone would end the process where the memory is full.
-    fn push(&mut self, node: Node<'a>) -> Result<(), Error> {
-        self.pending.try_reserve(1)?;
-        self.pending.push(node);
-        Ok(())
     }
 
     fn expected(&self, expected: &'static str) -> Error {
@@ -158,13 +145,12 @@ impl<'a, 't, A: Allocator> Parser<'a, 't, '_, A> {
 
 #[cfg(test)]
 mod tests {
-    use marena_std::{AllocError, Arena};
+    use marena_std::{AllocError, Arena, GrowingArena};
 
     use super::*;
 
     fn value(text: &str) -> Result<i64, Error> {
-        let (arena, mut temporary) = (Arena::with_capacity(16 << 20).unwrap(), Arena::with_capacity(16 << 20).unwrap());
-        parse(text, &arena.lease(4096), &temporary.scratch())?.evaluate()
+        parse(text, &GrowingArena::new())?.evaluate()
     }
 
     #[test]
@@ -211,25 +197,19 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_outlives_the_text_the_lease_and_the_scratch() {
-        let (arena, mut temporary) = (Arena::with_capacity(64 << 10).unwrap(), Arena::with_capacity(64 << 10).unwrap());
+    fn a_tree_outlives_the_text_and_the_leases() {
+        let arena = GrowingArena::new();
         let tree = {
             let text = String::from("let a = 3; max(a, 2) * (a + 1)");
-            parse(&text, &arena.lease(1024), &temporary.scratch()).unwrap()
+            parse(&text, &arena.leases(1024)).unwrap()
         };
-        temporary.reset();
         assert_eq!((tree.count(), tree.evaluate()), (10, Ok(12)));
     }
 
     #[test]
-    fn a_full_arena_and_a_full_scratch_are_errors() {
-        let (small, large) = (Arena::with_capacity(64 << 10).unwrap(), Arena::with_capacity(1 << 20).unwrap());
-        let (mut small_temporary, mut temporary) =
-            (Arena::with_capacity(64 << 10).unwrap(), Arena::with_capacity(1 << 20).unwrap());
-        let text = "1 + ".repeat(10_000) + "1";
-        let full = parse(&text, &small.lease(1024), &temporary.scratch());
+    fn a_full_arena_is_an_error() {
+        let arena = Arena::with_capacity(64 << 10).unwrap();
+        let full = parse(&("1 + ".repeat(10_000) + "1"), &arena.lease(1024));
         assert!(matches!(full, Err(Error::Tree(AllocError::Full { .. }))), "{full:?}");
-        let full = parse(&text, &large.lease(1024), &small_temporary.scratch());
-        assert_eq!(full.err(), Some(Error::Pending));
     }
 }
