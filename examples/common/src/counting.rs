@@ -28,8 +28,8 @@ static TAKEN: AtomicUsize = AtomicUsize::new(0);
 ///
 /// Not for two threads at the same time.
 pub fn count<T>(work: impl FnOnce() -> T) -> (T, Heap) {
-    // ORDERING: Relaxed, in this file: counts that order nothing. What other threads do for `work` is done when
-    // it returns.
+    // ORDERING: Relaxed, in this file: counts that order nothing. What other threads do for `work`
+    // is done when it returns.
     for counter in [&CALLS, &REQUESTED, &TAKEN] {
         counter.store(0, Relaxed);
     }
@@ -40,7 +40,8 @@ pub fn count<T>(work: impl FnOnce() -> T) -> (T, Heap) {
     (done, Heap { calls, requested, taken })
 }
 
-/// Bytes that a block takes: those that can be used, and the word before them in which glibc holds their number.
+/// Bytes that a block takes: those that can be used, and the word before them in which glibc holds
+/// their number.
 #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
 fn taken(block: *mut u8, _: Layout) -> usize {
     // SAFETY: null, or a block of glibc's that is not freed yet.
@@ -54,8 +55,8 @@ fn taken(_: *mut u8, layout: Layout) -> usize {
     layout.size()
 }
 
-// SAFETY: every call goes to the system's allocator as it is; counting touches no block. The methods that are not
-// here call these.
+// SAFETY: every call goes to the system's allocator as it is; counting touches no block. The
+// methods that are not here call these.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promise.

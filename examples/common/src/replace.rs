@@ -38,9 +38,10 @@ impl fmt::Debug for Sink {
 impl FileOutput {
     /// Opens an output. `-` is standard output.
     ///
-    /// A file that exists keeps its mode and, where the system allows it, its owner. Symbolic links are followed,
-    /// also to a file that is not there yet. Until [`finish`](Self::finish) the new content has no name, so a
-    /// process that is killed leaves nothing behind (on Linux, and on file systems that can do so).
+    /// A file that exists keeps its mode and, where the system allows it, its owner. Symbolic links
+    /// are followed, also to a file that is not there yet. Until [`finish`](Self::finish) the new
+    /// content has no name, so a process that is killed leaves nothing behind (on Linux, and on
+    /// file systems that can do so).
     ///
     /// # Errors
     ///
@@ -98,7 +99,8 @@ impl Sink {
             Resolved::Descriptor => return Ok(Self::Special(buffered(OpenOptions::new().append(true).open(path)?))),
             Resolved::Path(target) => target,
         };
-        // Opened, though not to be written: a file that may not be written is not to be replaced either.
+        // Opened, though not to be written: a file that may not be written is not to be replaced
+        // either.
         let old = match OpenOptions::new().write(true).open(&target) {
             Ok(file) if !file.metadata()?.is_file() => return Ok(Self::Special(buffered(file))),
             Ok(file) => Some(file.metadata()?),
@@ -117,7 +119,8 @@ enum Resolved {
     Path(PathBuf),
 }
 
-/// Follows symbolic links, also to what is not there. Descriptors of processes look like links and are none.
+/// Follows symbolic links, also to what is not there. Descriptors of processes look like links and
+/// are none.
 fn resolve(path: &Path) -> io::Result<Resolved> {
     if path == Path::new("-") {
         return Ok(Resolved::Stdout);
@@ -204,7 +207,8 @@ impl Replacement {
     }
 }
 
-/// A name in the folder of the target, short whatever the target's is, and one that nobody else takes.
+/// A name in the folder of the target, short whatever the target's is, and one that nobody else
+/// takes.
 fn beside(target: &Path) -> PathBuf {
     use std::hash::{BuildHasher, RandomState};
     parent(target).join(format!(".{:016x}.tmp", RandomState::new().hash_one(target)))
@@ -227,7 +231,8 @@ mod system {
 
     use super::{beside, explain};
 
-    /// Returns a file without a name, which goes when the process does, or `None` where the file system has none.
+    /// Returns a file without a name, which goes when the process does, or `None` where the file
+    /// system has none.
     pub(super) fn unnamed_file(folder: &Path) -> Option<File> {
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
         // `name` needs `/proc`.
@@ -241,22 +246,24 @@ mod system {
         Ok(linkat(CWD, unnamed, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
     }
 
-    /// Keeps owner and group where the system allows it; otherwise the file is the user's, as any new one.
+    /// Keeps owner and group where the system allows it; otherwise the file is the user's, as any
+    /// new one.
     pub(super) fn keep_owner(file: &File, old: &Metadata) {
         if fchown(file, Some(old.uid()), Some(old.gid())).is_err() {
             let _ = fchown(file, None, Some(old.gid()));
         }
     }
 
-    /// Fails where a file may be written but not replaced: in a folder whose files belong to others, where it is
-    /// immutable, or where something is mounted on it.
+    /// Fails where a file may be written but not replaced: in a folder whose files belong to
+    /// others, where it is immutable, or where something is mounted on it.
     pub(super) fn check_replaceable(target: &Path) -> io::Result<()> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let is_target = |mount: &str| mount.split(' ').nth(4).is_some_and(|path| Path::new(path) == target);
         if mounts.lines().any(is_target) {
             return Err(io::Error::other("it is a mount point and cannot be replaced"));
         }
-        // A folder never takes a file's place. Whether it could if it were a file is checked before that.
+        // A folder never takes a file's place. Whether it could if it were a file is checked before
+        // that.
         let probe = beside(target);
         fs::create_dir(&probe).map_err(|error| explain(target, error))?;
         let refused = fs::rename(&probe, target);

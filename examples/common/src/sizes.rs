@@ -33,8 +33,8 @@ pub fn size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Parses a number of threads: 1 to 1,024. More than there are processors gain nothing, and the system does not
-/// start any number.
+/// Parses a number of threads: 1 to 1,024. More than there are processors gain nothing, and the
+/// system does not start any number.
 ///
 /// # Errors
 ///

@@ -50,7 +50,7 @@ pub(crate) struct Unwritable {
 
 /// The error for what went wrong with writing to something of this name.
 pub(crate) fn unwritable(name: &str, error: io::Error) -> io::Error {
-    if error.get_ref().is_some_and(|inner| inner.is::<Unwritable>()) {
+    if error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<Unwritable>) {
         return error;
     }
     io::Error::new(error.kind(), Unwritable { name: name.into(), error })
@@ -67,8 +67,8 @@ impl fmt::Display for Unwritable {
 
 impl Error for Unwritable {}
 
-/// Rust opens `/dev/null` in place of a standard stream that is closed, before `main` runs. A program that
-/// wants to say so must look earlier.
+/// Rust opens `/dev/null` in place of a standard stream that is closed, before `main` runs. A
+/// program that wants to say so must look earlier.
 #[cfg(all(target_os = "linux", not(miri)))]
 mod closed {
     use std::io;
@@ -76,17 +76,19 @@ mod closed {
     use std::sync::atomic::AtomicI32;
     use std::sync::atomic::Ordering::Relaxed;
 
+    use rustix::io::Errno;
+
     static STDIN: AtomicI32 = AtomicI32::new(0);
     static STDOUT: AtomicI32 = AtomicI32::new(0);
 
     #[used]
-    // SAFETY: the linker's list of functions without arguments that run before `main`; `look` needs nothing of
-    // the standard library's runtime.
+    // SAFETY: the linker's list of functions without arguments that run before `main`; `look` needs
+    // nothing of the standard library's runtime.
     #[unsafe(link_section = ".init_array")]
     static LOOK: extern "C" fn() = look;
 
     extern "C" fn look() {
-        let error = |stream: BorrowedFd<'_>| rustix::io::fcntl_getfd(stream).err().map_or(0, |e| e.raw_os_error());
+        let error = |stream: BorrowedFd<'_>| rustix::io::fcntl_getfd(stream).err().map_or(0, Errno::raw_os_error);
         // ORDERING: Relaxed: no other thread runs yet.
         STDIN.store(error(rustix::stdio::stdin()), Relaxed);
         // ORDERING: as above.

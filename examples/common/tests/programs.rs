@@ -1,4 +1,5 @@
-//! Every program, on streams and arguments that users have: a message and an exit code, never a panic or silence.
+//! Every program, on streams and arguments that users have: a message and an exit code, never a
+//! panic or silence.
 #![cfg(all(target_os = "linux", not(miri)))]
 
 use std::ffi::{OsStr, OsString};

@@ -1,6 +1,7 @@
 //! What surrounds the allocator in every program: the same in all of them.
 //!
-//! The little firmware: take as many zeroed bytes as a register says, use them, and give back; forever.
+//! The little firmware: take as many zeroed bytes as a register says, use them, and give back;
+//! forever.
 #![no_std]
 
 use core::alloc::{GlobalAlloc, Layout};

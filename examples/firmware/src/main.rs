@@ -1,8 +1,9 @@
 //! Packets from an interrupt handler to the main loop, in arenas that are recycled by frame.
 //!
-//! The handler allocates each packet in the current frame's arena and passes it on through a queue. The main loop allocates its
-//! answers in the same arena, while interrupts go on. A packet keeps its frame alive; when the last one is dropped, the
-//! arena is reset and free for a later frame. There is no lock, no heap and no `unsafe`.
+//! The handler allocates each packet in the current frame's arena and passes it on through a queue.
+//! The main loop allocates its answers in the same arena, while interrupts go on. A packet keeps
+//! its frame alive; when the last one is dropped, the arena is reset and free for a later frame.
+//! There is no lock, no heap and no `unsafe`.
 #![no_std]
 #![no_main]
 
@@ -35,8 +36,8 @@ const PACKETS_PER_FRAME: u32 = 32;
 type Memory = BorrowedMemory<'static>;
 type Frame = PoolGuard<'static, Memory>;
 
-/// The frames' memory: exclusive, so that frames can be reset. The cells' contents are constants, so none is ever on
-/// the stack.
+/// The frames' memory: exclusive, so that frames can be reset. The cells' contents are constants,
+/// so none is ever on the stack.
 static MEMORY: ConstStaticCell<[StaticMemory<FRAME_BYTES>; FRAMES]> =
     ConstStaticCell::new([const { StaticMemory::new() }; FRAMES]);
 static QUEUE: ConstStaticCell<Queue<Packet, 64>> = ConstStaticCell::new(Queue::new());
@@ -90,7 +91,8 @@ impl Source {
                 *byte = payload(self.number, index);
             }
             let bytes = block.publish();
-            // A packet that finds the queue full is dropped here, and its share of the frame with it.
+            // A packet that finds the queue full is dropped here, and its share of the frame with
+            // it.
             let _ = self.packets.enqueue(Packet { frame, frame_number: self.frame_number, number: self.number, bytes });
         }
         self.left_in_frame -= 1;
@@ -111,7 +113,8 @@ fn SysTick() {
     }
 }
 
-/// What main allocates for each packet it has read: as any bytes of the frame, nobody else may write it.
+/// What main allocates for each packet it has read: as any bytes of the frame, nobody else may
+/// write it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Answer {
     number: u32,
@@ -141,7 +144,8 @@ fn answer(packet: Packet) -> Exchange {
     }
 }
 
-/// Reads everything of a frame once more, when main and the handler have long written other bytes of it.
+/// Reads everything of a frame once more, when main and the handler have long written other bytes
+/// of it.
 fn check(exchanges: &[Exchange]) {
     for Exchange { packet, answer } in exchanges {
         let bytes = packet.frame.view(packet.bytes).unwrap_or_default();

@@ -1,8 +1,10 @@
-//! The check: main and an interrupt handler claim bytes of one region as fast as they can; no byte may be claimed twice.
+//! The check: main and an interrupt handler claim bytes of one region as fast as they can; no byte
+//! may be claimed twice.
 //!
-//! Every claim is filled with a number of its own. When the region is full, interrupts are off and every claim is read
-//! again: if two of them share a byte, one of the two finds the other's number. The check works on raw pointers,
-//! because it is also run on an allocator that does hand out the same bytes twice.
+//! Every claim is filled with a number of its own. When the region is full, interrupts are off and
+//! every claim is read again: if two of them share a byte, one of the two finds the other's number.
+//! The check works on raw pointers, because it is also run on an allocator that does hand out the
+//! same bytes twice.
 
 use core::cell::RefCell;
 use core::ptr::NonNull;
@@ -34,7 +36,8 @@ pub trait Allocator: Sync {
     /// Claims from the interrupt handler.
     fn claim_bounded(&self, size: usize) -> Option<NonNull<[u8]>>;
 
-    /// Takes everything back. The check calls it with interrupts off, and uses no claim from before.
+    /// Takes everything back. The check calls it with interrupts off, and uses no claim from
+    /// before.
     fn restart(&self);
 }
 
@@ -44,7 +47,8 @@ struct Claim {
     number: u32,
 }
 
-// SAFETY: the pointer is followed only by the side that has the value, and stays valid on the one core there is.
+// SAFETY: the pointer is followed only by the side that has the value, and stays valid on the one
+// core there is.
 unsafe impl Send for Claim {}
 
 impl Claim {
@@ -54,7 +58,8 @@ impl Claim {
         for index in 0..words.len() {
             // SAFETY: inside the claim.
             let word = unsafe { words.cast::<u32>().add(index) };
-            // SAFETY: the allocator handed the bytes out for writing. Volatile: another claim may wrongly have the same bytes.
+            // SAFETY: the allocator handed the bytes out for writing. Volatile: another claim may
+            // wrongly have the same bytes.
             unsafe { word.write_volatile(number) };
         }
         Self { words, number }
@@ -111,7 +116,8 @@ static HANDLER: Mutex<RefCell<Handler>> = Mutex::new(RefCell::new(Handler { side
 /// Set by the handler when it found no room.
 static FULL: AtomicBool = AtomicBool::new(false);
 
-/// The body of the interrupt handler: one claim, and the next interrupt after a time that is never the same.
+/// The body of the interrupt handler: one claim, and the next interrupt after a time that is never
+/// the same.
 pub fn interrupt(allocator: &impl Allocator) {
     critical_section::with(|cs| {
         let handler = &mut *HANDLER.borrow_ref_mut(cs);

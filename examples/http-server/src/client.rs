@@ -1,4 +1,5 @@
-//! A load generator: connections that each send the next request when they have the response to the last.
+//! A load generator: connections that each send the next request when they have the response to the
+//! last.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -38,7 +39,8 @@ const TARGETS: [&str; 6] = [
     "/search?q=c&limit=10&sort=name&page=1&source=home&campaign=spring%202026",
 ];
 
-/// The requests that are sent in turns. The pages are what the handler makes of them without any server.
+/// The requests that are sent in turns. The pages are what the handler makes of them without any
+/// server.
 pub(crate) fn cases(catalogue: &[Product]) -> Result<Vec<Case>, Refusal> {
     TARGETS.iter().map(|target| Ok(Case { target, page: Memory::Heap.answer(target, catalogue)? })).collect()
 }

@@ -25,8 +25,8 @@ struct Side {
     server: Server,
     address: SocketAddr,
     rounds: Vec<Outcome>,
-    /// Nanoseconds for a request in the handler alone, without sockets: of many short measurements, so that what else
-    /// the machine does disturbs few.
+    /// Nanoseconds for a request in the handler alone, without sockets: of many short measurements,
+    /// so that what else the machine does disturbs few.
     handler: Vec<f64>,
     /// Of the whole server and of the handler alone, for each request.
     allocations: [f64; 2],

@@ -1,7 +1,7 @@
 //! The handler: finds products and writes a page about them. The same code for every allocator.
 //!
-//! Lists grow by `try_reserve`: `Vec::push` ends the process when its allocator is full, which in an arena is an
-//! ordinary event.
+//! Lists grow by `try_reserve`: `Vec::push` ends the process when its allocator is full, which in
+//! an arena is an ordinary event.
 
 use std::fmt::{self, Write};
 
@@ -119,7 +119,8 @@ pub(crate) fn search<A: Allocator + Copy>(
     Ok(page.0)
 }
 
-/// A value of a query, in which `+` is a space and `%20` is one, too. In small letters, to search for.
+/// A value of a query, in which `+` is a space and `%20` is one, too. In small letters, to search
+/// for.
 fn decoded<A: Allocator>(text: &str, alloc: A) -> Result<Vec<u8, A>, Refusal> {
     let mut decoded = Vec::new_in(alloc);
     for (index, part) in text.split('+').enumerate() {

@@ -36,7 +36,8 @@ struct Arguments {
     /// Threads of the server, at most 1024
     #[arg(long, global = true, default_value = "1", value_parser = common::threads)]
     threads: usize,
-    /// Seconds that a client has to take a response; then its connection ends, and its arenas are free
+    /// Seconds that a client has to take a response; then its connection ends, and its arenas are
+    /// free
     #[arg(long, global = true, default_value_t = 10, value_parser = value_parser!(u16).range(1..))]
     patience: u16,
     #[command(subcommand)]

@@ -21,24 +21,24 @@ pub(crate) enum Memory {
 }
 
 impl Memory {
-    /// Answers a request with a page, or with the reason why not. The page owns what it needs: the server writes it to
-    /// the socket after the handler has returned.
+    /// Answers a request with a page, or with the reason why not. The page owns what it needs: the
+    /// server writes it to the socket after the handler has returned.
     pub(crate) fn answer(&self, target: &str, catalogue: &[Product]) -> Result<Bytes, Refusal> {
         let Self::Arenas(pool) = self else { return Ok(Bytes::from_owner(search(target, catalogue, Global)?)) };
-        // Every way out lets go of the guard in the end, which resets the arena and makes it free again.
+        // Every way out lets go of the guard in the end, which resets the arena and makes it free
+        // again.
         let arena = pool.acquire_owned().ok_or(Refusal::Busy)?;
-        // One thread works on a request at a time, so it needs no atomic operation for each piece. (A lease cannot be
-        // held across an `await`, because it cannot be shared between threads; pass `&*arena` itself there.)
+        // One thread works on a request at a time, so it needs no atomic operation for each piece.
+        // (A lease cannot be held across an `await`, because it cannot be shared between threads;
+        // pass `&*arena` itself there.)
         let lease = arena.lease(CHUNK);
         let text = search(target, catalogue, &lease)?;
-        // The text borrows the arena and cannot leave with it; a handle can.
-        let mut block = lease.allocate(text.len())?;
-        block.copy_from_slice(&text);
-        let bytes = block.publish();
+        // The text borrows the arena and cannot leave with it. A handle can.
+        let page = lease.insert_slice(&text)?;
         drop(text);
         drop(lease);
         // The arena is recycled when the page is sent, or the connection is lost.
-        Ok(Owned::new(arena, bytes).map_or_else(Bytes::new, Bytes::from_owner))
+        Ok(Owned::new(arena, page).map_or_else(Bytes::new, Bytes::from_owner))
     }
 }
 

@@ -35,8 +35,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts threads that serve as long as the process lives. Returns the address, which tells the port where 0 was
-    /// asked for.
+    /// Starts threads that serve as long as the process lives. Returns the address, which tells the
+    /// port where 0 was asked for.
     pub(crate) fn start(&self, address: SocketAddr, threads: usize) -> io::Result<(SocketAddr, Vec<JoinHandle<()>>)> {
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
@@ -54,7 +54,8 @@ impl Server {
         let listener = TcpListener::from_std(listener).expect("the runtime has its driver");
         loop {
             match listener.accept().await {
-                // A connection that fails ends, and no other notices: its client has gone, or speaks something else.
+                // A connection that fails ends, and no other notices: its client has gone, or
+                // speaks something else.
                 Ok((stream, _)) => drop(tokio::spawn(self.clone().connection(stream))),
                 Err(error) => {
                     common::warn("http-server", format_args!("no connection accepted: {error}"));
@@ -74,7 +75,8 @@ impl Server {
         let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
         tokio::select! {
             served = connection => served.map_err(io::Error::other),
-            // A client that takes its responses too slowly, or not at all, must not keep arenas from others.
+            // A client that takes its responses too slowly, or not at all, must not keep arenas
+            // from others.
             () = unsent.overdue(self.patience) => Err(io::ErrorKind::TimedOut.into()),
         }
     }
@@ -107,7 +109,8 @@ impl Server {
     }
 }
 
-/// When the pages of a connection were made that are not sent yet. They are sent, and dropped, in this order.
+/// When the pages of a connection were made that are not sent yet. They are sent, and dropped, in
+/// this order.
 #[derive(Clone, Default)]
 struct Unsent(Arc<Mutex<VecDeque<Instant>>>);
 

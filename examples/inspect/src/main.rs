@@ -52,7 +52,8 @@ struct InspectArgs {
     /// Draw with characters that every terminal has, as is done where the output is no terminal
     #[arg(long)]
     ascii: bool,
-    /// Write a picture as well, that reads on light and on dark ground; `-` prints the picture alone
+    /// Write a picture as well, that reads on light and on dark ground; `-` prints the picture
+    /// alone
     #[arg(long, value_name = "OUT")]
     svg: Option<PathBuf>,
 }

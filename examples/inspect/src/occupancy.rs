@@ -46,7 +46,8 @@ pub(crate) struct Occupancy {
 
 impl Occupancy {
     pub(crate) fn of(stats: &Stats) -> Self {
-        // Figures are read one after the other while others allocate, so each is held against the one before.
+        // Figures are read one after the other while others allocate, so each is held against the
+        // one before.
         let stranded = stats.stranded.min(stats.used);
         let free_below_high_water = (stats.high_water - stats.used).min(stats.remaining);
         let never = stats.remaining - free_below_high_water;
@@ -62,7 +63,8 @@ impl Occupancy {
         self.bytes.iter().sum()
     }
 
-    /// The width of each run in a bar of `width` cells: at least one if there are such bytes, the whole bar together.
+    /// The width of each run in a bar of `width` cells: at least one if there are such bytes, the
+    /// whole bar together.
     pub(crate) fn widths(&self, width: u64) -> [u64; 4] {
         let shared = width - self.bytes.iter().filter(|&&bytes| bytes != 0).count() as u64;
         let mut before = 0;

@@ -18,7 +18,8 @@ const NUMBERS: u64 = 250;
 /// Roots closer than this cannot both have their number.
 const MARK: u64 = 10;
 
-/// The picture paints its own ground, so that it reads on any page, and takes the colours that the reader's system prefers.
+/// The picture paints its own ground, so that it reads on any page, and takes the colours that the
+/// reader's system prefers.
 const STYLE: &str = "
 .ground { fill: #ffffff; stroke: #d1d5db; }
 text { fill: #1f2937; font: 14px system-ui, sans-serif; }

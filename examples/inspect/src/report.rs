@@ -46,8 +46,9 @@ pub(crate) struct Root {
 
 impl Report {
     pub(crate) fn of(path: &Path) -> Result<Self, AnyError> {
-        // SAFETY: only numbers and addresses are read, which a writer that keeps to no protocol can spoil and not make
-        // unsafe. Whoever names the file sees to it that nobody cuts it off meanwhile, which would end this program.
+        // SAFETY: only numbers and addresses are read, which a writer that keeps to no protocol can
+        // spoil and not make unsafe. Whoever names the file sees to it that nobody cuts it off
+        // meanwhile, which would end this program.
         let view = unsafe { MappedArena::open_read_only(path) }.map_err(failure)?;
         let roots = [0, 1, 2, 3].map(|slot| view.root(slot).map(Root::from));
         Ok(Self { file: Shown(path).to_string(), header: Header::of(path)?, stats: view.stats(), roots })

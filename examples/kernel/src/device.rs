@@ -16,7 +16,8 @@ pub struct Devices {
     finisher: NonNull<u32>,
 }
 
-// SAFETY: the pointers are to device registers, which every hart may write; the serial port has a lock, so that lines stay whole.
+// SAFETY: the pointers are to device registers, which every hart may write; the serial port has a
+// lock, so that lines stay whole.
 unsafe impl Send for Devices {}
 // SAFETY: as above.
 unsafe impl Sync for Devices {}
@@ -45,7 +46,8 @@ impl Devices {
 impl Write for Serial {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for byte in text.bytes() {
-            // SAFETY: a device register: what is written is sent. The emulated port is always ready.
+            // SAFETY: a device register: what is written is sent. The emulated port is always
+            // ready.
             unsafe { self.0.write_volatile(byte) };
         }
         Ok(())

@@ -1,4 +1,5 @@
-//! A kernel's first memory: the device tree's map becomes arenas, and four harts allocate page tables from them at once.
+//! A kernel's first memory: the device tree's map becomes arenas, and four harts allocate page
+//! tables from them at once.
 #![no_std]
 #![no_main]
 
@@ -31,7 +32,8 @@ static START: Barrier = Barrier::new(HARTS);
 static END: Barrier = Barrier::new(HARTS);
 static TABLES: AtomicUsize = AtomicUsize::new(0);
 
-// The first hart initialises `.data` and `.bss`; the others wait here until it says so in a word that lies in neither.
+// The first hart initialises `.data` and `.bss`; the others wait here until it says so in a word
+// that lies in neither.
 core::arch::global_asm!(
     r#"
     .section .init.mp_hook, "ax"
@@ -60,7 +62,8 @@ unsafe extern "C" {
 /// Reads the device tree, once, on the first hart.
 fn boot(tree_start: usize) {
     let start = core::ptr::with_exposed_provenance(tree_start);
-    // SAFETY: the machine passes the tree's address in `a1`, and the map below leaves those bytes out.
+    // SAFETY: the machine passes the tree's address in `a1`, and the map below leaves those bytes
+    // out.
     let tree = match unsafe { Fdt::from_ptr(start) } {
         Ok(tree) => tree,
         Err(error) => panic!("no device tree: {error}"),
@@ -73,7 +76,8 @@ fn boot(tree_start: usize) {
     }
     // SAFETY: a word of the image, zero at the start, that the other harts only read.
     let harts_may_start = unsafe { &_harts_may_start };
-    // ORDERING: Release pairs with the fence in `_mp_hook`: the others find memory initialised, and the regions made.
+    // ORDERING: Release pairs with the fence in `_mp_hook`: the others find memory initialised, and
+    // the regions made.
     harts_may_start.store(1, Release);
 }
 

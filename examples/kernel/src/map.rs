@@ -22,7 +22,8 @@ unsafe extern "C" {
     static _image_end: u8;
 }
 
-/// An arena for each piece of RAM that neither the kernel nor the device tree nor the firmware lies in.
+/// An arena for each piece of RAM that neither the kernel nor the device tree nor the firmware lies
+/// in.
 pub fn regions(tree: &Fdt<'_>, tree_bytes: Range<usize>) -> Memory {
     let mut free = Ranges::new();
     for node in tree.all_nodes().filter(|node| node.name.starts_with("memory@")) {
@@ -44,8 +45,8 @@ pub fn regions(tree: &Fdt<'_>, tree_bytes: Range<usize>) -> Memory {
         let range = range.start.next_multiple_of(PAGE)..range.end / PAGE * PAGE;
         let len = range.end.saturating_sub(range.start).min(REGION_LIMIT);
         let Some(base) = NonNull::new(ptr::with_exposed_provenance_mut(range.start)) else { continue };
-        // SAFETY: RAM by the map, for as long as the machine runs, and taken by nobody: no two banks overlap, and each piece
-        // becomes one arena.
+        // SAFETY: RAM by the map, for as long as the machine runs, and taken by nobody: no two
+        // banks overlap, and each piece becomes one arena.
         let region = unsafe { RawMemory::from_raw_parts(base, len) };
         // A piece that is too small for an arena is left alone.
         let Ok(arena) = region.and_then(Arena::new) else { continue };

@@ -7,7 +7,8 @@ use crate::Memory;
 /// Bytes that a hart claims from an arena at once, to hand them out without atomics.
 const LEASE: usize = 64 * 1024;
 
-/// Tables for each of which a hart also has a note, allocated from the regions that all harts share.
+/// Tables for each of which a hart also has a note, allocated from the regions that all harts
+/// share.
 const TABLES_PER_NOTE: usize = 16;
 
 /// A page of the size and alignment that the machine's translation tables have.

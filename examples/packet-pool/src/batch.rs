@@ -44,7 +44,8 @@ impl Packet {
     }
 }
 
-/// A batch that is complete. Its clones share the packets; when the last one is dropped, the arena is free again.
+/// A batch that is complete. Its clones share the packets; when the last one is dropped, the arena
+/// is free again.
 #[derive(Clone)]
 pub(crate) struct Batch<'p> {
     arena: PoolGuard<'p, BorrowedMemory<'static>>,
@@ -53,9 +54,11 @@ pub(crate) struct Batch<'p> {
 }
 
 impl<'p> Batch<'p> {
-    /// Receives packets until the arena is full, or the batch, or there are no more. `None` if the pool is empty.
+    /// Receives packets until the arena is full, or the batch, or there are no more. `None` if the
+    /// pool is empty.
     ///
-    /// A packet that finds no room is not taken from `incoming`: it will be the first of the next batch.
+    /// A packet that finds no room is not taken from `incoming`: it will be the first of the next
+    /// batch.
     pub(crate) fn receive(pool: &'p BatchPool, incoming: &mut Incoming) -> Option<Self> {
         let arena = pool.acquire()?;
         let mut packets = Vec::new();

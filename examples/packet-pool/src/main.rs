@@ -1,8 +1,8 @@
 //! A receive path whose packet buffers are the arenas of a fixed pool.
 //!
-//! Receivers fill batches of packets, two readers share each batch, and the last one to let go of it recycles its
-//! arena. After the start, nothing calls the system's allocator. Where the readers fall behind, the pool is empty, and
-//! the receivers know it at once.
+//! Receivers fill batches of packets, two readers share each batch, and the last one to let go of
+//! it recycles its arena. After the start, nothing calls the system's allocator. Where the readers
+//! fall behind, the pool is empty, and the receivers know it at once.
 
 mod batch;
 
@@ -31,7 +31,8 @@ static BUFFERS: ConstStaticCell<Buffers> = ConstStaticCell::new([const { StaticM
 /// Each has a receiver.
 const SOURCES: usize = 2;
 
-/// Packets that go by at a time where nobody has memory for them, and how long that takes on a wire of a gigabit.
+/// Packets that go by at a time where nobody has memory for them, and how long that takes on a wire
+/// of a gigabit.
 const MISSED: (u32, Duration) = (32, Duration::from_micros(200));
 
 /// Receives packets into a fixed pool of arenas, and checks that none is lost unnoticed
@@ -62,8 +63,8 @@ struct Path<'p> {
     pool: &'p BatchPool,
     /// Of each source.
     packets: u32,
-    /// What a receiver does when the pool is empty: lets packets go by, as a network card does, or has the sender
-    /// wait, as a reliable transport does.
+    /// What a receiver does when the pool is empty: lets packets go by, as a network card does, or
+    /// has the sender wait, as a reliable transport does.
     lossy: bool,
     /// How much longer than it needs the second reader takes for each batch.
     pause: Duration,
@@ -105,7 +106,8 @@ fn phase(path: &Path<'_>, output: &mut Output) -> Result<(), AnyError> {
 type Queues<'p> = [ArrayQueue<Batch<'p>>; 2];
 
 impl<'p> Path<'p> {
-    /// Returns what receivers and readers have met, and how often the system's allocator was called meanwhile.
+    /// Returns what receivers and readers have met, and how often the system's allocator was called
+    /// meanwhile.
     fn run(&self) -> io::Result<([[Seen; 2]; 2], usize)> {
         let queues = [ArrayQueue::new(ARENAS), ArrayQueue::new(ARENAS)];
         let (receiving, gate) = (AtomicUsize::new(SOURCES), OnceLock::new());
@@ -137,14 +139,16 @@ impl<'p> Path<'p> {
                     let Ok(()) = queue.push(batch.clone()) else { unreachable!("a queue has room for all batches") };
                 }
             } else if self.lossy {
-                // The pool is as large as the readers may fall behind. There is nothing to free and no list to cut.
+                // The pool is as large as the readers may fall behind. There is nothing to free and
+                // no list to cut.
                 seen.dropped += u64::from(incoming.advance(MISSED.0));
                 thread::sleep(MISSED.1);
             } else {
                 thread::yield_now();
             }
         }
-        // ORDERING: Release pairs with the readers' Acquire: who sees this finds all that was pushed before.
+        // ORDERING: Release pairs with the readers' Acquire: who sees this finds all that was
+        // pushed before.
         receiving.fetch_sub(1, Release);
         seen
     }
@@ -153,10 +157,11 @@ impl<'p> Path<'p> {
     fn read(&self, number: u8, queues: &Queues<'p>, receiving: &AtomicUsize) -> Seen {
         let (mut seen, mut next) = (Seen::default(), [0; SOURCES]);
         loop {
-            // ORDERING: Acquire pairs with the receivers' Release, so that nothing is pushed after the look at the
-            // queue below.
+            // ORDERING: Acquire pairs with the receivers' Release, so that nothing is pushed after
+            // the look at the queue below.
             let all_received = receiving.load(Acquire) == 0;
-            // At the end of this round the batch is dropped: if the other reader has let go of it, its arena is free.
+            // At the end of this round the batch is dropped: if the other reader has let go of it,
+            // its arena is free.
             let Some(batch) = queues[usize::from(number)].pop() else {
                 if all_received {
                     return seen;

@@ -1,4 +1,5 @@
-//! Programs that are made up along with their values, which are known before any parser has seen them.
+//! Programs that are made up along with their values, which are known before any parser has seen
+//! them.
 
 use std::fmt::Write;
 

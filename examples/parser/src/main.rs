@@ -1,5 +1,5 @@
-//! Syntax trees in an arena: the threads of a pool parse files into one growing arena, each in a lease that it finds by
-//! itself, and any thread reads any tree until the arena is reset.
+//! Syntax trees in an arena: the threads of a pool parse files into one growing arena, each in a
+//! lease that it finds by itself, and any thread reads any tree until the arena is reset.
 
 mod error;
 mod generate;
@@ -58,8 +58,8 @@ fn main() -> ExitCode {
 
 type Trees<'a> = Vec<Result<Node<'a>, Error>>;
 
-/// Returns the trees of all texts, in their order. The threads need no lease in hand: each has one of its own in
-/// `leases`, whatever thread of the pool it is.
+/// Returns the trees of all texts, in their order. The threads need no lease in hand: each has one
+/// of its own in `leases`, whatever thread of the pool it is.
 fn parse_all<'a>(texts: &[&str], leases: &Leases<'a, GrowingArena>) -> Trees<'a> {
     texts.par_iter().map(|text| parse(text, leases)).collect()
 }

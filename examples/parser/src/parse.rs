@@ -5,7 +5,9 @@
 //! statement  = "let" name "=" sum | sum
 //! sum        = product { ("+" | "-") product }
 //! product    = atom { "*" atom }
-//! atom       = number | name | "-" atom | "(" sum ")" | "{" block "}" | ("max" | "min" | "sum") "(" sum { "," sum } ")"
+//! atom       = number | name | "-" atom | "(" sum ")" | "{" block "}" | function "(" arguments ")"
+//! function   = "max" | "min" | "sum"
+//! arguments  = sum { "," sum }
 //! ```
 
 use marena_std::Allocate;
@@ -30,8 +32,8 @@ pub(crate) fn parse<'a>(text: &str, memory: impl Allocate<'a>) -> Result<Node<'a
 struct Parser<'a, 't, A> {
     lexer: Lexer<'t>,
     memory: A,
-    /// The nodes of all lists that have begun and not ended, the innermost list's last. A list moves to the tree when
-    /// its length is known, so it takes no more room there than it needs.
+    /// The nodes of all lists that have begun and not ended, the innermost list's last. A list
+    /// moves to the tree when its length is known, so it takes no more room there than it needs.
     pending: Vec<Node<'a>>,
     depth: usize,
 }
@@ -113,7 +115,8 @@ impl<'a, 't, A: Allocate<'a>> Parser<'a, 't, A> {
         Ok(call)
     }
 
-    /// The list of the nodes that `read` pushes, of which there is one at least. Alone, that is the list.
+    /// The list of the nodes that `read` pushes, of which there is one at least. Alone, that is the
+    /// list.
     fn list(&mut self, kind: Kind, read: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<Node<'a>, Error> {
         let start = self.pending.len();
         read(self)?;

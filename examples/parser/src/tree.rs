@@ -1,4 +1,5 @@
-//! The tree in an arena: nodes are `Copy`, refer to each other by plain references, and are never dropped one by one.
+//! The tree in an arena: nodes are `Copy`, refer to each other by plain references, and are never
+//! dropped one by one.
 
 use crate::error::Error;
 

@@ -40,15 +40,16 @@ fn main() -> ExitCode {
 fn tour(out: &mut Output) -> Result<(), AnyError> {
     let mut arena = Arena::with_capacity(64 << 10)?;
 
-    // Values, slices and text live as long as the arena is borrowed, and are written through ordinary references.
+    // Values, slices and text live as long as the arena is borrowed, and are written through
+    // ordinary references.
     let total = arena.alloc(0_u64)?;
     let squares = arena.alloc_slice_fill_with(5, |index| (index * index) as u64)?;
     *total = squares.iter().sum();
     let text = arena.alloc_fmt(format_args!("the sum of {squares:?} is {total}"))?;
     writeln!(out, "values: {text}")?;
 
-    // An index entry needs a node, a key and a value. Allocated together they are all there or none is, so a full arena
-    // never leaves a node without its key.
+    // An index entry needs a node, a key and a value. Allocated together they are all there or none
+    // is, so a full arena never leaves a node without its key.
     let [node, mut key, mut value] = arena.allocate_multiple([16, 5, 11])?;
     key.copy_from_slice(b"pages");
     value.copy_from_slice(b"sixty-four!");
@@ -62,15 +63,15 @@ fn tour(out: &mut Output) -> Result<(), AnyError> {
     let line = arena.view(published).map(String::from_utf8_lossy);
     writeln!(out, "four threads wrote, two read; the first line: {line:?}")?;
 
-    // A reset is one store, whatever the arena holds. `&mut` proves that nobody has a reference into it any more.
-    // Handles are plain numbers that may be left over, so they are checked.
+    // A reset is one store, whatever the arena holds. `&mut` proves that nobody has a reference
+    // into it any more. Handles are plain numbers that may be left over, so they are checked.
     arena.reset();
     writeln!(out, "after a reset: {} bytes used, an old handle reads as {:?}\n", arena.used(), arena.view(published))?;
     Ok(())
 }
 
-/// Threads share the arena by reference. A block belongs to its owner until it is published; from then on anyone may
-/// read it and nobody may write it.
+/// Threads share the arena by reference. A block belongs to its owner until it is published; from
+/// then on anyone may read it and nobody may write it.
 fn write_and_read(arena: &Arena) -> Result<Handle, AnyError> {
     let write_line = |writer: usize| -> Result<Handle, AllocError> {
         let text = format!("a line of writer {writer}");
@@ -91,8 +92,8 @@ fn write_and_read(arena: &Arena) -> Result<Handle, AnyError> {
     Ok(lines[0])
 }
 
-/// Counts words with a map and a list in a scope of the arena. Nothing here frees memory, and nothing has to: it all
-/// goes back when the scope ends.
+/// Counts words with a map and a list in a scope of the arena. Nothing here frees memory, and
+/// nothing has to: it all goes back when the scope ends.
 fn count_words(name: &str, text: &str, arena: &mut Arena, out: &mut Output) -> Result<(), AnyError> {
     let scratch = arena.scratch();
     let ranked = ranked(text, &scratch)?;

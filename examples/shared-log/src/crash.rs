@@ -1,9 +1,9 @@
 //! Kills writers at random moments and verifies the log.
 //!
-//! Writers are forked, open the log by its path, append as fast as they can, and count each commit in a second mapped
-//! arena, the ledger. All records that the ledger counts for a writer when it is killed must be in the log, and at most
-//! one more: the one it was about to count. The ledger also counts the bytes that a writer has left at the ends of its
-//! chunks, which are lost to no crash.
+//! Writers are forked, open the log by its path, append as fast as they can, and count each commit
+//! in a second mapped arena, the ledger. All records that the ledger counts for a writer when it is
+//! killed must be in the log, and at most one more: the one it was about to count. The ledger also
+//! counts the bytes that a writer has left at the ends of its chunks, which are lost to no crash.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -40,7 +40,8 @@ pub(crate) struct Options {
     /// Commit to the disk, as for a power loss
     #[arg(long)]
     durable: bool,
-    /// Where the files are made, and removed again; the system's folder for temporary files without it
+    /// Where the files are made, and removed again; the system's folder for temporary files without
+    /// it
     #[arg(long)]
     directory: Option<std::path::PathBuf>,
 }
@@ -69,8 +70,8 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<(), AnyError
     }
     writeln!(
         output,
-        "{} kills of {} writers at a time, {} records in {} logs, {:.1} s: nothing committed is lost, survivors went on; {} bytes \
-         unaccounted for, {:.1} a kill",
+        "{} kills of {} writers at a time, {} records in {} logs, {:.1} s: nothing committed is lost, \
+         survivors went on; {} bytes unaccounted for, {:.1} a kill",
         totals.kills,
         options.writers,
         totals.records,
@@ -113,7 +114,8 @@ pub(crate) fn wait(process: libc::pid_t) -> Result<libc::c_int, AnyError> {
     Ok(status)
 }
 
-/// A writer's place in the ledger: the records that it has committed, and the bytes that it has left at the ends of chunks.
+/// A writer's place in the ledger: the records that it has committed, and the bytes that it has
+/// left at the ends of chunks.
 #[derive(Clone, Copy)]
 struct Account {
     records: Address,
@@ -190,7 +192,8 @@ fn one_log(options: &Options, path: &Path, random: &mut Random, totals: &mut Tot
     let most = match options.chunk {
         // A killed writer leaves the record that it had claimed and not committed.
         0 => kills * findings.largest,
-        // Every writer leaves the rest of a chunk, and may be killed before it counts a tail, which is shorter than a record.
+        // Every writer leaves the rest of a chunk, and may be killed before it counts a tail, which
+        // is shorter than a record.
         chunk => ended.saturating_mul(chunk.saturating_add(findings.largest)),
     };
     if unaccounted > most {
@@ -229,8 +232,8 @@ fn wait_for_progress(ledger: &MappedArena, accounts: &[Account]) -> Result<(), A
     Ok(())
 }
 
-/// Kills a writer and waits until it is gone. Returns whether it was killed, and not done. Fails if it ended with an
-/// error or another signal.
+/// Kills a writer and waits until it is gone. Returns whether it was killed, and not done. Fails if
+/// it ended with an error or another signal.
 fn end(writer: &Writer) -> Result<bool, AnyError> {
     // SAFETY: the process is a child of this one that nobody has waited for.
     unsafe { libc::kill(writer.process, libc::SIGKILL) };

@@ -1,13 +1,14 @@
 //! The log's structure in the arena, and appending to it.
 //!
-//! Root slot 0 names the table: one word for each lane, on a cache line of its own. A lane is a list whose head is that
-//! word and whose links lead back: each record names the two that were committed before it in its lane. One
-//! compare-and-swap of its lane's head commits a record, so it is there completely or not at all; a writer that is
-//! killed before leaves one block that nobody finds.
+//! Root slot 0 names the table: one word for each lane, on a cache line of its own. A lane is a
+//! list whose head is that word and whose links lead back: each record names the two that were
+//! committed before it in its lane. One compare-and-swap of its lane's head commits a record, so it
+//! is there completely or not at all; a writer that is killed before leaves one block that nobody
+//! finds.
 //!
-//! Writers are spread over lanes so that they seldom meet. What a lane holds is in the order of commits; order between
-//! lanes is not kept. Durable writers have lanes of their own: a record that is not on the disk cannot stand between a
-//! head and a record that is.
+//! Writers are spread over lanes so that they seldom meet. What a lane holds is in the order of
+//! commits; order between lanes is not kept. Durable writers have lanes of their own: a record that
+//! is not on the disk cannot stand between a head and a record that is.
 
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
@@ -80,12 +81,13 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Opens the log in a file, or makes it. A log that is there keeps the capacity it was made with.
+    /// Opens the log in a file, or makes it. A log that is there keeps the capacity it was made
+    /// with.
     pub(crate) fn open(path: &Path, capacity: usize, durable: bool) -> Result<Self, AnyError> {
         let durability = if durable { Durability::FlushOnPublish } else { Durability::None };
         let builder = MappedArena::builder().durability(durability);
-        // SAFETY: the file is a log's: all that writes it is this program, through `MappedArena`, and nobody
-        // truncates it.
+        // SAFETY: the file is a log's: all that writes it is this program, through `MappedArena`,
+        // and nobody truncates it.
         let open = || unsafe { builder.open(path) };
         // SAFETY: as above.
         let create = || unsafe { builder.capacity(capacity).create(path) };
@@ -112,19 +114,21 @@ impl Log {
             let table = Table(arena.allocate_address_aligned(TABLE_SIZE, STRIDE as usize)?);
             // ORDERING: Relaxed: publishing the root makes it visible.
             arena.atomic_u64_at(table.magic())?.store(MAGIC, Relaxed);
-            // Another process may be doing the same: one table is published, and only that one is used.
+            // Another process may be doing the same: one table is published, and only that one is
+            // used.
             arena.publish_root_if(TABLE_SLOT, None, table.0)?;
         }
         let table = Table(arena.root(TABLE_SLOT).ok_or_else(no_log)?);
-        // ORDERING: Relaxed: it was written before the root was published, which the look at the root acquires.
+        // ORDERING: Relaxed: it was written before the root was published, which the look at the
+        // root acquires.
         if table.0.size() as usize != TABLE_SIZE || arena.atomic_u64_at(table.magic())?.load(Relaxed) != MAGIC {
             return Err(no_log());
         }
         Ok(Self { arena, table, durable, chunk: 0, rest: None, tails: 0, buffer: Vec::new() })
     }
 
-    /// Has the log allocate `bytes` at a time, so that writers meet at the arena's cursor once for many records. A
-    /// writer that is killed then leaves up to a chunk behind instead of a record.
+    /// Has the log allocate `bytes` at a time, so that writers meet at the arena's cursor once for
+    /// many records. A writer that is killed then leaves up to a chunk behind instead of a record.
     pub(crate) fn chunked(mut self, bytes: usize) -> Self {
         self.chunk = bytes;
         self
@@ -139,8 +143,8 @@ impl Log {
         }
         if self.rest.is_none_or(|rest| (rest.size() as usize) < step) {
             self.tails += self.rest.map_or(0, |rest| rest.size().into());
-            // Not zeroed: records fill it. Zeroing a whole chunk at once has each of its cache lines fetched in a
-            // burst, and then again.
+            // Not zeroed: records fill it. Zeroing a whole chunk at once has each of its cache
+            // lines fetched in a burst, and then again.
             self.rest = self.arena.allocate_address_uninit(self.chunk).ok();
         }
         let Some(rest) = self.rest else {
@@ -166,8 +170,8 @@ impl Log {
         let lane = (writer % u64::from(half)) as u32 + if self.durable { half } else { 0 };
         let head = self.arena.atomic_u64_at(self.table.head(lane))?;
         let [first, second, check_sum] = [self.word(record, 0)?, self.word(record, 1)?, self.word(record, 2)?];
-        // ORDERING: Acquire, here and where the exchange fails: pairs with the commit below, so that the link of the
-        // record before is there to be read.
+        // ORDERING: Acquire, here and where the exchange fails: pairs with the commit below, so
+        // that the link of the record before is there to be read.
         let mut before = head.load(Acquire);
         loop {
             // A damaged head names nothing that could be read.
@@ -179,12 +183,12 @@ impl Log {
                 word.store(value, Relaxed);
             }
             if self.durable {
-                // A head on the disk must not name a record that is not there, or that a cursor on the disk does
-                // not cover.
+                // A head on the disk must not name a record that is not there, or that a cursor on
+                // the disk does not cover.
                 self.arena.flush()?;
             }
-            // ORDERING: Release pairs with the reader's load of the head: it sees the record. All heads are
-            // exchanged, so each Release is carried on by the exchanges after it.
+            // ORDERING: Release pairs with the reader's load of the head: it sees the record. All
+            // heads are exchanged, so each Release is carried on by the exchanges after it.
             match head.compare_exchange_weak(before, record.to_raw(), Release, Acquire) {
                 Ok(_) => break,
                 Err(found) => before = found,

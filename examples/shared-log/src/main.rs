@@ -1,4 +1,5 @@
-//! A log in one file: several processes append, others follow, and killing any of them loses nothing that was committed.
+//! A log in one file: several processes append, others follow, and killing any of them loses
+//! nothing that was committed.
 
 #[cfg(unix)]
 mod crash;
@@ -156,7 +157,7 @@ fn verify(path: &Path, output: &mut Output) -> Result<(), AnyError> {
 fn none(damaged: &[Damage]) -> Result<(), AnyError> {
     match damaged {
         [] => Ok(()),
-        [first, rest @ ..] if rest.is_empty() => Err(Negative(first.to_string()).into()),
+        [first] => Err(Negative(first.to_string()).into()),
         [first, rest @ ..] => Err(Negative(format!("{first}, and {} more like this", rest.len())).into()),
     }
 }

@@ -12,7 +12,8 @@ use crate::record::{HEAD, Links, Record, damaged_links, decode};
 /// Records of a lane whose addresses are in memory at the same time.
 const BLOCK: usize = 4096;
 
-/// Follows a log: each call of [`for_each_new`](Self::for_each_new) shows what was committed since the last.
+/// Follows a log: each call of [`for_each_new`](Self::for_each_new) shows what was committed since
+/// the last.
 pub(crate) struct Reader {
     pub(crate) view: MappedView,
     /// For each lane, the head that was seen last.
@@ -44,8 +45,8 @@ impl fmt::Display for Damage {
 impl Reader {
     /// Opens a log without having seen anything of it. Needs no permission to write the file.
     pub(crate) fn open(path: &Path) -> Result<Self, AnyError> {
-        // SAFETY: the file is a log's: all that writes it is this program, through `MappedArena`, and nobody
-        // truncates it.
+        // SAFETY: the file is a log's: all that writes it is this program, through `MappedArena`,
+        // and nobody truncates it.
         let view = unsafe { MappedArena::open_read_only(path) }.map_err(|error| match error {
             MapError::Attach { .. } | MapError::NotAFile { .. } => {
                 AnyError::from(Negative(common::Chain(&error).to_string()))
@@ -63,8 +64,8 @@ impl Reader {
         }
     }
 
-    /// Shows the records committed since the last call, each lane's in the order of their commits, and returns what
-    /// is damaged.
+    /// Shows the records committed since the last call, each lane's in the order of their commits,
+    /// and returns what is damaged.
     pub(crate) fn for_each_new(
         &mut self,
         mut show: impl FnMut(Address, Record<'_>) -> Result<(), AnyError>,
@@ -78,8 +79,9 @@ impl Reader {
             if word != 0 && head.is_none() {
                 damaged.push(Damage::Head(lane));
             }
-            // The links lead from the newest record to the oldest, and all addresses of a lane may be too many to
-            // remember. So the first walk remembers one in many, and the others go from there, the oldest first.
+            // The links lead from the newest record to the oldest, and all addresses of a lane may
+            // be too many to remember. So the first walk remembers one in many, and the others go
+            // from there, the oldest first.
             let mut walk = Walk::new(&self.view, head, *seen);
             let mut starts = Vec::new();
             while walk.next.is_some() {
@@ -133,7 +135,8 @@ impl<'v> Walk<'v> {
         Self { view, next, after_next: None, seen, most: view.used() / HEAD }
     }
 
-    /// Goes up to `steps` records further. Each is shown by its address, which is the error if it is damaged.
+    /// Goes up to `steps` records further. Each is shown by its address, which is the error if it
+    /// is damaged.
     fn go(&mut self, bytes: &mut Vec<u8>, steps: usize, mut show: impl FnMut(Result<Address, Address>)) {
         for _ in 0..steps {
             let Some(address) = self.next else { return };

@@ -1,4 +1,5 @@
-//! One record: two links, who wrote it, its number among that writer's, and text, with a check sum over all.
+//! One record: two links, who wrote it, its number among that writer's, and text, with a check sum
+//! over all.
 
 use marena_std::Address;
 
@@ -17,12 +18,12 @@ pub(crate) struct Record<'b> {
     pub(crate) text: &'b [u8],
 }
 
-/// The two records that were committed before one in its lane, the later one first. Two, so that one damaged record
-/// hides no others.
+/// The two records that were committed before one in its lane, the later one first. Two, so that
+/// one damaged record hides no others.
 pub(crate) type Links = [Option<Address>; 2];
 
-/// Writes a record's bytes without links and check sum, which are known when it is committed. Returns the check sum
-/// of what is there.
+/// Writes a record's bytes without links and check sum, which are known when it is committed.
+/// Returns the check sum of what is there.
 pub(crate) fn encode(bytes: &mut Vec<u8>, writer: u64, number: u64, text: &[u8]) -> u64 {
     bytes.clear();
     bytes.extend_from_slice(&[0; 24]);

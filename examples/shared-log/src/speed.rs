@@ -58,9 +58,11 @@ fn rate(options: &Options, path: &Path, processes: u64) -> Result<f64, AnyError>
     let records = options.records as usize * processes as usize;
     let capacity = records.saturating_mul(record).saturating_add(1 << 20);
     let log = Log::open(path, capacity, false)?;
-    // Every page is touched once before, so that it is the appending that is measured. The pages stay the file's.
+    // Every page is touched once before, so that it is the appending that is measured. The pages
+    // stay the file's.
     let all = log.arena.allocate_address(log.arena.remaining())?;
-    // SAFETY: nobody else has the file; the table from before is made anew by whoever opens the log next.
+    // SAFETY: nobody else has the file; the table from before is made anew by whoever opens the log
+    // next.
     unsafe { log.arena.reset_shared() }?;
     drop((log, all));
     let gate_path = path.with_extension("gate");
@@ -72,9 +74,11 @@ fn rate(options: &Options, path: &Path, processes: u64) -> Result<f64, AnyError>
     for id in 0..processes {
         let append = || {
             let text = vec![b'x'; options.size];
-            // SAFETY: as in `Log::open`; all pages of the file are there, and are set up in this process too.
+            // SAFETY: as in `Log::open`; all pages of the file are there, and are set up in this
+            // process too.
             let populated = unsafe { MappedArena::builder().populate(true).open(path) };
-            // ORDERING: Relaxed: only the number counts. A process that has failed keeps nobody waiting.
+            // ORDERING: Relaxed: only the number counts. A process that has failed keeps nobody
+            // waiting.
             ready.fetch_add(1, Relaxed);
             let mut log = Log::over(populated?, false)?.chunked(options.chunk);
             // ORDERING: Acquire pairs with the parent's Release.
@@ -84,7 +88,8 @@ fn rate(options: &Options, path: &Path, processes: u64) -> Result<f64, AnyError>
             for number in 0..options.records {
                 log.append(id, number.into(), &text)?;
             }
-            // Here, and not when the process is gone: the system takes its time to take a mapping apart.
+            // Here, and not when the process is gone: the system takes its time to take a mapping
+            // apart.
             // ORDERING: Relaxed: only the number counts, and the parent waits for this process.
             end.fetch_max(now()?, Relaxed);
             Ok(())

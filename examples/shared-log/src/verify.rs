@@ -11,7 +11,8 @@ use crate::record::WORD;
 /// What has been found so far.
 #[derive(Default)]
 pub(crate) struct Findings {
-    /// For each writer, the number after its last record. Without damage, none before it is missing.
+    /// For each writer, the number after its last record. Without damage, none before it is
+    /// missing.
     pub(crate) records: HashMap<u64, u64>,
     pub(crate) damaged: Vec<Damage>,
     count: u64,
@@ -45,8 +46,8 @@ impl Findings {
         self.count
     }
 
-    /// Bytes handed out that are neither the table nor a record: what killed writers had allocated, and writers are
-    /// about to commit.
+    /// Bytes handed out that are neither the table nor a record: what killed writers had allocated,
+    /// and writers are about to commit.
     pub(crate) fn unaccounted(&self, used: usize) -> usize {
         used.saturating_sub(TABLE_SIZE + self.bytes)
     }

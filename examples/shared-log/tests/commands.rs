@@ -24,7 +24,8 @@ fn output(arguments: &[&str]) -> String {
     String::from_utf8(run.stdout).unwrap()
 }
 
-/// The lines of one writer; no two writers have one in common, and some are empty but for the number.
+/// The lines of one writer; no two writers have one in common, and some are empty but for the
+/// number.
 fn lines(writer: usize, count: usize) -> Vec<String> {
     (0..count).map(|line| format!("{writer} {line} {}", "text ".repeat(line % 70))).collect()
 }
@@ -168,7 +169,8 @@ fn a_log_without_its_root_and_what_is_no_log_are_not_verified() {
     assert!(code == 1 && message.contains("the head of lane"), "{message}");
 }
 
-/// Records of a writer that does not flush never stand between a head and a durable record, wherever they are lost.
+/// Records of a writer that does not flush never stand between a head and a durable record,
+/// wherever they are lost.
 #[test]
 fn a_writer_that_is_not_durable_does_not_undo_what_others_made_durable() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! static-alloc's bump allocator, which has no reset that other threads may be there for, and so is only allocated from.
+//! static-alloc's bump allocator, which has no reset that other threads may be there for, and so is
+//! only allocated from.
 #![no_std]
 #![no_main]
 

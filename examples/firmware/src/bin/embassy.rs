@@ -1,5 +1,5 @@
-//! A pool under embassy: one task fills arenas, another reads them, and a channel of guards is between them. No
-//! `unsafe`.
+//! A pool under embassy: one task fills arenas, another reads them, and a channel of guards is
+//! between them. No `unsafe`.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! The same check on an allocator that loads the cursor and then stores it: it hands out bytes twice, and the check says so.
+//! The same check on an allocator that loads the cursor and then stores it: it hands out bytes
+//! twice, and the check says so.
 //!
 //! Ends with success only if overlaps were found: a check that cannot fail would prove nothing.
 #![no_std]
@@ -26,7 +27,8 @@ unsafe impl Sync for Naive {}
 
 impl Allocator for Naive {
     fn claim(&self, size: usize) -> Option<NonNull<[u8]>> {
-        // ORDERING: Relaxed: one core. What is wrong here is not the order but the gap between the two.
+        // ORDERING: Relaxed: one core. What is wrong here is not the order but the gap between the
+        // two.
         let start = self.cursor.load(Relaxed);
         if size > REGION - start {
             return None;

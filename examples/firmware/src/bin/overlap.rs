@@ -1,4 +1,5 @@
-//! Interrupts allocate from the arena that main allocates from, 10,000 times: no byte is handed out twice.
+//! Interrupts allocate from the arena that main allocates from, 10,000 times: no byte is handed out
+//! twice.
 #![no_std]
 #![no_main]
 
@@ -25,7 +26,8 @@ impl Allocator for Shared {
     }
 
     fn restart(&self) {
-        // SAFETY: the check uses no claim from before, and interrupts are off on the one core there is.
+        // SAFETY: the check uses no claim from before, and interrupts are off on the one core there
+        // is.
         unsafe { self.0.reset_shared() };
     }
 }

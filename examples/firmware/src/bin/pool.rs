@@ -1,5 +1,5 @@
-//! The least that a microcontroller needs: a pool over a static, from which an interrupt handler and main allocate for
-//! ever. No `unsafe`, no heap, and no stack frame of the region's size.
+//! The least that a microcontroller needs: a pool over a static, from which an interrupt handler
+//! and main allocate for ever. No `unsafe`, no heap, and no stack frame of the region's size.
 #![no_std]
 #![no_main]
 
@@ -17,8 +17,8 @@ use static_cell::{ConstStaticCell, StaticCell};
 const ARENAS: usize = 4;
 type Memory = BorrowedMemory<'static>;
 
-/// Lies in `.bss` and is never on the stack: the cell's content is a constant. (`StaticCell::init_with` would build it
-/// on the stack and move it here.)
+/// Lies in `.bss` and is never on the stack: the cell's content is a constant.
+/// (`StaticCell::init_with` would build it on the stack and move it here.)
 static MEMORY: ConstStaticCell<[StaticMemory<10_240>; ARENAS]> =
     ConstStaticCell::new([const { StaticMemory::new() }; ARENAS]);
 static POOL: StaticCell<Pool<Memory, ARENAS>> = StaticCell::new();
@@ -36,7 +36,8 @@ struct Sample {
 fn SysTick() {
     critical_section::with(|cs| {
         let Some(pool) = SHARED.borrow(cs).get() else { return };
-        // An empty pool means that main is behind; this sample is lost, and the next may find an arena.
+        // An empty pool means that main is behind; this sample is lost, and the next may find an
+        // arena.
         let Some(arena) = pool.acquire() else { return };
         // At most 8 retries, so a bounded number of instructions.
         if let Ok(mut block) = arena.allocate_bounded(64, 8) {

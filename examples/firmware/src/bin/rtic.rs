@@ -1,5 +1,5 @@
-//! A pool under RTIC: a hardware task fills arenas, a software task reads them. The framework keeps the memory and
-//! hands it out once, so there is no `unsafe` and no cell.
+//! A pool under RTIC: a hardware task fills arenas, a software task reads them. The framework keeps
+//! the memory and hands it out once, so there is no `unsafe` and no cell.
 #![no_std]
 #![no_main]
 
