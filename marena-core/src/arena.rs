@@ -227,7 +227,7 @@ impl<M: Memory> Arena<M> {
             // in an earlier life is dirty.
             let dirty_end = header.peak.load(Relaxed).max(header.cursor.load(Relaxed));
             // That life's region may have been longer.
-            round_up_position(dirty_end, (capacity - HEADER_SIZE) as u32)
+            round_up_position(dirty_end, ((memory.ready().min(capacity) & !(STEP - 1)) - HEADER_SIZE) as u32)
         } else {
             // A header beside the region is a valid one already, and of words for which zero may be
             // no value.
@@ -436,7 +436,8 @@ impl<M: Memory> Arena<M> {
     where
         M: ExclusiveMemory,
     {
-        let limit = self.limit();
+        // What is not ready was never handed out, although a leaked scope over the whole arena claimed it.
+        let limit = self.ready_limit();
         self.ticket = Some(epoch::draw());
         let Counters { cursor, peak, stranded, roots } = self.counters_mut();
         roots.iter_mut().for_each(Root::clear_mut);
@@ -511,6 +512,11 @@ impl<M: Memory> Arena<M> {
         header.stranded.store(0, Relaxed);
         header.clear_roots();
         asan::poison(self.base(), self.used());
+        let ready = self.ready_limit();
+        if ready < self.limit() {
+            // As in `reset_to`. ORDERING: Relaxed: nothing races with this call.
+            header.cursor.store(header.cursor.load(Relaxed).min(ready), Relaxed);
+        }
         protocol::reset_shared(&header.cursor, &header.peak);
     }
 }
@@ -523,6 +529,20 @@ impl<M: Memory> Arena<M> {
         // Construction checked the region's length to be 136 to 2^31, so this neither wraps nor
         // truncates.
         (self.capacity() - HEADER_SIZE) as u32
+    }
+
+    /// The largest position that can be handed out before the memory provides more: at most the limit, and a multiple of the
+    /// step.
+    #[inline(always)]
+    pub(crate) fn ready_limit(&self) -> u32 {
+        // The header and a step are always ready, and no more than the region is.
+        ((self.memory.ready() & !(STEP - 1)) - HEADER_SIZE) as u32
+    }
+
+    /// Makes the bytes up to a position ready, at most the limit. Returns whether they are.
+    #[inline]
+    pub(crate) fn provide(&self, position: u32) -> bool {
+        position <= self.ready_limit() || self.memory.provide(HEADER_SIZE + position as usize)
     }
 
     #[inline(always)]

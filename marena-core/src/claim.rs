@@ -9,7 +9,7 @@ use crate::arena::Arena;
 use crate::asan;
 use crate::error::AllocError;
 use crate::memory::{Memory, max_align};
-use crate::placement::{HEADER_SIZE, place, round_up};
+use crate::placement::{HEADER_SIZE, Span, place, round_up};
 use crate::protocol::{self, Unclaimed};
 use crate::sync::Word;
 
@@ -237,13 +237,18 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
     #[inline(always)]
     unsafe fn claim(self, size: usize, align: usize, retries: Option<u32>) -> Result<Claimed<Self>, AllocError> {
         require_stable_alignment::<M>(align)?;
-        let (base, limit) = (Arena::base(self).addr().get(), self.limit());
+        let (base, limit) = (Arena::base(self).addr().get(), self.ready_limit());
         let cursor = &self.header().cursor;
         let place = |seen| place(base, seen, limit, size, align);
         // ORDERING: Relaxed, only a guess that the exchange verifies.
         match protocol::claim(cursor, cursor.load(Relaxed), place, retries) {
             // SAFETY: claimed just now.
             Ok(span) => Ok(unsafe { Claimed::new(self.hand_out(span, size), self) }),
+            Err(Unclaimed::NoPlace(cursor)) if limit < self.limit() => {
+                let span = self.claim_beyond(size, align, retries, cursor)?;
+                // SAFETY: claimed just now.
+                Ok(unsafe { Claimed::new(self.hand_out(span, size), self) })
+            }
             Err(Unclaimed::NoPlace(cursor)) => Err(no_room(size, cursor, limit)),
             Err(Unclaimed::Contended) => Err(AllocError::Contended { retries: retries.unwrap_or(0) }),
         }
@@ -278,7 +283,11 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
         if more > limit as usize - end {
             return None;
         }
-        protocol::extend(&self.header().cursor, end as u32, (end + round_up(more)) as u32).ok()?;
+        let new_end = (end + round_up(more)) as u32;
+        if !self.provide(new_end) {
+            return None;
+        }
+        protocol::extend(&self.header().cursor, end as u32, new_end).ok()?;
         // SAFETY: claimed from this arena before, and just now what lies behind.
         Some(unsafe { Claimed::new(start, self) })
     }
@@ -310,6 +319,36 @@ unsafe impl<M: Memory> Origin for &Arena<M> {
     #[inline(always)]
     fn epoch(self) -> NonZeroU64 {
         Arena::epoch(self)
+    }
+}
+
+impl<M: Memory> Arena<M> {
+    /// Claims bytes that the memory has to provide first. The caller found no place in those that were ready.
+    #[cold]
+    #[inline(never)]
+    fn claim_beyond(
+        &self,
+        size: usize,
+        align: usize,
+        retries: Option<u32>,
+        mut cursor: u32,
+    ) -> Result<Span, AllocError> {
+        let base = Arena::base(self).addr().get();
+        // Comes to an end: each round provides more, until all is ready, or others claimed what was provided.
+        while let Some(needed) = place(base, cursor, self.limit(), size, align) {
+            let provided = self.provide(needed.end);
+            let ready = self.ready_limit();
+            if !provided {
+                return Err(no_room(size, cursor, ready));
+            }
+            let place = |seen| place(base, seen, ready, size, align);
+            match protocol::claim(&self.header().cursor, cursor, place, retries) {
+                Ok(span) => return Ok(span),
+                Err(Unclaimed::NoPlace(seen)) => cursor = seen,
+                Err(Unclaimed::Contended) => return Err(AllocError::Contended { retries: retries.unwrap_or(0) }),
+            }
+        }
+        Err(no_room(size, cursor, self.limit()))
     }
 }
 

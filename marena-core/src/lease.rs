@@ -309,6 +309,13 @@ impl<'a, M: Memory> Lease<'a, M> {
         runs::longest(runs, self.arena.used() as u32, self.arena.limit())
     }
 
+    /// As [`longest`](Self::longest), of the bytes that are ready.
+    #[cold]
+    fn longest_ready(&self, marks: &Marks) -> usize {
+        let (used, ready) = (self.arena.used() as u32, self.arena.ready_limit());
+        runs::longest(self.free_runs(marks).map(|(_, run)| run), used.min(ready), ready)
+    }
+
     /// Returns how many bytes are left, in the arena and in the runs where they are used as `marks` says.
     pub(crate) fn total(&self, marks: &Marks) -> usize {
         self.free_runs(marks).map(|(_, run)| run.len() as usize).sum::<usize>() + self.arena.remaining()
@@ -344,7 +351,11 @@ impl<'a, M: Memory> Lease<'a, M> {
             Ok(()) => return Ok(marks.slot()),
             Err(seen) => self.claim_behind(seen, marks, request),
         };
-        claimed.map(|run| self.keep(run, marks)).map_err(|error| error.with_remaining(self.longest(marks)))
+        claimed.map(|run| self.keep(run, marks)).map_err(|error| {
+            let longest = self.longest(marks);
+            // What fits and was not claimed is what the memory did not provide.
+            error.with_remaining(if size > longest { longest } else { self.longest_ready(marks) })
+        })
     }
 
     /// Moves the end of the run that `marks` is in up, so that the request has room, if nobody claimed behind it. Otherwise
@@ -362,11 +373,17 @@ impl<'a, M: Memory> Lease<'a, M> {
         let needed =
             place(self.base.addr().get(), free.start, limit, size, align).ok_or_else(|| cursor.load(Relaxed))?;
         let end = needed.end.max(run.end + self.ahead(self.chunk.get(), limit - run.end));
+        let Some(end) = self.provided(needed.end, end) else { return Err(cursor.load(Relaxed)) };
         protocol::extend(cursor, run.end, end)?;
         // SAFETY: the bytes behind the old end were claimed just now, by this lease.
         unsafe { self.set_run(slot, Span { end, ..run }) };
         self.note_claim();
         Ok(())
+    }
+
+    /// Returns how far to claim: to `end` if the memory provides so much, or else as far as is needed.
+    fn provided(&self, needed: u32, end: u32) -> Option<u32> {
+        [end, needed].into_iter().find(|&end| self.arena.provide(end))
     }
 
     /// Claims the bytes that the request lacks, and some ahead of it, wherever the cursor stands.
@@ -378,7 +395,8 @@ impl<'a, M: Memory> Lease<'a, M> {
             // The request may begin in a run that ends at the cursor.
             let from = self.run_ending_at(seen).map_or(seen, |(slot, run)| marks.free(slot, run).start);
             let needed = place(self.base.addr().get(), from, limit, size, align)?;
-            Some(Span { start: seen, end: needed.end.max(seen + self.ahead(request.ahead, limit - seen)) })
+            let end = needed.end.max(seen + self.ahead(request.ahead, limit - seen));
+            Some(Span { start: seen, end: self.provided(needed.end, end)? })
         };
         let claimed = protocol::claim(cursor, seen, place, retries);
         let claimed = claimed.map_err(|reason| match reason {

@@ -145,7 +145,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
     /// A scope over what an arena has left. Others find the arena full meanwhile.
     #[inline]
     pub(crate) fn of_arena(arena: &'s Arena<M>) -> Self {
-        let limit = arena.limit();
+        let (limit, ready) = (arena.limit(), arena.ready_limit());
         let base = arena.base().addr().get();
         // What is placed is nothing, at the cursor; what is claimed is all behind it. A damaged cursor leaves nothing.
         let rest = |seen| place(base, seen, limit, 0, 1).map(|Span { start, .. }| Span { start, end: limit });
@@ -154,7 +154,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
         let start = protocol::claim(cursor, cursor.load(Relaxed), rest, None).map_or(limit, |span| span.start);
         // What lies below the peak counts as soiled already, so a scope that takes no more than those before it never leaves
         // the fast path. ORDERING: Relaxed: the claim before this acquired every raise that a give-back below released.
-        let soiled = arena.header().peak.load(Relaxed).min(limit) & !(STEP as u32 - 1);
+        let soiled = arena.header().peak.load(Relaxed).min(ready) & !(STEP as u32 - 1);
         Self {
             // SAFETY: the bytes from `start` up to the limit were claimed just now, or `start` is the limit. Both positions
             // are multiples of the step. The slow path soils and adds what lies behind.
@@ -369,6 +369,8 @@ impl<'s, M: Memory> Scratch<'s, M> {
         let soiled = next + self.bump.room() as u32;
         let ahead = soiled.saturating_add(SOILED_AHEAD.max(needed.end - next)).min(end);
         let soiled = needed.end.max(ahead & !(STEP as u32 - 1));
+        let provided = [soiled, needed.end].into_iter().find(|&end| self.arena.provide(end));
+        let soiled = provided.ok_or_else(|| no_room(size, next, self.arena.ready_limit()))?;
         protocol::raise_peak(&self.arena.header().peak, soiled);
         // SAFETY: the bytes up to `end` were claimed for the outermost scope, and outer scopes stand still meanwhile.
         unsafe { self.bump.set(self.bump.next(), (soiled - next) as usize) };

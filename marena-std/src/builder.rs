@@ -121,7 +121,7 @@ impl<'p> Builder<'p> {
             // On 32-bit targets all arenas together may be more than a `usize` counts.
             memory.prefault(|done, total| {
                 progress(index.saturating_mul(total).saturating_add(done), count.saturating_mul(total));
-            });
+            })?;
         }
         Ok(memory)
     }

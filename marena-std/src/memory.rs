@@ -1,8 +1,11 @@
 //! Memory of its own for an arena: an anonymous mapping.
 
 use std::fmt;
+use std::io;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use marena_core::{ARENA_PAGESIZE, ExclusiveMemory, GivenBack, Memory};
 use portable_atomic::AtomicU32;
@@ -19,6 +22,9 @@ pub(crate) const CAPACITY_LIMIT: usize = {
 
 /// How far apart bytes are touched: no system has smaller pages.
 const SMALLEST_PAGE: usize = 4096;
+
+/// How many bytes are committed at once, where all that is committed costs. What has no more is committed whole.
+const STEP: usize = 1 << 20;
 
 /// How many bytes are touched between two reports of progress.
 const PREFAULT_CHUNK: usize = 4 << 20;
@@ -38,9 +44,13 @@ const PREFAULT_CHUNK: usize = 4 << 20;
 /// # Ok::<(), marena_std::Error>(())
 /// ```
 pub struct OwnedMemory {
-    /// INVARIANT: all of what one call of `pages::map` gave, at a multiple of `ARENA_PAGESIZE`, at most `CAPACITY_LIMIT` bytes
+    /// INVARIANT: all of what one call of `pages::map` or `pages::reserve` gave, at a multiple of `ARENA_PAGESIZE`, at most `CAPACITY_LIMIT` bytes
     /// long, and reached only through this value.
     region: NonNull<[u8]>,
+    /// How many of the region's first bytes can be used.
+    ///
+    /// INVARIANT: they are committed. A multiple of the page size; falls only when nobody else has the memory.
+    ready: AtomicUsize,
 }
 
 impl OwnedMemory {
@@ -81,52 +91,97 @@ impl OwnedMemory {
     }
 
     fn map(len: usize, align: usize, skew: usize) -> Result<Self, Error> {
+        let in_steps = || Self::reserve_in_steps(len, align, skew);
+        if len > STEP
+            && pages::mapping_commits()
+            && let Ok(memory) = in_steps()
+        {
+            return Ok(memory);
+        }
         match pages::map(len, align, skew) {
-            Ok(base) => Ok(Self { region: NonNull::slice_from_raw_parts(base, len) }),
-            Err(source) => {
+            Ok(base) => Ok(Self::of(base, len, len)),
+            // As where a limit holds for bytes that can be used, and not for addresses.
+            Err(source) => in_steps().map_err(|_| {
                 let limit = Limit::met_by_private_mapping(&source, len);
-                Err(Error::OutOfAddressSpace { requested: len, limit, source })
-            }
+                Error::OutOfAddressSpace { requested: len, limit, source }
+            }),
         }
     }
 
-    /// Gives the region away, to be unmapped by [`from_raw_parts`](Self::from_raw_parts), or never.
+    /// Reserves addresses and commits the first step.
+    fn reserve_in_steps(len: usize, align: usize, skew: usize) -> io::Result<Self> {
+        let memory = Self::of(pages::reserve(len, align, skew)?, len, 0);
+        memory.commit_to(STEP.min(len))?;
+        Ok(memory)
+    }
+
+    /// The bytes that one call of `pages::map` or `pages::reserve` gave, the first `ready` of them committed.
+    fn of(base: NonNull<u8>, len: usize, ready: usize) -> Self {
+        Self { region: NonNull::slice_from_raw_parts(base, len), ready: AtomicUsize::new(ready) }
+    }
+
+    /// Commits the region's first `end` bytes, a multiple of the page size.
+    fn commit_to(&self, end: usize) -> io::Result<()> {
+        // ORDERING: Acquire pairs with the Release below: what others committed is there.
+        let ready = self.ready.load(Acquire);
+        if end > ready {
+            // SAFETY: fewer bytes than the region has.
+            let start = unsafe { self.region.cast::<u8>().add(ready) };
+            // SAFETY: whole pages of the region. Others may commit some of them, too.
+            unsafe { pages::commit(start, end - ready) }?;
+            // ORDERING: Release pairs with the Acquire of `ready`: the pages can be used by all who see the number.
+            self.ready.fetch_max(end, Release);
+        }
+        Ok(())
+    }
+
+    /// Gives the region away, to be unmapped by [`from_raw_parts`](Self::from_raw_parts), or never. The number says how many of
+    /// its first bytes can be used: all but where the system would set memory aside for all that can.
     ///
     /// ```
     /// use marena_std::{Arena, OwnedMemory};
     /// let arena = Arena::with_capacity(65_536)?;
-    /// let region = arena.into_memory().into_raw_parts();
+    /// let (region, ready) = arena.into_memory().into_raw_parts();
     /// // For a while the region is a foreign library's, which fills it with zeros at the end.
     /// // SAFETY: it came from `into_raw_parts`, and is zero from its 128th byte on.
-    /// let memory = unsafe { OwnedMemory::from_raw_parts(region) };
+    /// let memory = unsafe { OwnedMemory::from_raw_parts(region, ready) };
     /// let arena = Arena::new(memory)?;
     /// # let _ = arena;
     /// # Ok::<(), marena_std::Error>(())
     /// ```
     #[must_use = "the region stays mapped for ever if it is lost"]
-    pub fn into_raw_parts(self) -> NonNull<[u8]> {
-        ManuallyDrop::new(self).region
+    pub fn into_raw_parts(self) -> (NonNull<[u8]>, usize) {
+        let memory = ManuallyDrop::new(self);
+        (memory.region, memory.ready())
     }
 
     /// Takes a region back.
     ///
     /// # Safety
     ///
-    /// - The region came from [`into_raw_parts`](Self::into_raw_parts), whole, and is taken back once.
+    /// - The region and the number came from [`into_raw_parts`](Self::into_raw_parts), whole, and are taken back once.
     /// - Nobody uses it any more, through pointers or arenas.
     /// - Only arenas wrote it; or all of its bytes are zero, its first 128 included; or the first 128 are as they were, and all
     ///   bytes behind them are zero.
     #[must_use = "dropping it unmaps the region"]
-    pub unsafe fn from_raw_parts(region: NonNull<[u8]>) -> Self {
-        Self { region }
+    pub unsafe fn from_raw_parts(region: NonNull<[u8]>, ready: usize) -> Self {
+        Self::of(region.cast(), region.len(), ready)
     }
 
     /// Touches every page, so that using it later needs no help from the system. `progress` is told the bytes done and
     /// their total, now and then and at the end.
     ///
     /// For fresh memory: what was in it is overwritten in places.
-    pub(crate) fn prefault(&mut self, mut progress: impl FnMut(usize, usize)) {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfAddressSpace`] where the system has less memory than that.
+    pub(crate) fn prefault(&mut self, mut progress: impl FnMut(usize, usize)) -> Result<(), Error> {
         let total = self.region.len();
+        self.commit_to(total).map_err(|source| {
+            let limit = Limit::met_by_private_mapping(&source, total - self.ready());
+            Error::OutOfAddressSpace { requested: total, limit, source }
+        })?;
         for chunk_start in (0..total).step_by(PREFAULT_CHUNK) {
             let chunk_end = total.min(chunk_start + PREFAULT_CHUNK);
             for offset in (chunk_start..chunk_end).step_by(SMALLEST_PAGE) {
@@ -138,6 +193,7 @@ impl OwnedMemory {
             }
             progress(chunk_end, total);
         }
+        Ok(())
     }
 
     /// Offers the system the pages past the region's first `kept` bytes.
@@ -146,17 +202,22 @@ impl OwnedMemory {
     ///
     /// Nobody else uses those bytes meanwhile, or relies on their values afterwards: each is what it was, or zero.
     pub(crate) unsafe fn give_back_past(&self, kept: usize) -> Result<GivenBack, Error> {
-        let len = self.region.len();
+        // What was never committed was never used.
+        let len = self.ready();
         let kept = kept.min(len);
         // SAFETY: at most the region's length.
         let start = unsafe { self.region.cast::<u8>().add(kept) };
-        // SAFETY: the bytes are the region's last; the rest is the caller's promise.
+        // SAFETY: the last bytes that can be used; the rest is the caller's promise.
         match unsafe { pages::give_back(start, len - kept) } {
-            // The region ends at a page, so all that lies behind the first page was offered.
-            Ok(offered) => Ok(GivenBack {
-                bytes: offered.len,
-                zero_from: if offered.are_zero { kept + offered.start } else { len },
-            }),
+            // They end at a page, so all that lies behind the first page was offered.
+            Ok(offered) => {
+                if offered.are_uncommitted {
+                    // ORDERING: Relaxed: nobody else uses the memory meanwhile.
+                    self.ready.store(kept + offered.start, Relaxed);
+                }
+                let zero_from = if offered.are_zero { kept + offered.start } else { len };
+                Ok(GivenBack { bytes: offered.len, zero_from })
+            }
             Err((offered, source)) => Err(Error::Trim { offered, source }),
         }
     }
@@ -211,8 +272,8 @@ unsafe impl Send for OwnedMemory {}
 // SAFETY: a shared reference gives only the raw pointer; giving pages back is for a caller who vouches for them.
 unsafe impl Sync for OwnedMemory {}
 
-// SAFETY: the pointer never changes, and spans bytes that stay mapped, readable and writable, until the value is dropped, at
-// most `isize::MAX` of them. It is held raw, and nobody else knows it. The system provides anonymous memory zeroed;
+// SAFETY: the pointer never changes, and spans bytes that stay mapped until the value is dropped, at most `isize::MAX` of them.
+// The first `ready` are readable and writable, a step at least; the number falls only in `give_back_past`, to what that keeps. It is held raw, and nobody else knows it. The system provides anonymous memory zeroed;
 // prefaulting writes zeros, and giving back leaves each byte as it was or zero, so bytes that were never handed out stay zero.
 unsafe impl Memory for OwnedMemory {
     type Word = AtomicU32;
@@ -225,6 +286,21 @@ unsafe impl Memory for OwnedMemory {
     #[inline]
     fn is_zeroed(&self) -> bool {
         true
+    }
+
+    #[inline]
+    fn ready(&self) -> usize {
+        // ORDERING: Acquire pairs with the Release of `commit_to`.
+        self.ready.load(Acquire)
+    }
+
+    #[cold]
+    fn provide(&self, len: usize) -> bool {
+        let total = self.region.len();
+        // Ahead of what is needed: committing is a system call.
+        let ahead = self.ready().saturating_add(STEP).max(len).next_multiple_of(ARENA_PAGESIZE);
+        let needed = len.next_multiple_of(ARENA_PAGESIZE);
+        len <= total && (self.commit_to(ahead.min(total)).is_ok() || self.commit_to(needed.min(total)).is_ok())
     }
 }
 

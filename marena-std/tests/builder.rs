@@ -113,10 +113,10 @@ fn what_is_no_alignment_is_a_typed_error() {
 fn a_region_goes_away_as_a_pointer_and_comes_back() {
     let arena = Arena::with_capacity(200_000).unwrap();
     arena.allocate(100_000).unwrap().fill(0xA5);
-    let region = arena.into_memory().into_raw_parts();
+    let (region, ready) = arena.into_memory().into_raw_parts();
     assert_eq!(region.len(), 196_608 + 65_536);
     // SAFETY: the region came from `into_raw_parts` just now, and only an arena wrote it.
-    let memory = unsafe { OwnedMemory::from_raw_parts(region) };
+    let memory = unsafe { OwnedMemory::from_raw_parts(region, ready) };
     assert_eq!(memory.region(), region);
     let arena = Arena::new(memory).unwrap();
     assert_eq!(arena.stats().high_water, 100_000);

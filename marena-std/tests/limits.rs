@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
 
-use marena_std::{Arena, Error, Limit, MapError, MappedArena};
+use marena_std::{AllocError, Arena, Error, Limit, MapError, MappedArena};
 
 const MIB: usize = 1 << 20;
 
@@ -79,6 +79,17 @@ fn meets(capacity: usize, limit: Limit, name: &str) {
     }
 }
 
+/// Allocates and writes until the arena is full.
+fn fill(arena: &Arena, id: u8) {
+    let mut blocks = Vec::new();
+    while let Ok(mut block) = arena.allocate(MIB) {
+        assert!(block.iter().all(|&byte| byte == 0));
+        block.fill(id);
+        blocks.push(block);
+    }
+    assert!(blocks.iter().all(|block| block.iter().all(|&byte| byte == id)));
+}
+
 #[test]
 fn a_limit_on_addresses_is_named() {
     if in_a_child("a_limit_on_addresses_is_named", || set(libc::RLIMIT_AS, 1 << 30)) {
@@ -96,9 +107,35 @@ fn a_limit_on_addresses_is_named() {
 }
 
 #[test]
-fn a_limit_on_data_is_named_and_does_not_hold_for_files() {
-    if in_a_child("a_limit_on_data_is_named_and_does_not_hold_for_files", || set(libc::RLIMIT_DATA, 256 << 20)) {
-        meets(256 * MIB, Limit::Data(256 << 20), "ulimit -d");
+fn a_limit_on_data_holds_for_what_is_used_and_is_named() {
+    if in_a_child("a_limit_on_data_holds_for_what_is_used_and_is_named", || set(libc::RLIMIT_DATA, 64 << 20)) {
+        // Addresses are no data, and what is used is taken in steps.
+        for huge_pages in [false, true] {
+            let mut arena = Arena::builder().capacity(1 << 31).huge_pages(huge_pages).build().unwrap();
+            assert_eq!(arena.remaining(), (1 << 31) - 128);
+            for _ in 0..2 {
+                std::thread::scope(|scope| {
+                    for id in 1..=3_u8 {
+                        let arena = &arena;
+                        scope.spawn(move || fill(arena, id));
+                    }
+                });
+                assert!((20 * MIB..64 * MIB).contains(&arena.used()), "{}", arena.used());
+                let Err(AllocError::Full { remaining, .. }) = arena.allocate(MIB) else {
+                    panic!("{:?}", arena.stats())
+                };
+                assert!(remaining < 3 * MIB, "{remaining}");
+                arena.allocate(remaining).unwrap().fill(1);
+                arena.reset();
+                arena.trim().unwrap();
+            }
+            arena.scratch().allocate(10 * MIB).unwrap().fill(1);
+            arena.lease(1 << 20).allocate(10 * MIB).unwrap().fill(1);
+        }
+        let refused = Arena::builder().capacity(64 * MIB).prefault(|_, _| ()).build().unwrap_err();
+        assert!(message(&refused).contains("ulimit -d"), "{}", message(&refused));
+        let limit = Some(Limit::Data(64 << 20));
+        assert!(matches!(refused, Error::OutOfAddressSpace { limit: found, .. } if found == limit), "{refused:?}");
         let directory = tempfile::tempdir().unwrap();
         let builder = MappedArena::builder().capacity(512 * MIB).reserve(false);
         // SAFETY: as above.

@@ -33,6 +33,10 @@ use crate::sync::Word;
 ///   included, and those past the larger of the header's cursor and peak are zero. Bytes fresh from
 ///   the system qualify: all zero, the header too. So do bytes that only arenas wrote since. What
 ///   [`Reserve::give_back_past`] then names zero is zero.
+/// - Where [`ready`](Self::ready) is overridden, "valid" above holds for the region's first `ready`
+///   bytes, which are at least 136, and for those that [`provide`](Self::provide) said yes to.
+///   Their number falls only while nobody but the caller of [`Reserve::give_back_past`] has the
+///   memory, and never below what that keeps.
 /// - [`header`](Self::header), where it is not the region's start, points to a valid header that
 ///   lives as long.
 ///
@@ -88,6 +92,21 @@ pub unsafe trait Memory {
     /// assert_eq!((&MEMORY).region().len(), 1024);
     /// ```
     fn region(&self) -> NonNull<[u8]>;
+
+    /// Returns how many of the region's first bytes can be used now: all of them, unless memory overrides this because it
+    /// takes bytes from the system in steps.
+    ///
+    /// What another thread provided is seen with Acquire.
+    #[inline]
+    fn ready(&self) -> usize {
+        self.region().len()
+    }
+
+    /// Makes the region's first `len` bytes ready, `len` being at most the region's length. Returns whether they are.
+    #[cold]
+    fn provide(&self, len: usize) -> bool {
+        len <= self.ready()
+    }
 
     /// The arena's control block: the region's first 128 bytes, unless the word does not fit there.
     ///

@@ -19,6 +19,25 @@ pub(crate) fn map(len: usize, align: usize, _: usize) -> io::Result<NonNull<u8>>
     NonNull::new(base).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
 }
 
+/// As [`map`]: all bytes can be used.
+pub(crate) fn reserve(len: usize, align: usize, skew: usize) -> io::Result<NonNull<u8>> {
+    map(len, align, skew)
+}
+
+/// Makes bytes usable, as they are already.
+///
+/// # Safety
+///
+/// None.
+pub(crate) unsafe fn commit(_: NonNull<u8>, _: usize) -> io::Result<()> {
+    Ok(())
+}
+
+/// Whether memory is set aside for all that is mapped. Nothing can be done about it here.
+pub(crate) fn mapping_commits() -> bool {
+    false
+}
+
 /// # Safety
 ///
 /// The bytes are all that a call of `map` gave, and nobody uses them any more.
@@ -38,5 +57,5 @@ pub(crate) fn prefer_huge(_: NonNull<u8>, _: usize) {}
 ///
 /// None.
 pub(crate) unsafe fn give_back(_: NonNull<u8>, len: usize) -> Result<Offered, (usize, io::Error)> {
-    Ok(Offered { start: len, len: 0, are_zero: false })
+    Ok(Offered { start: len, len: 0, are_zero: false, are_uncommitted: false })
 }

@@ -9,14 +9,57 @@ const NO_RESERVE: libc::c_int = libc::MAP_NORESERVE;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
 const NO_RESERVE: libc::c_int = 0;
 
+/// What bytes of an arena allow.
+const USABLE: libc::c_int = libc::PROT_READ | libc::PROT_WRITE;
+
 /// Maps `len` bytes, a multiple of the page size, so that the byte at `skew`, another one, lies at a multiple of `align`, a
 /// power of two.
 pub(crate) fn map(len: usize, align: usize, skew: usize) -> io::Result<NonNull<u8>> {
+    map_with(USABLE, len, align, skew)
+}
+
+/// As [`map`], of bytes that cannot be used yet.
+pub(crate) fn reserve(len: usize, align: usize, skew: usize) -> io::Result<NonNull<u8>> {
+    map_with(libc::PROT_NONE, len, align, skew)
+}
+
+/// Makes bytes usable, which may be already. They are zero, or what they were.
+///
+/// # Safety
+///
+/// The bytes are whole pages that `reserve` or `map` gave.
+pub(crate) unsafe fn commit(base: NonNull<u8>, len: usize) -> io::Result<()> {
+    // SAFETY: the caller's promise; no byte changes.
+    match unsafe { libc::mprotect(base.as_ptr().cast(), len, USABLE) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Whether the system sets memory aside for all that is mapped, used or not.
+pub(crate) fn mapping_commits() -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use std::sync::OnceLock;
+
+        // As set by `vm.overcommit_memory`.
+        const NEVER_MORE_THAN_THERE_IS: &str = "2";
+        static FOUND: OnceLock<bool> = OnceLock::new();
+        *FOUND.get_or_init(|| {
+            std::fs::read_to_string("/proc/sys/vm/overcommit_memory")
+                .is_ok_and(|mode| mode.trim() == NEVER_MORE_THAN_THERE_IS)
+        })
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    false
+}
+
+fn map_with(access: libc::c_int, len: usize, align: usize, skew: usize) -> io::Result<NonNull<u8>> {
     // The system aligns to its pages only, so enough is mapped for any outcome, and the rest is unmapped again.
     let slack = align.saturating_sub(page_size());
     let total =
         len.checked_add(slack).filter(|&total| total <= isize::MAX as usize).ok_or(io::ErrorKind::OutOfMemory)?;
-    let (access, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANON | NO_RESERVE);
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANON | NO_RESERVE;
     // SAFETY: a new mapping, where nothing else is mapped.
     let start = unsafe { libc::mmap(ptr::null_mut(), total, access, flags, -1, 0) };
     if start == libc::MAP_FAILED {
@@ -68,7 +111,7 @@ pub(crate) unsafe fn give_back(base: NonNull<u8>, len: usize) -> Result<Offered,
     let skipped = base.addr().get().wrapping_neg() & (page_size - 1);
     let offered = len.saturating_sub(skipped) & !(page_size - 1);
     if offered == 0 {
-        return Ok(Offered { start: len, len: 0, are_zero: false });
+        return Ok(Offered { start: len, len: 0, are_zero: false, are_uncommitted: false });
     }
     // SAFETY: fewer than `len`.
     let pages = unsafe { base.add(skipped) };
@@ -79,6 +122,7 @@ pub(crate) unsafe fn give_back(base: NonNull<u8>, len: usize) -> Result<Offered,
             start: skipped,
             len: offered,
             are_zero: cfg!(any(target_os = "linux", target_os = "android")),
+            are_uncommitted: false,
         }),
         _ => Err((offered, io::Error::last_os_error())),
     }

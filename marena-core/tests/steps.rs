@@ -1,0 +1,283 @@
+//! Memory that becomes usable in steps: nothing is handed out before it is ready, and what cannot be provided is full.
+
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
+use marena_core::{AllocError, Allocate, Arena, AtomicU32, ExclusiveMemory, GivenBack, Memory, MemoryError, Reserve};
+
+const CAPACITY: usize = if cfg!(miri) { 16 << 10 } else { 256 << 10 };
+const STEP: usize = 1024;
+/// Where unready bytes start, these are what they hold: a block must never show or change one.
+const UNREADY: u8 = 0xEE;
+
+#[repr(align(128))]
+#[expect(dead_code, reason = "reached through the region's pointer")]
+struct Bytes([u8; CAPACITY]);
+
+/// Memory of which the first bytes are ready, and at most so many can be.
+struct Stepped {
+    bytes: NonNull<Bytes>,
+    ready: AtomicUsize,
+    most: AtomicUsize,
+    provided: AtomicUsize,
+}
+
+impl Stepped {
+    fn new(most: usize) -> Self {
+        let bytes = Box::new(Bytes([UNREADY; CAPACITY]));
+        let memory = Self {
+            bytes: NonNull::from(Box::leak(bytes)),
+            ready: AtomicUsize::new(0),
+            most: AtomicUsize::new(most),
+            provided: AtomicUsize::new(0),
+        };
+        memory.make_ready(STEP);
+        memory
+    }
+
+    fn make_ready(&self, end: usize) {
+        let ready = self.ready.load(Relaxed);
+        for offset in ready..end {
+            // SAFETY: in the region, and not ready, so nobody else uses it.
+            unsafe { self.bytes.cast::<u8>().add(offset).write(0) };
+        }
+        self.ready.store(end.max(ready), Relaxed);
+    }
+
+    /// Asserts that what is not ready was not written.
+    fn check(&self) {
+        for offset in self.ready.load(Relaxed)..CAPACITY {
+            // SAFETY: in the region, and not ready, so nobody else uses it.
+            let byte = unsafe { self.bytes.cast::<u8>().add(offset).read() };
+            assert_eq!(byte, UNREADY, "byte {offset} was written before it was ready");
+        }
+    }
+}
+
+// SAFETY: the bytes are valid as long as the value; those that are not ready are not zero, and become so.
+unsafe impl Memory for Stepped {
+    type Word = AtomicU32;
+
+    fn region(&self) -> NonNull<[u8]> {
+        NonNull::slice_from_raw_parts(self.bytes.cast(), CAPACITY)
+    }
+
+    fn is_zeroed(&self) -> bool {
+        true
+    }
+
+    fn ready(&self) -> usize {
+        self.ready.load(Relaxed)
+    }
+
+    fn provide(&self, len: usize) -> bool {
+        self.provided.fetch_add(1, Relaxed);
+        let end = len.next_multiple_of(STEP).min(CAPACITY);
+        let possible = end <= self.most.load(Relaxed);
+        if possible {
+            self.make_ready(end);
+        }
+        possible || len <= self.ready()
+    }
+}
+
+// SAFETY: nobody else has the pointer, and the value is not `Clone`.
+unsafe impl ExclusiveMemory for Stepped {}
+
+impl Reserve for Stepped {
+    type Error = MemoryError;
+    type Builder<'b> = ();
+    type PerThread<T: Send> = marena_core::NoThreads<T>;
+    const MAX_CAPACITY: usize = CAPACITY;
+
+    fn reserve(_: usize) -> Result<Self, MemoryError> {
+        Ok(Self::new(CAPACITY))
+    }
+
+    unsafe fn give_back_past(&self, kept: usize) -> Result<GivenBack, MemoryError> {
+        // What was ready behind the next step is not any more.
+        let end = kept.next_multiple_of(STEP).min(self.ready());
+        for offset in end..self.ready() {
+            // SAFETY: in the region, and nobody uses it any more.
+            unsafe { self.bytes.cast::<u8>().add(offset).write(UNREADY) };
+        }
+        let bytes = self.ready() - end;
+        self.ready.store(end, Relaxed);
+        Ok(GivenBack { bytes, zero_from: end })
+    }
+}
+
+impl Drop for Stepped {
+    fn drop(&mut self) {
+        // SAFETY: leaked by `new`.
+        drop(unsafe { Box::from_raw(self.bytes.as_ptr()) });
+    }
+}
+
+fn arena(most: usize) -> Arena<Stepped> {
+    Arena::new(Stepped::new(most)).unwrap()
+}
+
+/// Allocates blocks of many sizes until one does not fit; each is zero, and lies in what is ready (where that is not asked, the
+/// test does afterwards).
+fn fill<'a>(allocator: impl Allocate<'a>, memory: Option<&Stepped>) -> AllocError {
+    let mut size = 1;
+    loop {
+        let block = allocator.allocate_aligned(size, 8 << (size % 5));
+        let mut block = match block {
+            Ok(block) => block,
+            Err(error) => break error,
+        };
+        let end = block.address().offset() as usize + block.len();
+        assert!(memory.is_none_or(|memory| end <= memory.ready()), "{end}");
+        assert!(block.iter().all(|&byte| byte == 0));
+        block.fill(0xA5);
+        size = (size * 7 + 13) % 3000 + 1;
+    }
+}
+
+#[test]
+fn every_way_to_allocate_hands_out_only_what_is_ready() {
+    let mut arena = arena(CAPACITY);
+    for round in 0..3 {
+        assert!(matches!(fill(&arena, Some(arena.memory())), AllocError::Full { .. }));
+        assert_eq!(arena.memory().ready(), CAPACITY, "round {round}");
+        arena.reset();
+        arena.trim().unwrap();
+        assert_eq!(arena.memory().ready(), STEP);
+
+        let lease = arena.lease(5000);
+        fill(&lease, Some(arena.memory()));
+        drop(lease);
+        arena.reset();
+        arena.trim().unwrap();
+
+        let mut scratch = arena.scratch();
+        scratch.allocate(1000).unwrap().fill(1);
+        let inner = scratch.scratch();
+        inner.allocate(5000).unwrap().fill(1);
+        drop(inner);
+        drop(scratch);
+        arena.memory().check();
+        let scratch = arena.scratch();
+        assert!(matches!(scratch.allocate(CAPACITY), Err(AllocError::Full { .. })));
+        scratch.allocate(scratch.remaining() / 2).unwrap().fill(1);
+        drop(scratch);
+        arena.memory().check();
+
+        let mut lease = arena.lease(500);
+        lease.alloc([1_u8; 700]).unwrap();
+        let scratch = lease.scratch();
+        fill(&scratch, Some(arena.memory()));
+        drop(scratch);
+        drop(lease);
+        arena.memory().check();
+        arena.wipe();
+        arena.trim().unwrap();
+        arena.memory().check();
+    }
+}
+
+#[test]
+fn little_is_provided_for_little() {
+    let arena = arena(CAPACITY);
+    for _ in 0..100 {
+        arena.alloc(1_u64).unwrap();
+    }
+    assert_eq!((arena.memory().ready(), arena.memory().provided.load(Relaxed)), (STEP, 0));
+    let lease = arena.lease(2 * STEP);
+    lease.alloc([1_u8; STEP]).unwrap();
+    assert!(arena.memory().ready() <= 6 * STEP);
+    assert_eq!(arena.remaining() + arena.used(), CAPACITY - 128, "room is what there can be");
+}
+
+#[test]
+fn what_cannot_be_provided_is_full_and_the_error_says_what_still_fits() {
+    for most in [STEP, 2 * STEP, 5 * STEP] {
+        let mut arena = arena(most);
+        let remaining = |error| match error {
+            AllocError::Full { remaining, .. } => remaining,
+            other => panic!("{other}"),
+        };
+        let left = remaining(arena.allocate(most).unwrap_err());
+        assert_eq!(left, arena.memory().ready() - 128);
+        arena.allocate(left).unwrap();
+        // What a claim before did not need, and the next does.
+        while let Ok(block) = arena.allocate(8) {
+            assert!(block.address().offset() as usize + 8 <= most);
+        }
+        assert_eq!(arena.used(), most - 128);
+        assert_eq!(remaining(arena.alloc(1_u8).unwrap_err()), 0);
+        arena.memory().check();
+        arena.reset();
+
+        let lease = arena.lease(100);
+        let left = remaining(lease.allocate(most).unwrap_err());
+        lease.allocate(left).unwrap();
+        drop(lease);
+        arena.reset();
+
+        let scratch = arena.scratch();
+        let left = remaining(scratch.allocate(most).unwrap_err());
+        scratch.allocate(left).unwrap();
+        while scratch.allocate(8).is_ok() {}
+        assert_eq!(remaining(scratch.alloc(1_u8).unwrap_err()), 0);
+        drop(scratch);
+        arena.memory().check();
+
+        // More can be had later.
+        arena.memory().most.store(CAPACITY, Relaxed);
+        arena.reset();
+        arena.allocate(arena.remaining()).unwrap().fill(1);
+    }
+}
+
+#[test]
+fn a_leaked_scope_over_the_whole_arena_makes_nothing_ready() {
+    let mut arena = arena(CAPACITY);
+    std::mem::forget(arena.scratch());
+    assert_eq!(arena.remaining(), 0);
+    arena.reset();
+    assert_eq!(arena.stats().high_water, STEP - 128);
+    let scratch = arena.scratch();
+    fill(&scratch, None);
+    drop(scratch);
+    std::mem::forget(arena.scratch());
+    arena.trim().unwrap();
+    arena.reset();
+    arena.wipe();
+    arena.memory().check();
+
+    std::mem::forget(arena.scratch());
+    let mut arena = Arena::new(arena.into_memory()).unwrap();
+    arena.scratch().allocate(100).unwrap().fill(1);
+    arena.wipe();
+    arena.memory().check();
+
+    std::mem::forget(arena.scratch());
+    // SAFETY: nothing from before is used.
+    unsafe { arena.reset_shared() };
+    arena.scratch().allocate(100).unwrap().fill(1);
+    arena.memory().check();
+    assert!(fill_ends_full(&arena));
+}
+
+fn fill_ends_full(arena: &Arena<Stepped>) -> bool {
+    matches!(fill(arena, Some(arena.memory())), AllocError::Full { .. })
+}
+
+#[cfg(feature = "allocator-api2")]
+#[test]
+fn growing_in_place_provides_what_it_takes() {
+    use allocator_api2::vec::Vec;
+
+    let arena = arena(4 * STEP);
+    let mut bytes = Vec::new_in(&arena);
+    while bytes.try_reserve(1).is_ok() && bytes.len() < CAPACITY {
+        bytes.push(1_u8);
+        assert!(arena.used() + 128 <= arena.memory().ready());
+    }
+    assert!(bytes.len() > STEP);
+    arena.memory().check();
+}
