@@ -4,6 +4,7 @@
 //! orderings; those are the models' part. 10,000 schedules by default, `MARENA_SCHEDULES=1000000` for as many as before a release.
 #![cfg(not(miri))]
 
+mod growing;
 mod memory;
 mod owners;
 
@@ -203,6 +204,11 @@ fn schedules() -> usize {
 #[test]
 fn leases_whose_scopes_come_and_go_stay_bounded_in_every_schedule() {
     explore(scopes::<memory::Atomic>, schedules() / 5);
+}
+
+#[test]
+fn segments_of_a_growing_arena_fill_up_in_every_schedule() {
+    explore(growing::scenario::<memory::Atomic>, schedules() / 5);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::alloc::{alloc_zeroed, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use marena_core::{Header, Memory, Word};
+use marena_core::{ExclusiveMemory, Header, Memory, Word};
 use shuttle::sync::atomic::{AtomicU32, Ordering};
 
 /// How a word exchanges.
@@ -117,3 +117,6 @@ unsafe impl<S: Step> Memory for Region<S> {
         true
     }
 }
+
+// SAFETY: neither `Clone` nor reachable otherwise.
+unsafe impl<S: Step> ExclusiveMemory for Region<S> {}

@@ -24,8 +24,9 @@ struct Lock<'g>(&'g AtomicBool);
 impl<'g> Lock<'g> {
     /// Takes the lock, or returns `None` where another thread has it.
     fn take(taken: &'g AtomicBool) -> Option<Self> {
+        // Not `then_some`, which would make a lock in any case, and drop it.
         // ORDERING: Acquire pairs with the store in `drop`: what was written under the lock is seen.
-        taken.compare_exchange(false, true, Acquire, Relaxed).is_ok().then_some(Self(taken))
+        taken.compare_exchange(false, true, Acquire, Relaxed).is_ok().then(|| Self(taken))
     }
 }
 
