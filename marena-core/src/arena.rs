@@ -1,11 +1,10 @@
-//! The arena: memory, an epoch, and the figures and lives of both.
+//! The arena: memory and an epoch. How to make one, how full it is, and what other files build on.
 
 use core::fmt;
 use core::mem::MaybeUninit;
 use core::num::NonZeroU64;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
-use core::sync::atomic::{Ordering, compiler_fence};
 
 use crate::asan;
 use crate::epoch;
@@ -13,20 +12,19 @@ use crate::error::{AttachError, MemoryError};
 use crate::header::{Header, ROOTS};
 use crate::memory::{BorrowedMemory, ExclusiveMemory, Memory, Reserve, StaticMemory, checked_capacity, max_align};
 use crate::placement::{HEADER_SIZE, STEP, Span};
-use crate::protocol;
 use crate::root::Root;
 use crate::stats::Stats;
 use crate::sync::Word;
 
 /// A lock-free bump allocator over one region of memory.
 ///
-/// Any number of threads and interrupt handlers allocate from a shared reference; each claim is one
-/// compare-and-swap. All memory comes back at once, by [`reset`](Self::reset). **Values placed in
-/// an arena are not dropped**, neither by a reset nor at its end: their memory comes back, their
-/// destructors do not run.
+/// Any number of threads and interrupt handlers allocate from a shared reference. Each allocation
+/// is one compare-and-swap. [`reset`](Self::reset) takes all memory back at once. **Values placed
+/// in an arena are not dropped**, neither by a reset nor at its end: their memory comes back, but
+/// their destructors do not run.
 ///
-/// The arena is its memory and a number: it holds no other state, so several may share one header
-/// where the memory allows it (statics, other processes).
+/// An arena is its memory and a number, and holds no other state. So several can share one header
+/// where the memory allows it: statics, and other processes.
 ///
 /// # Examples
 ///
@@ -49,16 +47,15 @@ use crate::sync::Word;
 /// ```
 pub struct Arena<M: Memory> {
     memory: M,
-    /// INVARIANT: a ticket drawn for this life of the region, or `None` where the epoch is the
-    /// region's base with bit 0 set (an address cannot be computed at build time, and a static
-    /// arena is built there).
+    /// INVARIANT: a ticket drawn since the last reset, or `None` where the epoch is the region's
+    /// base with bit 0 set. A static arena is built at build time, when no address can be computed.
     ticket: Option<NonZeroU64>,
-    /// Nothing but where the address sanitizer is told what is handed out.
+    /// Empty, unless the address sanitizer is told what is handed out.
     _asan: asan::Region,
 }
 
 impl<'m> Arena<BorrowedMemory<'m>> {
-    /// An empty arena in `bytes`: [`BorrowedMemory::new`] and [`Arena::new`].
+    /// Creates an empty arena in `bytes`: [`BorrowedMemory::new`] and [`Arena::new`].
     ///
     /// # Errors
     ///
@@ -77,89 +74,33 @@ impl<'m> Arena<BorrowedMemory<'m>> {
     }
 }
 
-/// Arenas that come with memory of their own. The examples' `Arena` is `marena_std::Arena`, an
-/// alias.
+/// Arenas that come with memory of their own, as `marena_std::Arena` does, which is an alias.
 impl<M: Reserve> Arena<M> {
-    /// The largest capacity, in bytes.
-    ///
-    /// With `marena_std`, 2^31; on 32-bit targets 2^31 - 65,536.
+    /// The largest capacity, in bytes. With `marena_std`, 2^31; on 32-bit targets 2^31 - 65,536.
     pub const MAX_CAPACITY: usize = M::MAX_CAPACITY;
 
     /// Creates an arena of at least `capacity` bytes, of which 128 are its header.
     ///
-    /// With `marena_std`, the capacity is rounded up to a multiple of 65,536. Address space is
-    /// reserved; memory is used from the first touch of each page on.
+    /// With `marena_std`, the capacity is rounded up to a multiple of 65,536. It reserves address
+    /// space, and uses memory from the first touch of each page on.
     ///
     /// # Errors
     ///
     /// Those of the memory. With `marena_std`: `Error::ZeroCapacity`, `Error::CapacityTooLarge` and
     /// `Error::OutOfAddressSpace`.
-    ///
-    /// ```
-    /// # use marena_core::{Arena, Reserve};
-    /// fn arena<M: Reserve>() -> Result<Arena<M>, M::Error> {
-    ///     let arena = Arena::<M>::with_capacity(1 << 20)?;
-    ///     assert!(arena.remaining() >= (1 << 20) - 128);
-    ///     Ok(arena)
-    /// }
-    /// ```
     pub fn with_capacity(capacity: usize) -> Result<Self, M::Error> {
         Ok(Self::new(M::reserve(capacity)?)?)
     }
 
     /// Returns a builder for settings beyond the capacity.
-    ///
-    /// ```
-    /// # use marena_core::{Arena, Reserve};
-    /// fn builder<'b, M: Reserve>() -> M::Builder<'b> {
-    ///     Arena::<M>::builder()
-    /// }
-    /// ```
     #[must_use]
     pub fn builder<'b>() -> M::Builder<'b> {
         M::Builder::default()
     }
-
-    /// Gives memory that lies wholly past the cursor back to where it came from, which provides it
-    /// anew when it is touched again. Returns the number of bytes that were offered.
-    ///
-    /// What is allocated stays as it is, under its handles and addresses. After a
-    /// [`reset`](Self::reset) nearly everything goes back. With `marena_std`, Linux takes the pages
-    /// at once and other Unix systems when they need them; Windows takes none, and the answer is 0.
-    ///
-    /// No substitute for [`wipe`](Self::wipe): where the memory is not taken, its bytes stay.
-    ///
-    /// # Errors
-    ///
-    /// Those of the memory; with `marena_std`, `Error::Trim` for locked memory. The arena is
-    /// unchanged then.
-    ///
-    /// ```
-    /// # use marena_core::{Arena, Reserve};
-    /// fn after_a_burst<M: Reserve>(arena: &mut Arena<M>) -> Result<(), M::Error> {
-    ///     arena.reset();
-    ///     arena.trim()?;
-    ///     Ok(())
-    /// }
-    /// ```
-    pub fn trim(&mut self) -> Result<usize, M::Error> {
-        let kept = HEADER_SIZE + self.used();
-        // SAFETY: behind the header and the used bytes nothing is handed out, and `&mut self` of
-        // exclusive memory keeps others from claiming meanwhile. The arena counts on zeros only
-        // past its peak, and those stay zero; below, it zeroes what it hands out.
-        let given = unsafe { self.memory.give_back_past(kept) }?;
-        if self.memory.is_zeroed() {
-            let zero_from = given.zero_from.max(kept).next_multiple_of(STEP) - HEADER_SIZE;
-            let peak = self.counters_mut().peak;
-            let dirty_end = peak.read().min(u32::try_from(zero_from).unwrap_or(u32::MAX));
-            peak.write(dirty_end);
-        }
-        Ok(given.bytes)
-    }
 }
 
 impl<const N: usize> Arena<&'static StaticMemory<N>> {
-    /// The arena of a static. Every arena over the same static is the same arena.
+    /// Returns the arena of a static. Every arena over the same static is the same arena.
     ///
     /// ```
     /// use marena_core::{Arena, StaticMemory};
@@ -174,11 +115,11 @@ impl<const N: usize> Arena<&'static StaticMemory<N>> {
 }
 
 impl<M: Memory> Arena<M> {
-    /// An empty arena in `memory`, whatever it held before.
+    /// Creates an empty arena in `memory`, whatever it held before.
     ///
     /// # Errors
     ///
-    /// [`MemoryError`] where the region is misaligned, too small or too large. The memories of this
+    /// [`MemoryError`] if the region is misaligned, too small or too large. The memories of this
     /// crate have been checked before.
     ///
     /// ```
@@ -197,7 +138,7 @@ impl<M: Memory> Arena<M> {
         unsafe { Self::format(memory) }
     }
 
-    /// As [`new`](Self::new), for memory that others can reach.
+    /// Creates an empty arena as [`new`](Self::new) does, in memory that others can reach.
     ///
     /// # Errors
     ///
@@ -207,7 +148,7 @@ impl<M: Memory> Arena<M> {
     ///
     /// - Nothing from an arena that was in the region before (block, reference, handle, lease) is
     ///   used or dropped after this.
-    /// - No other call on this header runs meanwhile.
+    /// - No other call on this header runs meanwhile, [`attach`](Self::attach) included.
     ///
     /// ```
     /// use marena_core::{Arena, StaticMemory};
@@ -223,10 +164,10 @@ impl<M: Memory> Arena<M> {
         let dirty_end = if memory.is_zeroed() {
             // SAFETY: zeroed memory has an initialised header, valid while the memory lives.
             let header = unsafe { header.as_ref() };
-            // ORDERING: Relaxed: the caller lets no other call run meanwhile. What was handed out
-            // in an earlier life is dirty.
+            // ORDERING: Relaxed: the caller lets no other call run meanwhile. What was ever handed
+            // out is dirty.
             let dirty_end = header.peak.load(Relaxed).max(header.cursor.load(Relaxed));
-            // That life's region may have been longer.
+            // The arena before may have had a longer region.
             round_up_position(dirty_end, ((memory.ready().min(capacity) & !(STEP - 1)) - HEADER_SIZE) as u32)
         } else {
             // A header beside the region is a valid one already, and of words for which zero may be
@@ -251,21 +192,21 @@ impl<M: Memory> Arena<M> {
         Ok(Self { memory, ticket: Some(epoch::draw()), _asan: asan })
     }
 
-    /// An arena that is already in `memory`: formatted by another process, an earlier run or
-    /// another core.
+    /// Returns the arena that is in `memory` already: formatted by another process, an earlier run
+    /// or another core.
     ///
     /// Everything handed out before stays handed out. Handles from other arenas over this header
     /// are foreign to this one.
     ///
     /// # Errors
     ///
-    /// [`AttachError`] where the header is not that of an arena of this length, byte order and
+    /// [`AttachError`] if the header is not that of an arena of this length, byte order and
     /// version, or is damaged.
     ///
     /// # Safety
     ///
     /// - The header's bytes are initialised.
-    /// - Everyone who writes the region meanwhile does so through an arena over this header.
+    /// - Every write to the region meanwhile is made through an arena over this header.
     /// - If the memory is [`ExclusiveMemory`], nothing from before is used or dropped after a reset
     ///   of this arena.
     ///
@@ -297,18 +238,8 @@ impl<M: Memory> Arena<M> {
         Ok(Self { memory, ticket: Some(epoch::draw()), _asan: asan })
     }
 
-    /// Gives the memory back. What was handed out is borrowed from the arena, so nothing of it is
+    /// Returns the memory. What was handed out is borrowed from the arena, so nothing of it is
     /// left.
-    ///
-    /// ```
-    /// use core::mem::MaybeUninit;
-    /// use marena_core::Arena;
-    /// let mut bytes = [MaybeUninit::uninit(); 1024];
-    /// let arena = Arena::borrowed(&mut bytes)?;
-    /// let again = Arena::new(arena.into_memory())?;
-    /// # let _ = again;
-    /// # Ok::<(), marena_core::MemoryError>(())
-    /// ```
     pub fn into_memory(self) -> M
     where
         M: ExclusiveMemory,
@@ -316,27 +247,15 @@ impl<M: Memory> Arena<M> {
         self.memory
     }
 
-    /// The memory the arena lives in, for what a kind of memory can do besides: flush a file,
-    /// advise the system.
-    ///
-    /// ```
-    /// use marena_core::{Arena, Memory, StaticMemory};
-    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
-    /// assert!(Arena::from_static(&MEMORY).memory().is_zeroed());
-    /// ```
+    /// Returns the memory that the arena is in, for what that can do besides: flush a file, advise
+    /// the system.
     #[must_use]
     #[inline(always)]
     pub fn memory(&self) -> &M {
         &self.memory
     }
 
-    /// Bytes of the whole region, its 128-byte header included: 136 to 2^31.
-    ///
-    /// ```
-    /// use marena_core::{Arena, StaticMemory};
-    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
-    /// assert_eq!(Arena::from_static(&MEMORY).capacity(), 1024);
-    /// ```
+    /// Returns the size of the whole region in bytes, its 128-byte header included: 136 to 2^31.
     #[must_use]
     #[inline]
     pub fn capacity(&self) -> usize {
@@ -358,10 +277,10 @@ impl<M: Memory> Arena<M> {
         pointer.addr().get().wrapping_sub(self.base().addr().get()) < self.limit() as usize
     }
 
-    /// Bytes handed out or claimed by leases, rounding and alignment included: 0 to
-    /// `capacity - 128`.
+    /// Returns how many bytes are handed out or held by leases and scopes, rounding and alignment
+    /// included: 0 to `capacity - 128`.
     ///
-    /// A snapshot: it may lag behind other threads, and be out of date when it returns.
+    /// This is a snapshot. It may lag behind other threads, and be out of date when it is returned.
     ///
     /// ```
     /// use marena_core::{Arena, StaticMemory};
@@ -377,153 +296,24 @@ impl<M: Memory> Arena<M> {
         self.header().cursor.load(Relaxed).min(self.limit()) as usize
     }
 
-    /// Bytes left: `capacity - 128 - used`, a snapshot as [`used`](Self::used) is.
-    ///
-    /// ```
-    /// use marena_core::{Arena, StaticMemory};
-    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
-    /// assert_eq!(Arena::from_static(&MEMORY).remaining(), 896);
-    /// ```
+    /// Returns how many bytes are left: `capacity - 128 - used`. A snapshot, as
+    /// [`used`](Self::used) is.
     #[must_use]
     #[inline]
     pub fn remaining(&self) -> usize {
         self.limit() as usize - self.used()
     }
 
-    /// All figures at once.
-    ///
-    /// ```
-    /// use marena_core::{Arena, StaticMemory};
-    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
-    /// let arena = Arena::from_static(&MEMORY);
-    /// arena.alloc(1_u64).unwrap();
-    /// assert_eq!(arena.stats().high_water, 8);
-    /// ```
+    /// Returns all statistics at once.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.header().stats(self.memory.region().len())
-    }
-
-    /// Takes everything back, in constant time: the arena is empty, and handles from before are
-    /// stale.
-    ///
-    /// Values are not dropped. Bytes handed out again are zeroed then, not now; see
-    /// [`wipe`](Self::wipe).
-    ///
-    /// ```
-    /// use core::mem::MaybeUninit;
-    /// use marena_core::Arena;
-    /// let mut bytes = [MaybeUninit::uninit(); 1024];
-    /// let mut arena = Arena::borrowed(&mut bytes)?;
-    /// let handle = arena.insert([1_u8; 64]).unwrap();
-    /// arena.reset();
-    /// assert_eq!(arena.get(handle), None);
-    /// assert_eq!(arena.used(), 0);
-    /// # Ok::<(), marena_core::MemoryError>(())
-    /// ```
-    #[inline]
-    pub fn reset(&mut self)
-    where
-        M: ExclusiveMemory,
-    {
-        self.reset_to(0);
-    }
-
-    /// Takes back all but the first `position` bytes, which stay as they are: a multiple of the
-    /// step, at most the limit.
-    #[inline(always)]
-    pub(crate) fn reset_to(&mut self, position: u32)
-    where
-        M: ExclusiveMemory,
-    {
-        // What is not ready was never handed out, although a leaked scope over the whole arena claimed it.
-        let limit = self.ready_limit();
-        self.ticket = Some(epoch::draw());
-        let Counters { cursor, peak, stranded, roots } = self.counters_mut();
-        roots.iter_mut().for_each(Root::clear_mut);
-        let dirty_end = cursor.read().max(peak.read()).min(limit);
-        peak.write(dirty_end);
-        cursor.write(position);
-        stranded.write(0);
-        asan::poison(self.at(position as usize), dirty_end.saturating_sub(position) as usize);
-    }
-
-    /// [`reset`](Self::reset), and overwrites every byte that this arena ever handed out with
-    /// zeros: nothing of its earlier lives can be read from the memory afterwards. Takes time in
-    /// proportion to [`Stats::high_water`].
-    ///
-    /// The writes are volatile, so no optimiser drops them because the memory is given up right
-    /// after.
-    ///
-    /// ```
-    /// use core::mem::MaybeUninit;
-    /// use marena_core::Arena;
-    /// let mut bytes = [MaybeUninit::uninit(); 1024];
-    /// let mut arena = Arena::borrowed(&mut bytes)?;
-    /// arena.alloc_str("secret").unwrap();
-    /// arena.wipe();
-    /// assert_eq!(arena.stats().high_water, 0);
-    /// # Ok::<(), marena_core::MemoryError>(())
-    /// ```
-    pub fn wipe(&mut self)
-    where
-        M: ExclusiveMemory,
-    {
-        self.reset();
-        let dirty_end = self.counters_mut().peak.read() as usize;
-        asan::unpoison(self.base(), dirty_end.next_multiple_of(STEP));
-        let mut position = 0;
-        // Reset bounded the peak by the limit, a multiple of the step; a step is eight bytes.
-        while position < dirty_end {
-            let word = self.at(position).cast::<u64>();
-            // SAFETY: `position` is a multiple of 8 below the limit, so the word lies in the
-            // region, aligned. `&mut self` of exclusive memory leaves nobody else who could use
-            // these bytes.
-            unsafe { word.write_volatile(0) };
-            position += STEP;
-        }
-        // Nothing that the caller does next may be moved up between the writes.
-        compiler_fence(Ordering::Release);
-        asan::poison(self.base(), dirty_end);
-        self.counters_mut().peak.write(0);
-    }
-
-    /// [`reset`](Self::reset) without exclusive access, for statics and memory shared between
-    /// processes.
-    ///
-    /// # Safety
-    ///
-    /// - Nothing from before it (block, reference, handle, lease, scratch, guard, collection) is
-    ///   used or dropped after it. Handles from before are *not* detected: the epoch stays.
-    /// - No other call on this header runs meanwhile, and all earlier ones happen before it.
-    ///
-    /// ```
-    /// use marena_core::{Arena, StaticMemory};
-    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
-    /// let arena = Arena::from_static(&MEMORY);
-    /// arena.alloc(1_u32).unwrap();
-    /// // SAFETY: nobody else knows the static, and the reference above is gone.
-    /// unsafe { arena.reset_shared() };
-    /// assert_eq!(arena.used(), 0);
-    /// ```
-    pub unsafe fn reset_shared(&self) {
-        let header = self.header();
-        // ORDERING: Relaxed: a figure for people; the caller lets nothing race with this call.
-        header.stranded.store(0, Relaxed);
-        header.clear_roots();
-        asan::poison(self.base(), self.used());
-        let ready = self.ready_limit();
-        if ready < self.limit() {
-            // As in `reset_to`. ORDERING: Relaxed: nothing races with this call.
-            header.cursor.store(header.cursor.load(Relaxed).min(ready), Relaxed);
-        }
-        protocol::reset_shared(&header.cursor, &header.peak);
     }
 }
 
 /// What the other files build on.
 impl<M: Memory> Arena<M> {
-    /// The largest position: bytes after the header, a multiple of the step.
+    /// Returns the largest position: bytes after the header, a multiple of the step.
     #[inline(always)]
     pub(crate) fn limit(&self) -> u32 {
         // Construction checked the region's length to be 136 to 2^31, so this neither wraps nor
@@ -531,8 +321,8 @@ impl<M: Memory> Arena<M> {
         (self.capacity() - HEADER_SIZE) as u32
     }
 
-    /// The largest position that can be handed out before the memory provides more: at most the limit, and a multiple of the
-    /// step.
+    /// The largest position that can be handed out before the memory provides more: at most the
+    /// limit, and a multiple of the step.
     #[inline(always)]
     pub(crate) fn ready_limit(&self) -> u32 {
         // The header and a step are always ready, and no more than the region is.
@@ -552,10 +342,10 @@ impl<M: Memory> Arena<M> {
         unsafe { self.memory.header().as_ref() }
     }
 
-    /// The words that a reset writes, each on its own: others may look at the rest of the header
-    /// meanwhile.
+    /// Returns the words that a reset writes, each by its own reference. Others may look at the
+    /// rest of the header meanwhile.
     #[inline(always)]
-    fn counters_mut(&mut self) -> Counters<'_, M::Word>
+    pub(crate) fn counters_mut(&mut self) -> Counters<'_, M::Word>
     where
         M: ExclusiveMemory,
     {
@@ -573,13 +363,13 @@ impl<M: Memory> Arena<M> {
         }
     }
 
-    /// The pointer to position 0, the byte after the header.
+    /// Returns the pointer to position 0, the byte after the header.
     #[inline(always)]
     pub(crate) fn base(&self) -> NonNull<u8> {
         self.at(0)
     }
 
-    /// The pointer to a position. The caller passes at most the limit.
+    /// Returns the pointer to a position, which the caller keeps at or below the limit.
     #[inline(always)]
     pub(crate) fn at(&self, position: usize) -> NonNull<u8> {
         debug_assert!(position <= self.limit() as usize, "{position} of {}", self.limit());
@@ -589,7 +379,7 @@ impl<M: Memory> Arena<M> {
         unsafe { region.add(HEADER_SIZE + position) }
     }
 
-    /// The pointer to `size` bytes that were claimed just now.
+    /// Returns the pointer to `size` bytes that were claimed just now.
     #[inline(always)]
     pub(crate) fn hand_out(&self, claim: Span, size: usize) -> NonNull<u8> {
         let start = self.at(claim.start as usize);
@@ -597,8 +387,8 @@ impl<M: Memory> Arena<M> {
         start
     }
 
-    /// Bytes just claimed at this position or behind it are zero; `None` where nothing is known.
-    /// Asked after the claim.
+    /// Returns the position from which on bytes that were just claimed are zero, or `None` if
+    /// nothing is known. The caller asks after the claim.
     #[inline(always)]
     pub(crate) fn dirty_end(&self) -> Option<usize> {
         // ORDERING: Relaxed: the claim before this acquired every raise that a give-back below its
@@ -606,14 +396,20 @@ impl<M: Memory> Arena<M> {
         self.memory.is_zeroed().then(|| self.header().peak.load(Relaxed) as usize)
     }
 
-    /// Whether `epoch` is the one that handles of this life carry. A drawn ticket decides by one
-    /// comparison.
+    /// Returns whether handles made since the last reset carry `epoch`. One comparison, if there is
+    /// a ticket.
     #[inline(always)]
     pub(crate) fn is_current(&self, epoch: NonZeroU64) -> bool {
         self.ticket == Some(epoch) || (self.ticket.is_none() && self.epoch() == epoch)
     }
 
-    /// The number that handles of this life carry.
+    /// Makes handles that were made before now foreign to this arena.
+    #[inline(always)]
+    pub(crate) fn renew_epoch(&mut self) {
+        self.ticket = Some(epoch::draw());
+    }
+
+    /// Returns the number that handles made since the last reset carry.
     #[inline(always)]
     pub(crate) fn epoch(&self) -> NonZeroU64 {
         match self.ticket {
@@ -625,18 +421,20 @@ impl<M: Memory> Arena<M> {
 }
 
 /// The words of a header that change while an arena is used.
-struct Counters<'h, W> {
-    cursor: &'h mut W,
-    peak: &'h mut W,
-    stranded: &'h mut W,
-    roots: &'h mut [Root<W>; ROOTS],
+pub(crate) struct Counters<'h, W> {
+    pub(crate) cursor: &'h mut W,
+    pub(crate) peak: &'h mut W,
+    pub(crate) stranded: &'h mut W,
+    pub(crate) roots: &'h mut [Root<W>; ROOTS],
 }
 
-/// A position that a header names, as one of a region: a multiple of the step, at most the limit.
+/// Returns a position that some header names, as one of this region: a multiple of the step, at
+/// most the limit.
 fn round_up_position(position: u32, limit: u32) -> u32 {
     position.min(limit).next_multiple_of(STEP as u32)
 }
 
+/// Returns the length of the memory's region, rounded down to a step.
 fn capacity_of<M: Memory>(memory: &M) -> Result<usize, MemoryError> {
     const { _ = max_align::<M>() };
     let region = memory.region();

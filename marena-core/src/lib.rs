@@ -165,6 +165,7 @@ mod pool;
 mod protocol;
 mod reallocate;
 mod regions;
+mod reset;
 mod root;
 mod runs;
 mod scope;
