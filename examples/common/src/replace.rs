@@ -266,9 +266,9 @@ mod system {
         // that.
         let probe = beside(target);
         fs::create_dir(&probe).map_err(|error| explain(target, error))?;
-        let refused = fs::rename(&probe, target);
+        let outcome = fs::rename(&probe, target);
         let _ = fs::remove_dir(&probe);
-        match refused {
+        match outcome {
             Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(()),
             Err(error) => Err(error),
             Ok(()) => Err(io::Error::other("somebody else removed it just now")),

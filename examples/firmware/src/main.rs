@@ -122,7 +122,7 @@ struct Answer {
 }
 
 /// A packet that was read, and the answer to it.
-struct Exchange {
+struct Answered {
     packet: Packet,
     answer: Handle<Answer>,
 }
@@ -132,22 +132,22 @@ fn sum(bytes: &[u8]) -> u32 {
 }
 
 /// Reads a packet as it arrives, and answers it in its own frame.
-fn answer(packet: Packet) -> Exchange {
+fn answer(packet: Packet) -> Answered {
     let Some(bytes) = packet.frame.view(packet.bytes) else { panic!("the frame was recycled too early") };
     for (index, &byte) in bytes.iter().enumerate() {
         assert_eq!(byte, payload(packet.number, index), "packet {} at {index}", packet.number);
     }
     let answer = Answer { number: packet.number, sum: sum(bytes) };
     match packet.frame.insert(answer) {
-        Ok(answer) => Exchange { packet, answer },
+        Ok(answer) => Answered { packet, answer },
         Err(error) => panic!("{error}"),
     }
 }
 
 /// Reads everything of a frame once more, when main and the handler have long written other bytes
 /// of it.
-fn check(exchanges: &[Exchange]) {
-    for Exchange { packet, answer } in exchanges {
+fn check(answered: &[Answered]) {
+    for Answered { packet, answer } in answered {
         let bytes = packet.frame.view(packet.bytes).unwrap_or_default();
         let expected = Answer { number: packet.number, sum: sum(bytes) };
         assert_eq!(packet.frame.get(*answer), Some(&expected));
@@ -166,26 +166,26 @@ fn main() -> ! {
     let mut timer = peripherals.SYST;
     timer::start(&mut timer, 4_000);
 
-    let mut exchanges: Vec<Exchange, { PACKETS_PER_FRAME as usize }> = Vec::new();
+    let mut answered: Vec<Answered, { PACKETS_PER_FRAME as usize }> = Vec::new();
     let (mut read, mut lost, mut frames, mut high_water) = (0, 0, 0, 0);
     while read < PACKETS {
         let Some(packet) = received.dequeue() else { continue };
-        if exchanges.last().is_some_and(|last| last.packet.frame_number != packet.frame_number) {
-            check(&exchanges);
+        if answered.last().is_some_and(|last| last.packet.frame_number != packet.frame_number) {
+            check(&answered);
             // Drops the frame's packets: the last guard resets the arena.
-            exchanges.clear();
+            answered.clear();
             frames += 1;
         }
         lost = packet.number - read - 1;
-        let exchange = answer(packet);
-        high_water = high_water.max(exchange.packet.frame.stats().high_water);
-        if exchanges.push(exchange).is_err() {
+        let one = answer(packet);
+        high_water = high_water.max(one.packet.frame.stats().high_water);
+        if answered.push(one).is_err() {
             panic!("a frame has at most {PACKETS_PER_FRAME} packets");
         }
         read += 1;
     }
     timer::stop(&mut timer);
-    check(&exchanges);
+    check(&answered);
     hprintln!(
         "{} packets read and answered, {} lost, {} frames recycled, {} bytes at most in one",
         read,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use clap::Args;
 
 use crate::catalogue::Product;
-use crate::handler::Refusal;
+use crate::handler::Failure;
 use crate::memory::Memory;
 
 /// How much load.
@@ -41,7 +41,7 @@ const TARGETS: [&str; 6] = [
 
 /// The requests that are sent in turns. The pages are what the handler makes of them without any
 /// server.
-pub(crate) fn cases(catalogue: &[Product]) -> Result<Vec<Case>, Refusal> {
+pub(crate) fn cases(catalogue: &[Product]) -> Result<Vec<Case>, Failure> {
     TARGETS.iter().map(|target| Ok(Case { target, page: Memory::Heap.answer(target, catalogue)? })).collect()
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn compare(
     threads: usize,
     output: &mut Output,
 ) -> Result<(), AnyError> {
-    let cases = client::cases(servers[0].catalogue).map_err(|refusal| format!("{refusal:?}"))?;
+    let cases = client::cases(servers[0].catalogue).map_err(|failure| format!("{failure:?}"))?;
     let [heap, arenas] = servers.map(|server| Side::start(server, threads, &cases, load));
     let (mut heap, mut arenas) = (heap?, arenas?);
     for _ in 0..rounds {

@@ -19,7 +19,7 @@ const DEFAULT_LIMIT: usize = 10;
 
 /// Why a request is not answered with a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum Failure {
     NotFound,
     Method,
     /// All arenas are in use: as many responses are on their way as the server has memory for.
@@ -28,7 +28,7 @@ pub(crate) enum Refusal {
     TooLarge,
 }
 
-impl Refusal {
+impl Failure {
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -39,20 +39,20 @@ impl Refusal {
     }
 }
 
-impl From<AllocError> for Refusal {
+impl From<AllocError> for Failure {
     fn from(_: AllocError) -> Self {
         Self::TooLarge
     }
 }
 
-impl From<TryReserveError> for Refusal {
+impl From<TryReserveError> for Failure {
     fn from(_: TryReserveError) -> Self {
         Self::TooLarge
     }
 }
 
 /// Writing to a `Text` fails where it finds no room, and for no other reason.
-impl From<fmt::Error> for Refusal {
+impl From<fmt::Error> for Failure {
     fn from(_: fmt::Error) -> Self {
         Self::TooLarge
     }
@@ -78,10 +78,10 @@ pub(crate) fn search<A: Allocator + Copy>(
     target: &str,
     catalogue: &[Product],
     alloc: A,
-) -> Result<Vec<u8, A>, Refusal> {
+) -> Result<Vec<u8, A>, Failure> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     if path != "/search" {
-        return Err(Refusal::NotFound);
+        return Err(Failure::NotFound);
     }
     let mut fields = Vec::new_in(alloc);
     for field in query.split('&') {
@@ -121,7 +121,7 @@ pub(crate) fn search<A: Allocator + Copy>(
 
 /// A value of a query, in which `+` is a space and `%20` is one, too. In small letters, to search
 /// for.
-fn decoded<A: Allocator>(text: &str, alloc: A) -> Result<Vec<u8, A>, Refusal> {
+fn decoded<A: Allocator>(text: &str, alloc: A) -> Result<Vec<u8, A>, Failure> {
     let mut decoded = Vec::new_in(alloc);
     for (index, part) in text.split('+').enumerate() {
         let space = (index > 0).then_some(b' ');
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
     use crate::catalogue::catalogue;
 
-    fn found(target: &str) -> Result<String, Refusal> {
+    fn found(target: &str) -> Result<String, Failure> {
         Ok(String::from_utf8(search(target, &catalogue(), Global)?.to_vec()).unwrap())
     }
 
@@ -188,6 +188,6 @@ mod tests {
         let page = found("/search?q=salt+jug&limit=1").unwrap();
         assert!(page.contains("Large <mark>Salt</mark> &amp; Pepper Jug"), "{page}");
         assert!(found("/search?q=%ff%fe").unwrap().contains("<h1>Found: 0</h1>"));
-        assert_eq!(found("/other"), Err(Refusal::NotFound));
+        assert_eq!(found("/other"), Err(Failure::NotFound));
     }
 }

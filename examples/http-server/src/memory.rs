@@ -1,4 +1,4 @@
-//! Where the data of a request lives: the one place in which the two servers differ.
+//! Where the data of a request lies: the one place in which the two servers differ.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use marena_std::{Owned, Pool};
 
 use crate::catalogue::Product;
-use crate::handler::{Refusal, search};
+use crate::handler::{Failure, search};
 
 /// Bytes that a request's lease takes from its arena at once.
 const CHUNK: usize = 16 << 10;
@@ -23,11 +23,11 @@ pub(crate) enum Memory {
 impl Memory {
     /// Answers a request with a page, or with the reason why not. The page owns what it needs: the
     /// server writes it to the socket after the handler has returned.
-    pub(crate) fn answer(&self, target: &str, catalogue: &[Product]) -> Result<Bytes, Refusal> {
+    pub(crate) fn answer(&self, target: &str, catalogue: &[Product]) -> Result<Bytes, Failure> {
         let Self::Arenas(pool) = self else { return Ok(Bytes::from_owner(search(target, catalogue, Global)?)) };
         // Every way out lets go of the guard in the end, which resets the arena and makes it free
         // again.
-        let arena = pool.acquire_owned().ok_or(Refusal::Busy)?;
+        let arena = pool.acquire_owned().ok_or(Failure::Busy)?;
         // One thread works on a request at a time, so it needs no atomic operation for each piece.
         // (A lease cannot be held across an `await`, because it cannot be shared between threads;
         // pass `&*arena` itself there.)
@@ -62,15 +62,15 @@ mod tests {
     fn an_arena_is_recycled_when_its_page_has_been_dropped() {
         let memory = Memory::Arenas(pool(1));
         let page = memory.answer("/search?q=jug", &catalogue()).unwrap();
-        assert_eq!(memory.answer("/search?q=jug", &catalogue()), Err(Refusal::Busy));
+        assert_eq!(memory.answer("/search?q=jug", &catalogue()), Err(Failure::Busy));
         drop(page);
         assert!(memory.answer("/search?q=jug", &catalogue()).is_ok());
     }
 
     #[test]
-    fn a_request_that_needs_more_than_its_arena_is_refused_and_the_arena_is_free_again() {
+    fn a_request_that_needs_more_than_its_arena_fails_and_its_arena_is_free_again() {
         let pool = pool(1);
-        assert_eq!(Memory::Arenas(pool.clone()).answer("/search?limit=1000", &catalogue()), Err(Refusal::TooLarge));
+        assert_eq!(Memory::Arenas(pool.clone()).answer("/search?limit=1000", &catalogue()), Err(Failure::TooLarge));
         assert_eq!(pool.available(), 1);
     }
 }

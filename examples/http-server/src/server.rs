@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
 
 use crate::catalogue::Product;
-use crate::handler::Refusal;
+use crate::handler::Failure;
 use crate::memory::Memory;
 
 /// How long the server waits where it cannot accept a connection: most likely it has too many.
@@ -88,7 +88,7 @@ impl Server {
                 let target = request.uri().path_and_query().map_or("", |target| target.as_str());
                 self.memory.answer(target, self.catalogue)
             }
-            _ => Err(Refusal::Method),
+            _ => Err(Failure::Method),
         };
         let mut response = Response::new(Full::default());
         match answer {
@@ -96,12 +96,12 @@ impl Server {
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
                 *response.body_mut() = Full::new(unsent.watch(page));
             }
-            Err(refusal) => {
-                *response.status_mut() = refusal.status();
-                match refusal {
-                    Refusal::Method => response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD")),
-                    Refusal::Busy => response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1")),
-                    Refusal::NotFound | Refusal::TooLarge => None,
+            Err(failure) => {
+                *response.status_mut() = failure.status();
+                match failure {
+                    Failure::Method => response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD")),
+                    Failure::Busy => response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1")),
+                    Failure::NotFound | Failure::TooLarge => None,
                 };
             }
         }

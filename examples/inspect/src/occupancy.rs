@@ -46,7 +46,7 @@ pub(crate) struct Occupancy {
 
 impl Occupancy {
     pub(crate) fn of(stats: &Stats) -> Self {
-        // Figures are read one after the other while others allocate, so each is held against the
+        // Numbers are read one after the other while others allocate, so each is held against the
         // one before.
         let stranded = stats.stranded.min(stats.used);
         let free_below_high_water = (stats.high_water - stats.used).min(stats.remaining);
@@ -76,7 +76,7 @@ impl Occupancy {
         })
     }
 
-    /// The cell at which what a root names begins: one of those that are used.
+    /// The cell at which what a root names begins: a cell of used bytes.
     pub(crate) fn mark(&self, root: Root, width: u64) -> u64 {
         let [in_use, stranded, ..] = self.widths(width);
         let cell = (u64::from(root.offset) - HEADER) * width / self.total();

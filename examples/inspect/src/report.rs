@@ -24,7 +24,7 @@ pub(crate) struct Report {
     pub(crate) roots: [Option<Root>; ROOTS],
 }
 
-/// The fields that never change in an arena's life: see `LAYOUT.md` of `marena-core`.
+/// The fields that never change: see `LAYOUT.md` of `marena-core`.
 #[derive(Serialize)]
 pub(crate) struct Header {
     /// Its bytes, in hexadecimal.

@@ -28,7 +28,7 @@ fn fill(arena: &MappedArena) -> Result<(), marena_std::Error> {
     }
     arena.publish_root(1, arena.allocate_copy(b"a text that root 1 names")?)?;
 
-    // A lease whose chunk was not used up when others had claimed behind it.
+    // A lease whose chunk was not used up when others had allocated behind it.
     // SAFETY: nobody else has the file, and the lease's bytes are used by nothing else.
     let plain = unsafe { arena.plain() };
     let lease = plain.lease(64 << 10);

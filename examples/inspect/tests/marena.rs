@@ -66,7 +66,7 @@ fn without_a_command_a_sample_is_shown() {
 }
 
 #[test]
-fn json_has_the_figures_that_the_file_has() {
+fn json_has_the_numbers_that_the_file_has() {
     let place = Place::with_sample();
     let json: serde_json::Value = serde_json::from_str(&place.output(&["inspect", "--json", "sample.arena"])).unwrap();
     let file = fs::read(place.path("sample.arena")).unwrap();

@@ -4,7 +4,7 @@ use marena_core::{AllocError, Handle};
 
 use crate::Memory;
 
-/// Bytes that a hart claims from an arena at once, to hand them out without atomics.
+/// Bytes that a hart takes from an arena at once, to hand them out without atomics.
 const LEASE: usize = 64 * 1024;
 
 /// Tables for each of which a hart also has a note, allocated from the regions that all harts

@@ -20,7 +20,7 @@ pub(crate) fn run(output: &mut Output) -> Result<(), AnyError> {
     let pool = settings.pool()?;
     let source = Source::Bytes("data/capitals.tsv", CAPITALS);
     let sorted = ingest(&[source], &settings, &pool, &ProgressBar::hidden())?;
-    let ingest = sorted.figures();
+    let ingest = sorted.counts();
     writeln!(
         output,
         "{} lines of data/capitals.tsv (country, tab, capital) went into a skip list in one arena, from {} threads.\n\

@@ -43,20 +43,20 @@ pub(crate) struct Settings {
 
 /// What happened, for `--stats`.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Figures {
+pub(crate) struct Counts {
     pub(crate) records: u64,
     pub(crate) input_bytes: u64,
     /// Bytes of each arena.
     pub(crate) capacity: usize,
     /// The most that one arena had in use.
     pub(crate) high_water: usize,
-    /// In all lives of both arenas.
+    /// In all generations of both arenas.
     pub(crate) stranded: usize,
     /// How often an arena was full, written out and reset.
     pub(crate) flushes: usize,
 }
 
-impl Figures {
+impl Counts {
     pub(crate) fn add_arena(&mut self, stats: Stats) {
         self.capacity = stats.capacity;
         self.high_water = self.high_water.max(stats.high_water);
@@ -68,7 +68,7 @@ impl Figures {
 pub(crate) type Table<'p> = table::Table<PoolGuard<'p, OwnedMemory>>;
 
 impl Settings {
-    /// The arenas of an ingest: one to be filled while the other is written out.
+    /// Creates the arenas of an ingest: one is filled while the other is written out.
     pub(crate) fn pool(&self) -> Result<Pool, Error> {
         Ok(Arena::builder().capacity(self.arena_size).huge_pages(true).build_pool(2)?)
     }
@@ -141,12 +141,12 @@ struct Active<'p> {
 struct Flushed {
     /// `None` before the first flush.
     runs: Option<SpillWriter>,
-    figures: Figures,
+    counts: Counts,
 }
 
 /// The tables and runs while threads work on them.
 struct Engine<'s, 'p> {
-    /// Shared for inserting, exclusive for being exchanged.
+    /// Shared for inserting, exclusive for being replaced.
     active: RwLock<Active<'p>>,
     pool: &'p Pool,
     /// Held while a full table is written out, until its arena is back in the pool.
@@ -171,25 +171,25 @@ impl<'s, 'p> Engine<'s, 'p> {
         })
     }
 
-    /// A worker's life.
+    /// Works until there are no more chunks.
     fn work(&self, chunks: &Receiver<Chunk>) -> Result<(), Error> {
-        let mut figures = Figures::default();
+        let mut counts = Counts::default();
         for chunk in chunks {
             let inserted = self.insert_all(&chunk);
             if inserted.is_err() {
                 // ORDERING: Relaxed, as where it is read.
                 self.failed.store(true, Relaxed);
             }
-            figures.records += inserted?;
-            figures.input_bytes += chunk.len() as u64;
+            counts.records += inserted?;
+            counts.input_bytes += chunk.len() as u64;
         }
-        let total = &mut lock(&self.flushed).figures;
-        total.records += figures.records;
-        total.input_bytes += figures.input_bytes;
+        let total = &mut lock(&self.flushed).counts;
+        total.records += counts.records;
+        total.input_bytes += counts.input_bytes;
         Ok(())
     }
 
-    /// The number of records.
+    /// Inserts all records of a chunk and returns their number.
     fn insert_all(&self, chunk: &Chunk) -> Result<u64, Error> {
         let mut count = 0;
         let mut records = chunk.records();
@@ -223,8 +223,8 @@ impl<'s, 'p> Engine<'s, 'p> {
         if active.generation != generation {
             return Ok(());
         }
-        // If the other table is still being written out, this waits for it, and everyone for this:
-        // there is no room anywhere.
+        // If the other table is still being written out, this waits for it and all workers wait for
+        // this: there is no room anywhere.
         let mut flushed = lock(&self.flushed);
         let full = mem::replace(&mut active.table, empty_table(self.pool)?);
         active.generation += 1;
@@ -235,18 +235,18 @@ impl<'s, 'p> Engine<'s, 'p> {
     }
 
     fn finish(self) -> Sorted<'p> {
-        let Flushed { runs, mut figures } = self.flushed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Flushed { runs, mut counts } = self.flushed.into_inner().unwrap_or_else(PoisonError::into_inner);
         let table = self.active.into_inner().unwrap_or_else(PoisonError::into_inner).table;
-        figures.add_arena(table.space().stats());
-        Sorted::new(table, runs, figures, self.temp_dir)
+        counts.add_arena(table.space().stats());
+        Sorted::new(table, runs, counts, self.temp_dir)
     }
 }
 
 impl Flushed {
     /// Writes a table out as a run.
     fn add(&mut self, table: &Table<'_>, temp_dir: &Path) -> Result<(), Error> {
-        self.figures.flushes += 1;
-        self.figures.add_arena(table.space().stats());
+        self.counts.flushes += 1;
+        self.counts.add_arena(table.space().stats());
         let mut write = || -> io::Result<()> {
             let runs = match &mut self.runs {
                 Some(runs) => runs,
@@ -258,14 +258,15 @@ impl Flushed {
     }
 }
 
-/// A table in a free arena: of the pool's two, one is, unless the other table is being written out.
+/// Creates a table in a free arena. One of the pool's two is free, unless the other table is being
+/// written out.
 fn empty_table(pool: &Pool) -> Result<Table<'_>, Error> {
     let Some(arena) = pool.acquire() else { unreachable!("both arenas are in use: {pool:?}") };
     Ok(Table::new(arena)?)
 }
 
-/// A panic while the lock was held ends the process through `join`, so nothing is read that it left
-/// half done.
+/// Locks a mutex, poisoned or not: a panic ends the process through `join`, so nobody reads what it
+/// left half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

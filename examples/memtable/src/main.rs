@@ -22,9 +22,9 @@ use std::process::ExitCode;
 use common::{AnyError, FileOutput, Negative, Output};
 
 use cli::{Cli, Command, GetArgs, IngestArgs, TableArgs};
-use ingest::Figures;
+use ingest::Counts;
 use input::Source;
-use sorted::{MergeFigures, Sorted};
+use sorted::{MergeCounts, Sorted};
 
 #[global_allocator]
 static ALLOCATOR: common::CountingAllocator = common::CountingAllocator;
@@ -67,14 +67,14 @@ fn get(args: &GetArgs, output: &mut Output) -> Result<(), AnyError> {
 fn with_sorted(
     files: &[std::path::PathBuf],
     args: &TableArgs,
-    use_it: impl FnOnce(Sorted<'_>) -> Result<Option<MergeFigures>, AnyError>,
+    use_it: impl FnOnce(Sorted<'_>) -> Result<Option<MergeCounts>, AnyError>,
 ) -> Result<(), AnyError> {
     let sources = Source::from_paths(files);
     let progress = report::progress(&sources, args.quiet)?;
     let settings = args.settings();
     let pool = settings.pool()?;
     let sorted = ingest::ingest(&sources, &settings, &pool, &progress)?;
-    let ingest: Figures = sorted.figures();
+    let ingest: Counts = sorted.counts();
     progress.set_message("merging");
     let merge = use_it(sorted)?;
     progress.finish_and_clear();

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_past_48_bits_is_refused() {
+    fn a_sequence_past_48_bits_is_none() {
         assert!(Sequence::new((1 << 48) - 1).is_some());
         assert_eq!(Sequence::new(1 << 48), None);
     }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::Error;
-use crate::ingest::Figures;
+use crate::ingest::Counts;
 use crate::input::Source;
-use crate::sorted::MergeFigures;
+use crate::sorted::MergeCounts;
 
-/// A bar over the bytes of all sources, or a count if those are not known: on standard error, if
-/// that is a terminal.
+/// Shows a bar over the bytes of all sources, or a count if their number is not known. It is on
+/// standard error, if that is a terminal.
 pub(crate) fn progress(sources: &[Source], quiet: bool) -> Result<ProgressBar, Error> {
     let mut total = Some(0);
     for source in sources {
@@ -34,8 +34,8 @@ pub(crate) fn progress(sources: &[Source], quiet: bool) -> Result<ProgressBar, E
 /// The statistics of `--stats`, a line each.
 #[derive(Debug)]
 pub(crate) struct Stats {
-    pub(crate) ingest: Figures,
-    pub(crate) merge: Option<MergeFigures>,
+    pub(crate) ingest: Counts,
+    pub(crate) merge: Option<MergeCounts>,
 }
 
 impl fmt::Display for Stats {
@@ -54,7 +54,7 @@ impl fmt::Display for Stats {
                 0 => writeln!(f, "runs:     none, everything fitted one arena")?,
                 passes => {
                     let plural = if passes == 1 { "" } else { "es" };
-                    let MergeFigures { runs, run_bytes, .. } = merge;
+                    let MergeCounts { runs, run_bytes, .. } = merge;
                     writeln!(f, "runs:     {runs}, {run_bytes} bytes, merged in {passes} pass{plural}")?;
                 }
             }

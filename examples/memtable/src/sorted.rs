@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use common::AnyError;
 
 use crate::error::Error;
-use crate::ingest::{Figures, Table};
+use crate::ingest::{Counts, Table};
 use crate::merge::{Merge, reduce};
 use crate::newest::newest;
 use crate::record::{Record, Sequence};
@@ -21,13 +21,13 @@ pub(crate) struct Sorted<'p> {
     table: Table<'p>,
     /// The tables before it, if it is not the only one.
     runs: Option<SpillWriter>,
-    figures: Figures,
+    counts: Counts,
     temp_dir: PathBuf,
 }
 
 /// What the merge did, for `--stats`.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct MergeFigures {
+pub(crate) struct MergeCounts {
     /// Records that came out: one per key.
     pub(crate) keys: u64,
     /// Sorted runs, the last table's included; 0 if one table held everything.
@@ -38,41 +38,38 @@ pub(crate) struct MergeFigures {
 }
 
 impl<'p> Sorted<'p> {
-    pub(crate) fn new(table: Table<'p>, runs: Option<SpillWriter>, figures: Figures, temp_dir: &Path) -> Self {
-        Self { table, runs, figures, temp_dir: temp_dir.to_path_buf() }
+    pub(crate) fn new(table: Table<'p>, runs: Option<SpillWriter>, counts: Counts, temp_dir: &Path) -> Self {
+        Self { table, runs, counts, temp_dir: temp_dir.to_path_buf() }
     }
 
-    pub(crate) fn figures(&self) -> Figures {
-        self.figures
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// Shows the newest record of each key, in order of the keys.
-    pub(crate) fn for_each(
-        self,
-        mut visit: impl FnMut(Record<'_>) -> io::Result<()>,
-    ) -> Result<MergeFigures, AnyError> {
-        let mut figures = MergeFigures::default();
+    pub(crate) fn for_each(self, mut visit: impl FnMut(Record<'_>) -> io::Result<()>) -> Result<MergeCounts, AnyError> {
+        let mut counts = MergeCounts::default();
         let mut visit = |record: Record<'_>| {
-            figures.keys += 1;
+            counts.keys += 1;
             visit(record)
         };
         let Some(mut runs) = self.runs else {
             for record in newest(self.table.iter()) {
                 visit(record)?;
             }
-            return Ok(figures);
+            return Ok(counts);
         };
         let failed = |error| Error::Spill { dir: self.temp_dir.clone(), error };
         runs.write_run(newest(self.table.iter())).map_err(failed)?;
         let spill = runs.finish().map_err(failed)?;
-        (figures.runs, figures.run_bytes) = (spill.runs().len(), spill.len());
+        (counts.runs, counts.run_bytes) = (spill.runs().len(), spill.len());
         let (spill, passes) = reduce(spill, &self.temp_dir).map_err(failed)?;
         let mut merge = Merge::new(&spill, spill.runs()).map_err(failed)?;
         while let Some(record) = merge.next().map_err(failed)? {
             visit(record)?;
         }
-        figures.passes = passes + 1;
-        Ok(figures)
+        counts.passes = passes + 1;
+        Ok(counts)
     }
 
     /// What followed a key in its last line.

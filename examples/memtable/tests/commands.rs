@@ -23,7 +23,7 @@ fn an_unreadable_input_is_named() {
 fn a_line_longer_than_an_arena_is_named_with_the_arena_size_that_holds_it() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file").into_os_string().into_string().unwrap();
-    // Those that a worker finds to be too long, and those that the reader gives up before their
+    // Lines that a worker finds to be too long, and lines that the reader gives up before their
     // end.
     for len in [65_400, 65_536, 127_000, 131_072, 1_000_000, 5_000_000] {
         fs::write(&file, ["short", "\t", &"x".repeat(100), "\n", &"y".repeat(len), "\n"].concat()).unwrap();

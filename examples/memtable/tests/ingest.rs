@@ -93,12 +93,12 @@ fn a_line_may_be_as_long_as_an_arena_has_room_for() {
 }
 
 #[test]
-fn figures_tell_about_records_arenas_and_runs() {
+fn statistics_tell_about_records_arenas_and_runs() {
     let output = run_with(b"b\na\nb\n", &["ingest", "--stats", "--arena-size", "1"]);
     assert_eq!(output.stdout, b"a\nb\n");
-    let figures = stderr(&output);
+    let statistics = stderr(&output);
     for line in ["input:    3 records, 6 bytes", "arenas:   2 of 65536 bytes", "flushes:  0", "output:   2 records"] {
-        assert!(figures.contains(line), "{line} in\n{figures}");
+        assert!(statistics.contains(line), "{line} in\n{statistics}");
     }
     let output = run_with(&random_lines(3, 20_000), &["ingest", "--stats", "--arena-size", "64K"]);
     assert!(!stderr(&output).contains("flushes:  0"), "{}", stderr(&output));

@@ -190,7 +190,7 @@ fn one_log(options: &Options, path: &Path, random: &mut Random, totals: &mut Tot
     }
     let unaccounted = findings.unaccounted(log.arena.used()).saturating_sub(tails);
     let most = match options.chunk {
-        // A killed writer leaves the record that it had claimed and not committed.
+        // A killed writer leaves the record that it had allocated and not committed.
         0 => kills * findings.largest,
         // Every writer leaves the rest of a chunk, and may be killed before it counts a tail, which
         // is shorter than a record.
@@ -201,7 +201,7 @@ fn one_log(options: &Options, path: &Path, random: &mut Random, totals: &mut Tot
             format!("{unaccounted} bytes are unaccounted for after {kills} kills, {most} at most may be").into()
         );
     }
-    // The log goes on to serve whoever comes next.
+    // The log goes on to serve the next writer.
     let mut log = log;
     log.append(u64::MAX, 0, b"after the crashes")?;
     findings.update(&mut reader)?;
@@ -216,7 +216,7 @@ fn one_log(options: &Options, path: &Path, random: &mut Random, totals: &mut Tot
     Ok(())
 }
 
-/// Waits until some writer commits another record: those that are left wait for nobody who is dead.
+/// Waits until some writer commits another record: the writers that are left wait for no dead one.
 fn wait_for_progress(ledger: &MappedArena, accounts: &[Account]) -> Result<(), AnyError> {
     let committed = || -> Result<Vec<u64>, AccessError> {
         // ORDERING: Relaxed: only the numbers are compared.
@@ -244,7 +244,7 @@ fn end(writer: &Writer) -> Result<bool, AnyError> {
     if killed || left { Ok(killed) } else { Err(format!("writer {} ended by itself: {status:#x}", writer.id).into()) }
 }
 
-/// A writer's life: until it is killed, or the log is full.
+/// Appends until it is killed, or the log is full.
 fn write_until_killed(options: &Options, log: &Path, ledger: &Path, account: Account, id: u64) -> Result<(), AnyError> {
     let mut log = Log::open(log, options.capacity, options.durable)?.chunked(options.chunk);
     // SAFETY: only this program's writers know the file, which is not truncated.
@@ -253,13 +253,13 @@ fn write_until_killed(options: &Options, log: &Path, ledger: &Path, account: Acc
     let tails = ledger.atomic_u64_at(account.tails)?;
     let text: Vec<u8> = (0..512).map(|index| (index * 7 + id) as u8).collect();
     for number in 0.. {
-        // The rest is for whoever comes after the crashes.
+        // The rest is for a writer after the crashes.
         if log.arena.remaining() < options.capacity / 8 {
             break;
         }
         let len = (number * 37 + id * 11) % 400;
         log.append(id, number, &text[..len as usize])?;
-        // ORDERING: Release: whoever reads the count sees the commit, see `one_log`.
+        // ORDERING: Release pairs with the Acquire in `one_log`: the commit is seen with the count.
         count.store(number + 1, Release);
         // ORDERING: Relaxed: read when this process is gone.
         tails.store(log.tails, Relaxed);

@@ -101,7 +101,7 @@ impl Log {
         }?;
         #[cfg(unix)]
         if durable {
-            // Whoever made the file need not have brought its name to the disk.
+            // The writer that made the file need not have brought its name to the disk.
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             std::fs::File::open(folder)?.sync_all().map_err(|error| format!("{}: {error}", Shown(folder)))?;
         }
@@ -170,7 +170,7 @@ impl Log {
         let lane = (writer % u64::from(half)) as u32 + if self.durable { half } else { 0 };
         let head = self.arena.atomic_u64_at(self.table.head(lane))?;
         let [first, second, check_sum] = [self.word(record, 0)?, self.word(record, 1)?, self.word(record, 2)?];
-        // ORDERING: Acquire, here and where the exchange fails: pairs with the commit below, so
+        // ORDERING: Acquire, here and where the compare-and-swap fails: pairs with the commit below, so
         // that the link of the record before is there to be read.
         let mut before = head.load(Acquire);
         loop {
@@ -179,7 +179,7 @@ impl Log {
             // ORDERING: Relaxed: nobody changes a committed record.
             let links = [before, last.map_or(0, |link| link.load(Relaxed))];
             for (word, value) in [(first, links[0]), (second, links[1]), (check_sum, record::seal(sum, links))] {
-                // ORDERING: Relaxed: nobody sees the record before the exchange below.
+                // ORDERING: Relaxed: nobody sees the record before the compare-and-swap below.
                 word.store(value, Relaxed);
             }
             if self.durable {
@@ -188,7 +188,7 @@ impl Log {
                 self.arena.flush()?;
             }
             // ORDERING: Release pairs with the reader's load of the head: it sees the record. All
-            // heads are exchanged, so each Release is carried on by the exchanges after it.
+            // heads change by compare-and-swap, so each Release is carried on by those after it.
             match head.compare_exchange_weak(before, record.to_raw(), Release, Acquire) {
                 Ok(_) => break,
                 Err(found) => before = found,

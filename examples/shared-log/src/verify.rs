@@ -1,4 +1,4 @@
-//! What must hold of a log at any time, whoever was killed before.
+//! What must hold of a log at any time, whichever writers were killed.
 
 use std::collections::HashMap;
 

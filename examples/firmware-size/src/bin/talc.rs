@@ -12,7 +12,7 @@ use talc::source::Manual;
 /// A lock for one core: interrupts are off while it is held.
 struct Interrupts(core::cell::Cell<critical_section::RestoreState>);
 
-// SAFETY: the state is touched only by whoever holds the lock.
+// SAFETY: the state is touched only while the lock is held.
 unsafe impl Sync for Interrupts {}
 
 // SAFETY: with interrupts off on the one core there is, nobody else runs.

@@ -17,10 +17,10 @@ fn main() -> ! {
         defmt::info!("a block at {}", block.address());
     }
     if let Err(error) = ARENA.allocate(2_000) {
-        defmt::warn!("refused: {}", error);
+        defmt::warn!("failed: {}", error);
     }
     if let Err(error) = ARENA.allocate_aligned(8, 3) {
-        defmt::warn!("refused: {}", error);
+        defmt::warn!("failed: {}", error);
     }
     defmt::info!("{}", ARENA.stats());
     debug::exit(debug::EXIT_SUCCESS);

@@ -26,7 +26,7 @@ struct Naive {
 unsafe impl Sync for Naive {}
 
 impl Allocator for Naive {
-    fn claim(&self, size: usize) -> Option<NonNull<[u8]>> {
+    fn allocate(&self, size: usize) -> Option<NonNull<[u8]>> {
         // ORDERING: Relaxed: one core. What is wrong here is not the order but the gap between the
         // two.
         let start = self.cursor.load(Relaxed);
@@ -40,8 +40,8 @@ impl Allocator for Naive {
         Some(NonNull::slice_from_raw_parts(unsafe { base.add(start) }, size))
     }
 
-    fn claim_bounded(&self, size: usize) -> Option<NonNull<[u8]>> {
-        self.claim(size)
+    fn allocate_bounded(&self, size: usize) -> Option<NonNull<[u8]>> {
+        self.allocate(size)
     }
 
     fn restart(&self) {
@@ -59,7 +59,7 @@ fn SysTick() {
 fn main() -> ! {
     let Some(report) = overlap::run(&ALLOCATOR) else { panic!("the peripherals are taken") };
     hprintln!("{:?}", report);
-    assert!(report.interrupts >= overlap::INTERRUPTS && report.claims > report.interrupts, "too few claims");
+    assert!(report.interrupts >= overlap::INTERRUPTS && report.allocations > report.interrupts, "too few blocks");
     assert!(report.overlaps > 0, "the check missed what a naive allocator does");
     debug::exit(debug::EXIT_SUCCESS);
     unreachable!("the emulator has ended");

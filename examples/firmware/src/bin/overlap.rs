@@ -17,16 +17,16 @@ static ARENA: Shared = Shared(Arena::from_static(&MEMORY));
 struct Shared(Arena<&'static StaticMemory<REGION>>);
 
 impl Allocator for Shared {
-    fn claim(&self, size: usize) -> Option<NonNull<[u8]>> {
+    fn allocate(&self, size: usize) -> Option<NonNull<[u8]>> {
         self.0.allocate(size).ok().map(|block| NonNull::from(block.into_mut()))
     }
 
-    fn claim_bounded(&self, size: usize) -> Option<NonNull<[u8]>> {
+    fn allocate_bounded(&self, size: usize) -> Option<NonNull<[u8]>> {
         self.0.allocate_bounded(size, 4).ok().map(|block| NonNull::from(block.into_mut()))
     }
 
     fn restart(&self) {
-        // SAFETY: the check uses no claim from before, and interrupts are off on the one core there
+        // SAFETY: the check uses no block from before, and interrupts are off on the one core there
         // is.
         unsafe { self.0.reset_shared() };
     }
@@ -41,7 +41,7 @@ fn SysTick() {
 fn main() -> ! {
     let Some(report) = overlap::run(&ARENA) else { panic!("the peripherals are taken") };
     hprintln!("{:?}", report);
-    assert!(report.interrupts >= overlap::INTERRUPTS && report.claims > report.interrupts, "too few claims");
+    assert!(report.interrupts >= overlap::INTERRUPTS && report.allocations > report.interrupts, "too few blocks");
     assert_eq!(report.overlaps, 0, "bytes were handed out twice");
     debug::exit(debug::EXIT_SUCCESS);
     unreachable!("the emulator has ended");

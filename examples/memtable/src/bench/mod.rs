@@ -27,9 +27,10 @@ pub(crate) fn run(args: BenchArgs, output: &mut Output) -> Result<(), AnyError> 
     let workload = Workload::new(entries);
     let mut report = Report { output };
     report.line(format_args!(
-        "{entries} entries: keys of 16 random bytes, values of 32. The same keys in the same order for all; every value read is checked.\n\
-         Peers hold Box<[u8]> keys and values. Medians of {rounds} rounds in which the contenders take turns; each ratio is the median\n\
-         of its rounds' ratios, memtable's time to the peer's. In groups: memtable takes {GROUP} records at once, the peers one.\n"
+        "{entries} entries: keys of 16 random bytes, values of 32. All get the same keys in the same order, and every\n\
+         value that is read is checked. Peers hold Box<[u8]> keys and values. Medians of {rounds} rounds, in which the\n\
+         contenders take turns; each ratio is the median of its rounds' ratios, memtable's time to the peer's. In\n\
+         groups: memtable takes {GROUP} records at once, the peers one.\n"
     ))?;
     report.line(format_args!("{:26}{:>12}{:>28}{:>28}", "", Memtable::NAME, Crossbeam::NAME, Locked::NAME))?;
     let progress = ProgressBar::new((thread_counts.len() * rounds * 4) as u64);
@@ -113,7 +114,8 @@ impl Report<'_> {
             self.line(format_args!("{name:26}{own:>10.1} B{peers}"))?;
         }
         self.line(format_args!(
-            "\nMemory: the arena's bytes in use, to what the system's allocator took for the peers' blocks and to what they requested."
+            "\nMemory: the arena's bytes in use, to what the system's allocator took for the peers' blocks and to what\n\
+             they requested."
         ))
     }
 }

@@ -24,7 +24,7 @@ unsafe fn HardFault(_: &cortex_m_rt::ExceptionFrame) -> ! {
 
 /// Regions that cannot be an arena's.
 fn regions(base: NonNull<u8>) {
-    // SAFETY: `base` has 2,048 bytes; what reaches further or starts elsewhere is refused before it
+    // SAFETY: `base` has 2,048 bytes; what reaches further or starts elsewhere is an error before it
     // is used.
     let region = |skip: usize, len| unsafe { RawMemory::from_raw_parts(base.map_addr(|at| at | skip), len) }.err();
     assert!(matches!(region(1, 1024), Some(MemoryError::Misaligned { required: 128, .. })));
@@ -53,11 +53,11 @@ fn requests(arena: &Arena<RawMemory>) {
     let mut sizes = [8, u64::MAX];
     assert!(arena.allocate_addresses(&mut sizes).is_err());
     assert_eq!(sizes, [8, u64::MAX]);
-    assert_eq!(arena.used(), used, "a refused claim changes nothing");
+    assert_eq!(arena.used(), used, "an error changes nothing");
     assert!(arena.allocate(8).is_ok());
 }
 
-/// Handles and addresses that are not this arena's, or not of this life.
+/// Handles and addresses that are not this arena's, or of an earlier generation.
 fn names(arena: &mut Arena<RawMemory>) {
     let other = Arena::from_static(&OTHER);
     let Ok(foreign) = other.insert(7_u32) else { panic!("there is room") };
@@ -108,7 +108,7 @@ fn main() -> ! {
         _ => panic!("the memory is aligned and large enough"),
     }
     headers(base);
-    hprintln!("every bad request was refused");
+    hprintln!("every bad request was an error");
     debug::exit(debug::EXIT_SUCCESS);
     unreachable!("the emulator has ended");
 }
