@@ -1,6 +1,7 @@
 //! Every model, over a faithful word and over one whose weak exchanges fail spuriously.
 //!
-//! Each test's floor is below what it explored when it was written: fewer interleavings mean that the race is gone from the model.
+//! Each test's floor is below what it explored when it was written: fewer interleavings mean that
+//! the race is gone from the model.
 
 // Loom's coroutines are assembly, which Miri does not run.
 #![cfg(not(miri))]

@@ -1,4 +1,5 @@
-//! A run of the region that one owner bumps through without atomics: the fast path of leases and scratches.
+//! A run of the region that one owner bumps through without atomics: the fast path of leases and
+//! scopes.
 
 use core::cell::Cell;
 use core::ptr::NonNull;
@@ -6,20 +7,24 @@ use core::ptr::NonNull;
 use crate::asan;
 use crate::placement::{STEP, round_up};
 
-/// The bytes `[next, end)`, its owner's alone.
+/// The bytes `[next, end)`, which are its owner's alone.
 pub(crate) struct Bump {
     /// INVARIANT: a multiple of the step, derived from the region's pointer, at or below `end`.
     next: Cell<NonNull<u8>>,
-    /// An address. INVARIANT: a multiple of the step; the bytes from `next` up to it are this value's.
+    /// An address. INVARIANT: a multiple of the step; the bytes from `next` up to it are this
+    /// value's.
     end: Cell<usize>,
     run: asan::Run,
 }
 
 impl Bump {
+    /// Creates a bump over `len` bytes at `start`.
+    ///
     /// # Safety
     ///
-    /// - `start` lies in a region, `start + len` too or at its end, and both are multiples of the step.
-    /// - The bytes between are used by nobody else while this value hands them out.
+    /// - `start` lies in a region, and `start + len` in it or at its end. Both are multiples of the
+    ///   step.
+    /// - Nobody else uses the bytes between while this value hands them out.
     #[inline]
     pub(crate) unsafe fn new(start: NonNull<u8>, len: usize) -> Self {
         Self { next: Cell::new(start), end: Cell::new(start.addr().get() + len), run: asan::Run::from(start) }
@@ -39,12 +44,14 @@ impl Bump {
         self.end.set(start.addr().get() + len);
     }
 
-    /// `size` bytes at a multiple of `align`, a power of two; or `None`, and nothing changed.
+    /// Claims `size` bytes at a multiple of `align`, a power of two. `None`, and nothing changes,
+    /// where they do not fit.
     #[inline(always)]
     pub(crate) fn claim(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
         let next = self.next.get();
         let (at, end) = (next.addr().get(), self.end.get());
-        // SAFETY: the invariant of `next`. The compiler can leave out a comparison where nothing has to be aligned.
+        // SAFETY: the invariant of `next`. The compiler leaves out a comparison where nothing has
+        // to be aligned.
         unsafe { core::hint::assert_unchecked(at <= end) };
         // `next` is a multiple of the step.
         let mask = if align <= STEP { 0 } else { align - 1 };
@@ -53,24 +60,26 @@ impl Bump {
         if size > room {
             return None;
         }
-        // SAFETY: the start is at or behind `next` and at most `end`, so it lies in the run.
+        // SAFETY: the start is at least `next` and at most `end`, so it lies in the run or at its
+        // end.
         let start = unsafe { next.add(start - at) };
-        // What fits also fits rounded up, because the room is a multiple of the step: `end` is, and the start.
-        // SAFETY: hence the new `next` lies in the run or at its end.
+        // SAFETY: start and end are multiples of the step, so what fits also fits rounded up. The
+        // new `next` lies in the run or at its end.
         self.next.set(unsafe { start.add(round_up(size)) });
         asan::unpoison(start, size);
         Some(start)
     }
 
-    /// Whether `[start, start + size)`, the caller's own and not empty, is the last claimed.
+    /// Returns whether `[start, start + size)` was claimed last. The bytes are the caller's, and
+    /// not none.
     #[inline]
     pub(crate) fn is_last(&self, start: NonNull<u8>, size: usize) -> bool {
         // The bytes lie in a region, so nothing wraps.
         (start.addr().get() + size).next_multiple_of(STEP) == self.next.get().addr().get()
     }
 
-    /// Takes back the whole steps of `[start, start + size)` if they are the last claimed; true if they were. The caller
-    /// owns them, and `size` is not 0.
+    /// Takes back the whole steps of `[start, start + size)` if they were claimed last, and returns
+    /// whether they were. The caller owns them, and `size` is not 0.
     #[inline]
     pub(crate) fn give_back(&self, start: NonNull<u8>, size: usize) -> bool {
         asan::poison(start, size);
@@ -78,15 +87,16 @@ impl Bump {
             return false;
         }
         let next = self.next.get();
-        // The bytes end at `next`, so they lie directly before it, in this run or in one that it continues.
+        // The bytes end at `next`, so they lie directly before it, in this run or in one that it
+        // continues.
         let len = (next.addr().get() - start.addr().get()) & !(STEP - 1);
-        // SAFETY: see above; the caller owned the bytes.
+        // SAFETY: the bytes before `next` are the caller's, so they lie in the region.
         self.next.set(unsafe { next.sub(len) });
         true
     }
 
-    /// Makes the last claimed `[start, start + old_size)` one of `new_size` bytes, which is no less; true if it was the last,
-    /// and there was room.
+    /// Makes `[start, start + old_size)` a block of `new_size` bytes, which is no less. Returns
+    /// whether it did: the block was claimed last, and there was room.
     #[inline]
     pub(crate) fn extend(&self, start: NonNull<u8>, old_size: usize, new_size: usize) -> bool {
         if !self.is_last(start, old_size) {
@@ -96,36 +106,36 @@ impl Bump {
         if missing > self.room() {
             return false;
         }
-        // SAFETY: what fits also fits rounded up, as in `claim`.
+        // SAFETY: the room is a multiple of the step, so what fits also fits rounded up.
         self.next.set(unsafe { self.next.get().add(round_up(missing)) });
         true
     }
 
-    /// What was handed out from the current run is used no more, as at the end of a scope.
+    /// Poisons what was handed out from the current run, as at the end of a scope.
     #[inline(always)]
     pub(crate) fn poison(&self) {
         self.run.poison(self.next.get());
     }
 
-    /// Bytes that the last claimed block, which starts at `start`, lacks to be one of `new_size`.
+    /// Returns how many bytes the last block, which starts at `start`, lacks to have `new_size`.
     #[inline]
     pub(crate) fn missing(&self, start: NonNull<u8>, new_size: usize) -> usize {
         new_size.saturating_sub(self.next.get().addr().get() - start.addr().get())
     }
 
-    /// Bytes left.
+    /// Returns how many bytes are left.
     #[inline(always)]
     pub(crate) fn room(&self) -> usize {
         self.end.get() - self.next.get().addr().get()
     }
 
-    /// The first byte that was not claimed.
+    /// Returns the first byte that was not claimed.
     #[inline(always)]
     pub(crate) fn next(&self) -> NonNull<u8> {
         self.next.get()
     }
 
-    /// The address behind the last byte.
+    /// Returns the address behind the last byte.
     #[inline(always)]
     pub(crate) fn end(&self) -> usize {
         self.end.get()

@@ -18,27 +18,31 @@ use crate::runs::{self, CURRENT, Marks, SLOTS, Spares};
 use crate::stats::Stats;
 use crate::sync::Word;
 
-/// The first chunk of a lease, in bytes. It is small, so that a lease which is hardly used costs the arena hardly anything.
+/// The first chunk of a lease, in bytes. It is small, so that a lease which is hardly used costs
+/// the arena hardly anything.
 pub(crate) const FIRST_CHUNK: usize = 256;
 
 /// No chunk takes more than one part in this many of what the arena has left: leases share its end.
 const SHARE_OF_REST: usize = 8;
 
-/// A part of the arena for one thread: allocating in it costs no atomic operation, and no other thread's cache line.
+/// A part of the arena for one thread: allocating in it costs no atomic operation, and no other
+/// thread's cache line.
 ///
-/// The lease claims runs of the arena, called chunks, and hands out pieces. The first chunk is 256 bytes. Each next one is
-/// twice that, up to the size passed to [`Arena::lease`], and never more than an eighth of what the arena has left. While no
-/// other thread allocates behind it, the lease extends its chunk in place. Otherwise it takes another chunk and keeps what
-/// is left of the last six for requests that fit there. A request that fits the arena never fails because a chunk does not.
+/// The lease claims runs of the arena, called chunks, and hands out pieces. The first chunk is 256
+/// bytes. Each next one is twice that, up to the size passed to [`Arena::lease`], and never more
+/// than an eighth of what the arena has left. While no other thread allocates behind it, the lease
+/// extends its chunk in place. Otherwise it takes another chunk and keeps what is left of the last
+/// six for requests that fit there. A request that fits the arena never fails because a chunk does
+/// not.
 ///
-/// [`scratch`](Self::scratch) begins a scope, whose bytes go back to the lease at its end. Its chunks stay with the lease
-/// for the next scopes: whatever other threads do, leases whose scopes come and go, and keep nothing, hold a small multiple
-/// of their largest scope.
+/// [`scratch`](Self::scratch) begins a scope, whose bytes go back to the lease at its end. Its
+/// chunks stay with the lease for the next scopes: whatever other threads do, leases whose scopes
+/// come and go, and keep nothing, hold a small multiple of their largest scope.
 ///
-/// What a lease hands out lives as long as the arena's borrow and outlives the lease. When the lease is dropped, its
-/// unused bytes go back to the arena if nobody allocated behind them. Otherwise they are
-/// [stranded](crate::Stats::stranded) until the next reset. A leaked lease strands them too, but `Stats::stranded` does not
-/// count them.
+/// What a lease hands out lives as long as the arena's borrow and outlives the lease. When the
+/// lease is dropped, its unused bytes go back to the arena if nobody allocated behind them.
+/// Otherwise they are [stranded](crate::Stats::stranded) until the next reset. A leaked lease
+/// strands them too, but `Stats::stranded` does not count them.
 ///
 /// A lease may be sent to another thread, but not shared.
 ///
@@ -66,12 +70,13 @@ const SHARE_OF_REST: usize = 8;
 /// ```
 pub struct Lease<'a, M: Memory> {
     arena: &'a Arena<M>,
-    /// The current run. INVARIANT: its bytes were claimed from the arena, by this lease, and not given back, and no spare
-    /// run has them.
+    /// The current run. INVARIANT: its bytes were claimed from the arena, by this lease, and not
+    /// given back, and no spare run has them.
     bump: Bump,
     /// The arena's, cached.
     base: NonNull<u8>,
-    /// Other runs that are free. INVARIANT: their bytes too were claimed by this lease and not given back.
+    /// Other runs that are free. INVARIANT: their bytes too were claimed by this lease and not
+    /// given back.
     spares: Spares,
     /// Bytes to claim next time.
     chunk: Cell<usize>,
@@ -86,8 +91,8 @@ pub struct Lease<'a, M: Memory> {
 }
 
 impl<M: Memory> Arena<M> {
-    /// Creates a lease that claims up to `chunk` bytes at once, or more for a single request that needs it. 4,096 to 65,536
-    /// suit most threads. Claims nothing yet.
+    /// Creates a lease that claims up to `chunk` bytes at once, or more for a single request that
+    /// needs it. 4,096 to 65,536 suit most threads. Claims nothing yet.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -146,7 +151,8 @@ impl<'a, M: Memory> Lease<'a, M> {
         self.arena
     }
 
-    /// Returns how many bytes can still be allocated, not all of them in one piece: a snapshot where others share the arena.
+    /// Returns how many bytes can still be allocated, not all of them in one piece: a snapshot
+    /// where others share the arena.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -218,7 +224,8 @@ impl<'a, M: Memory> Lease<'a, M> {
         self.arena.get(handle)
     }
 
-    /// A lease that goes on where another one, of a growing arena's segment before, ended: with chunks as large as `chunk`.
+    /// A lease that goes on where another one, of a growing arena's segment before, ended: with
+    /// chunks as large as `chunk`.
     ///
     /// # Safety
     ///
@@ -273,9 +280,10 @@ impl<'a, M: Memory> Lease<'a, M> {
         }
     }
 
-    /// From here on nothing in the current run counts as zero. A scope will hand it out, and may be leaked.
+    /// From here on nothing in the current run counts as zero. A scope will hand it out, and may be
+    /// leaked.
     #[inline]
-    pub(crate) fn soil(&self) {
+    pub(crate) fn mark_dirty(&self) {
         self.raise_dirty_end(self.bump.end());
     }
 
@@ -290,7 +298,8 @@ impl<'a, M: Memory> Lease<'a, M> {
         self.dirty_end.get() - self.base.addr().get()
     }
 
-    /// After a claim from the arena, this raises the dirty end to what others dirtied and gave back.
+    /// After a claim from the arena, this raises the dirty end to what others dirtied and gave
+    /// back.
     fn learn_dirty_end(&self) {
         if let Some(position) = self.arena.dirty_end() {
             self.raise_dirty_end(self.base.addr().get() + position);
@@ -303,7 +312,8 @@ impl<'a, M: Memory> Lease<'a, M> {
         (pointer.addr().get() - self.base.addr().get()) as u32
     }
 
-    /// Returns the size of the largest request that succeeds where the runs are used as `marks` says.
+    /// Returns the size of the largest request that succeeds where the runs are used as `marks`
+    /// says.
     pub(crate) fn longest(&self, marks: &Marks) -> usize {
         let runs = self.free_runs(marks).map(|(_, run)| run);
         runs::longest(runs, self.arena.used() as u32, self.arena.limit())
@@ -316,7 +326,8 @@ impl<'a, M: Memory> Lease<'a, M> {
         runs::longest(self.free_runs(marks).map(|(_, run)| run), used.min(ready), ready)
     }
 
-    /// Returns how many bytes are left, in the arena and in the runs where they are used as `marks` says.
+    /// Returns how many bytes are left, in the arena and in the runs where they are used as `marks`
+    /// says.
     pub(crate) fn total(&self, marks: &Marks) -> usize {
         self.free_runs(marks).map(|(_, run)| run.len() as usize).sum::<usize>() + self.arena.remaining()
     }
@@ -325,7 +336,8 @@ impl<'a, M: Memory> Lease<'a, M> {
     #[cold]
     #[inline(never)]
     fn claim_slowly(&self, size: usize, align: usize, retries: Option<u32>) -> Result<NonNull<u8>, AllocError> {
-        // A large piece is not worth leaving the rest of the current run, so nothing is claimed ahead of it.
+        // A large piece is not worth leaving the rest of the current run, so nothing is claimed
+        // ahead of it.
         let is_large = size > self.chunk.get() / 4 && self.bump.room() > 0;
         let ahead = if is_large { 0 } else { self.chunk.get() };
         let slot = self.find_room(&Marks::new(), Request { size, align, retries, ahead })?;
@@ -340,8 +352,9 @@ impl<'a, M: Memory> Lease<'a, M> {
         self.bump.claim(size, align).ok_or(AllocError::Full { requested: size, remaining: 0 })
     }
 
-    /// Returns the slot of a run with room for the request. That is the shortest that has room, or else one that gets more
-    /// bytes of the arena: the one that `marks` is in, the one that ends at the cursor, or a new one.
+    /// Returns the slot of a run with room for the request. That is the shortest that has room, or
+    /// else one that gets more bytes of the arena: the one that `marks` is in, the one that ends at
+    /// the cursor, or a new one.
     pub(crate) fn find_room(&self, marks: &Marks, request: Request) -> Result<usize, AllocError> {
         let Request { size, align, .. } = request;
         if let Some(slot) = runs::best_fit(self.free_runs(marks), self.base.addr().get(), size, align) {
@@ -358,18 +371,19 @@ impl<'a, M: Memory> Lease<'a, M> {
         })
     }
 
-    /// Moves the end of the run that `marks` is in up, so that the request has room, if nobody claimed behind it. Otherwise
-    /// `Err` carries the cursor, for a claim that follows.
+    /// Moves the end of the run that `marks` is in up, so that the request has room, if nobody
+    /// claimed behind it. Otherwise `Err` carries the cursor, for a claim that follows.
     ///
-    /// It does not look at the cursor first. A look fetches the cursor's cache line from another core to read it, and the
-    /// attempt fetches it again to write it. After an attempt that failed the line is here, and the claim that follows
-    /// succeeds at once.
+    /// It does not look at the cursor first. A look fetches the cursor's cache line from another
+    /// core to read it, and the attempt fetches it again to write it. After an attempt that failed
+    /// the line is here, and the claim that follows succeeds at once.
     pub(crate) fn extend_run(&self, marks: &Marks, size: usize, align: usize) -> Result<(), u32> {
         let (cursor, limit) = (&self.arena.header().cursor, self.arena.limit());
         let slot = marks.slot();
         let run = self.run(slot);
         let free = marks.free(slot, run);
-        // ORDERING: Relaxed: a guess, which the compare-and-swap of the claim that follows verifies.
+        // ORDERING: Relaxed: a guess, which the compare-and-swap of the claim that follows
+        // verifies.
         let needed =
             place(self.base.addr().get(), free.start, limit, size, align).ok_or_else(|| cursor.load(Relaxed))?;
         let end = needed.end.max(run.end + self.ahead(self.chunk.get(), limit - run.end));
@@ -381,7 +395,8 @@ impl<'a, M: Memory> Lease<'a, M> {
         Ok(())
     }
 
-    /// Returns how far to claim: to `end` if the memory provides so much, or else as far as is needed.
+    /// Returns how far to claim: to `end` if the memory provides so much, or else as far as is
+    /// needed.
     fn provided(&self, needed: u32, end: u32) -> Option<u32> {
         [end, needed].into_iter().find(|&end| self.arena.provide(end))
     }
@@ -407,11 +422,12 @@ impl<'a, M: Memory> Lease<'a, M> {
         Ok(claimed)
     }
 
-    /// Notes a run that was claimed just now, and returns its slot. It continues the run that ends where it starts, or else
-    /// takes the slot of the shortest run, which is lost to the lease. Most often that slot is unused.
+    /// Notes a run that was claimed just now, and returns its slot. It continues the run that ends
+    /// where it starts, or else takes the slot of the shortest run, which is lost to the lease.
+    /// Most often that slot is unused.
     ///
-    /// What is lost is little: a scope claims at least as much as the lease has already, so the shortest of seven runs is a
-    /// small part of them.
+    /// What is lost is little: a scope claims at least as much as the lease has already, so the
+    /// shortest of seven runs is a small part of them.
     fn keep(&self, claimed: Span, marks: &Marks) -> usize {
         if let Some((slot, run)) = self.run_ending_at(claimed.start) {
             // SAFETY: the lease's run, and bytes that were claimed for it just now.
@@ -442,7 +458,8 @@ impl<'a, M: Memory> Lease<'a, M> {
         self.runs().map(|(_, run)| run.len() as usize).sum()
     }
 
-    /// Bytes to claim at once where `rest` are left: `chunk`, or a share of the rest; a multiple of the step.
+    /// Bytes to claim at once where `rest` are left: `chunk`, or a share of the rest; a multiple of
+    /// the step.
     fn ahead(&self, chunk: usize, rest: u32) -> u32 {
         let share = (rest as usize / self.share_of_rest) & !(STEP - 1);
         chunk.min(share) as u32
@@ -493,9 +510,10 @@ pub(crate) struct Request {
     pub(crate) ahead: usize,
 }
 
-// SAFETY: `claim` hands out bytes that the lease claimed from the arena, each once: the bump's invariant. They stay claimed
-// when the lease ends, so they live as long as the arena's borrow. The chunk's bytes at and behind `dirty_end` are zero where the
-// memory was: it is at least the peak after every claim from the arena, and is raised over what was handed out and came back.
+// SAFETY: `claim` hands out bytes that the lease claimed from the arena, each once: the bump's
+// invariant. They stay claimed when the lease ends, so they live as long as the arena's borrow. The
+// chunk's bytes at and behind `dirty_end` are zero where the memory was: it is at least the peak
+// after every claim from the arena, and is raised over what was handed out and came back.
 unsafe impl<'a, M: Memory> Claim<'a> for &Lease<'a, M> {
     type Origin = Self;
     const MAX_ALIGN: usize = max_align::<M>();
@@ -520,7 +538,8 @@ unsafe impl<'a, M: Memory> Claim<'a> for &Lease<'a, M> {
         if self.bump.give_back(start, size) {
             self.raise_dirty_end(next);
         } else {
-            // SAFETY: the caller's promise; what is no longer in the chunk is at the cursor or stays.
+            // SAFETY: the caller's promise; what is no longer in the chunk is at the cursor or
+            // stays.
             unsafe { self.arena.give_back(start, size) };
         }
     }
@@ -532,7 +551,8 @@ unsafe impl<'a, M: Memory> Claim<'a> for &Lease<'a, M> {
                 let missing = self.bump.missing(start, new_size);
                 self.extend_run(&Marks::new(), missing, STEP).is_ok() && self.bump.extend(start, old_size, new_size)
             } else {
-                // SAFETY: the caller's promise. A block that ends at the cursor is none of the current run, or its last.
+                // SAFETY: the caller's promise. A block that ends at the cursor is none of the
+                // current run, or its last.
                 let extended = unsafe { self.arena.extend(start, old_size, new_size) }.is_some();
                 if extended {
                     self.learn_dirty_end();
@@ -555,7 +575,8 @@ unsafe impl<'a, M: Memory> Claim<'a> for &Lease<'a, M> {
     }
 }
 
-// SAFETY: the dirty end is raised over whatever was handed out, and by every claim of a run to what the arena knows.
+// SAFETY: the dirty end is raised over whatever was handed out, and by every claim of a run to what
+// the arena knows.
 unsafe impl<M: Memory> Origin for &Lease<'_, M> {
     #[inline(always)]
     fn base(self) -> NonNull<u8> {
@@ -587,8 +608,8 @@ impl<M: Memory> Drop for Lease<'_, M> {
     }
 }
 
-// SAFETY: all that is not `Send` by itself is the bump's pointer into the region, whose bytes are the lease's own; the
-// arena is used through a shared reference from the thread that has the lease.
+// SAFETY: all that is not `Send` by itself is the bump's pointer into the region, whose bytes are
+// the lease's own; the arena is used through a shared reference from the thread that has the lease.
 unsafe impl<M: Memory> Send for Lease<'_, M> where Arena<M>: Sync {}
 
 impl<M: Memory> fmt::Debug for Lease<'_, M> {

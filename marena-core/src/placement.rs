@@ -1,7 +1,8 @@
 //! Where a claim lies: integers in, `Option` out.
 //!
-//! Positions count bytes after the header, as the cursor does. Every function is total: whatever integers come in, a
-//! cursor that another process damaged included, nothing wraps and nothing panics.
+//! Positions count bytes after the header, as the cursor does. Every function is total: whatever
+//! integers come in, a cursor that another process damaged included, nothing wraps and nothing
+//! panics.
 #![forbid(unsafe_code)]
 
 use crate::address::REGION_MAX;
@@ -21,7 +22,8 @@ pub(crate) const REGION_LIMIT: usize = {
     if (addressable as u64) < REGION_MAX { addressable } else { REGION_MAX as usize }
 };
 
-/// What a claim takes: the bytes `[start, end)`, both multiples of [`STEP`], `start <= end <= limit`.
+/// What a claim takes: the bytes `[start, end)`, both multiples of [`STEP`], `start <= end <=
+/// limit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start: u32,
@@ -38,19 +40,22 @@ impl Span {
 
 /// Places `size` bytes, aligned to `align`, at or after `cursor` and not past `limit`.
 ///
-/// `base` is the absolute address of position 0. The caller passes a power of two as `align`, a multiple of 128 as
-/// `base` and a multiple of [`STEP`] as `limit`; `cursor` and `size` can be anything. `None` means that it does not fit.
+/// `base` is the absolute address of position 0. The caller passes a power of two as `align`, a
+/// multiple of 128 as `base` and a multiple of [`STEP`] as `limit`; `cursor` and `size` can be
+/// anything. `None` means that it does not fit.
 #[inline(always)]
 pub(crate) const fn place(base: usize, cursor: u32, limit: u32, size: usize, align: usize) -> Option<Span> {
     debug_assert!(align.is_power_of_two() && base.is_multiple_of(HEADER_SIZE) && (limit as usize).is_multiple_of(STEP));
     let cursor = cursor as usize;
-    // Only a damaged cursor is no multiple of the step. It counts as full: a check that is predicted costs nothing, where
-    // aligning it would lengthen the dependency from the load of the cursor to its exchange.
+    // Only a damaged cursor is no multiple of the step. It counts as full: a check that is
+    // predicted costs nothing, where aligning it would lengthen the dependency from the load of the
+    // cursor to its exchange.
     if !cursor.is_multiple_of(STEP) {
         return None;
     }
     let mask = align - 1;
-    // The base is a multiple of 128: up to there the position has the alignment that the absolute address has.
+    // The base is a multiple of 128: up to there the position has the alignment that the absolute
+    // address has.
     let start = if mask < STEP {
         cursor
     } else if mask < HEADER_SIZE {
@@ -64,13 +69,14 @@ pub(crate) const fn place(base: usize, cursor: u32, limit: u32, size: usize, ali
             None => return None,
         }
     };
-    // The last start with room behind it depends on neither cursor nor start, so a retry does not compute it again.
+    // The last start with room behind it depends on neither cursor nor start, so a retry does not
+    // compute it again.
     let Some(last_start) = (limit as usize).checked_sub(size) else { return None };
     if start > last_start {
         return None;
     }
-    // `start + size <= limit`, and `limit - start` is a multiple of the step, so what fits also fits rounded up: rounding
-    // `size` up cannot wrap, and the sum is at most `limit`.
+    // `start + size <= limit`, and `limit - start` is a multiple of the step, so what fits also
+    // fits rounded up: rounding `size` up cannot wrap, and the sum is at most `limit`.
     Some(Span { start: start as u32, end: (start + round_up(size)) as u32 })
 }
 
@@ -81,11 +87,12 @@ pub(crate) const fn round_up(size: usize) -> usize {
     (size + (STEP - 1)) & !(STEP - 1)
 }
 
-/// The bytes that several claims take together, each rounded up: saturated, so that a sum no integer holds is simply one
-/// that fits nowhere.
+/// The bytes that several claims take together, each rounded up: saturated, so that a sum no
+/// integer holds is simply one that fits nowhere.
 #[inline]
 pub(crate) const fn add_rounded(total: usize, size: usize) -> usize {
-    // `usize::MAX` is no multiple of the step, so the saturated sum is rounded down here; it stays past every limit.
+    // `usize::MAX` is no multiple of the step, so the saturated sum is rounded down here; it stays
+    // past every limit.
     total.saturating_add(size.saturating_add(STEP - 1) & !(STEP - 1))
 }
 

@@ -1,23 +1,29 @@
-//! The atomic protocol: which steps the header's words take, in which order, and why that is enough.
+//! The atomic protocol: which steps the header's words take, in which order, and why that is
+//! enough.
 //!
 //! Integers only. Nothing here reads or writes memory but the words themselves.
 //!
-//! **Cursor**: how many bytes after the header are used. A *claim* moves it up by compare-and-swap, and owns the bytes
-//! that it passed. Only the owner of the last bytes may *give back*: move it down to where those bytes start. The next
-//! owner must see what the last one did with them, so a give-back releases and a claim acquires.
+//! **Cursor**: how many bytes after the header are used. A *claim* moves it up by compare-and-swap,
+//! and owns the bytes that it passed. Only the owner of the last bytes may *give back*: move it
+//! down to where those bytes start. The next owner must see what the last one did with them, so a
+//! give-back releases and a claim acquires.
 //!
-//! Claims and give-backs are read-modify-writes. A release sequence runs through all of them and ends at none, so a claim
-//! synchronises with *every* give-back before it in the order of the cursor's values, not only with the last. Only the
-//! stores of a reset and of formatting end a sequence, and neither runs beside claims.
+//! Claims and give-backs are read-modify-writes. A release sequence runs through all of them and
+//! ends at none, so a claim synchronises with *every* give-back before it in the order of the
+//! cursor's values, not only with the last. Only the stores of a reset and of formatting end a
+//! sequence, and neither runs beside claims.
 //!
-//! A claim that finds no place writes nothing. With fetch-and-add, requests that fail would add up until the word wraps.
+//! A claim that finds no place writes nothing. With fetch-and-add, requests that fail would add up
+//! until the word wraps.
 //!
-//! The cursor may return to a value, by a give-back and a claim of the same size. That is harmless: "the cursor stands at
-//! `end`" means "nobody owns anything behind `end`", however it got there. No compare-and-swap on it assumes more.
+//! The cursor may return to a value, by a give-back and a claim of the same size. That is harmless:
+//! "the cursor stands at `end`" means "nobody owns anything behind `end`", however it got there. No
+//! compare-and-swap on it assumes more.
 //!
-//! **Peak**: the high-water mark. No byte behind the larger of peak and cursor was ever handed out. It is raised before a
-//! give-back moves the cursor below bytes that were handed out, and read only after a claim that succeeded. The give-back's
-//! Release and the claim's Acquire carry it, so its own accesses are Relaxed.
+//! **Peak**: the high-water mark. No byte behind the larger of peak and cursor was ever handed out.
+//! It is raised before a give-back moves the cursor below bytes that were handed out, and read only
+//! after a claim that succeeded. The give-back's Release and the claim's Acquire carry it, so its
+//! own accesses are Relaxed.
 //!
 //! **Stranded**: a number for people. Nothing depends on it.
 
@@ -35,12 +41,13 @@ pub(crate) enum Unclaimed {
     Contended,
 }
 
-/// Claims what `place` finds behind the cursor, which the caller has `seen` just now. Makes at most `retries` attempts after
-/// the first, for interrupt handlers and real-time code, or any number.
+/// Claims what `place` finds behind the cursor, which the caller has `seen` just now. Makes at most
+/// `retries` attempts after the first, for interrupt handlers and real-time code, or any number.
 ///
-/// Lock-free: an attempt fails only because another thread's claim or give-back succeeded. An unbounded claim also goes
-/// round again where a weak compare-and-swap fails for no reason, as load-linked and store-conditional can. A bounded claim
-/// uses a strong one, so each attempt that it counts was lost to somebody.
+/// Lock-free: an attempt fails only because another thread's claim or give-back succeeded. An
+/// unbounded claim also goes round again where a weak compare-and-swap fails for no reason, as
+/// load-linked and store-conditional can. A bounded claim uses a strong one, so each attempt that
+/// it counts was lost to somebody.
 #[inline(always)]
 pub(crate) fn claim<W: Word>(
     cursor: &W,
@@ -51,8 +58,9 @@ pub(crate) fn claim<W: Word>(
     let mut left = retries.unwrap_or(0);
     loop {
         let Some(span) = place(seen) else { return Err(Unclaimed::NoPlace(seen)) };
-        // ORDERING: Acquire pairs with `give_back` and `reset_shared`: what earlier owners did with these bytes, and their
-        // raises of the peak, happen before this. There is nothing to release: the bytes behind `seen` are nobody's yet.
+        // ORDERING: Acquire pairs with `give_back` and `reset_shared`: what earlier owners did with
+        // these bytes, and their raises of the peak, happen before this. There is nothing to
+        // release: the bytes behind `seen` are nobody's yet.
         let attempt = match retries {
             None => cursor.compare_exchange_weak(seen, span.end, Acquire, Relaxed),
             Some(_) => cursor.compare_exchange(seen, span.end, Acquire, Relaxed),
@@ -67,29 +75,32 @@ pub(crate) fn claim<W: Word>(
     }
 }
 
-/// Claims `[end, new_end)` if the cursor stands at `end`, so that nobody owns anything behind it. `Err` carries the cursor
-/// otherwise.
+/// Claims `[end, new_end)` if the cursor stands at `end`, so that nobody owns anything behind it.
+/// `Err` carries the cursor otherwise.
 #[inline]
 pub(crate) fn extend<W: Word>(cursor: &W, end: u32, new_end: u32) -> Result<(), u32> {
-    // ORDERING: Acquire pairs with `give_back`: others may have claimed bytes behind `end`, used them and given them back.
+    // ORDERING: Acquire pairs with `give_back`: others may have claimed bytes behind `end`, used
+    // them and given them back.
     cursor.compare_exchange(end, new_end, Acquire, Relaxed).map(drop)
 }
 
-/// Moves the cursor from `end` back to `start` if nobody claimed behind `end`, and returns whether it did.
+/// Moves the cursor from `end` back to `start` if nobody claimed behind `end`, and returns whether
+/// it did.
 ///
-/// The caller owns `[start, end)`, and no longer does if the answer is true. If any of the bytes were handed out, it has
-/// called [`raise_peak`] for them.
+/// The caller owns `[start, end)`, and no longer does if the answer is true. If any of the bytes
+/// were handed out, it has called [`raise_peak`] for them.
 #[inline]
 pub(crate) fn give_back<W: Word>(cursor: &W, start: u32, end: u32) -> bool {
-    // ORDERING: Release pairs with the Acquire of every later claim and extension. A failure changes nothing, and nothing
-    // depends on what it read.
+    // ORDERING: Release pairs with the Acquire of every later claim and extension. A failure
+    // changes nothing, and nothing depends on what it read.
     cursor.compare_exchange(end, start, Release, Relaxed).is_ok()
 }
 
 /// Raises the peak to at least `position`.
 #[inline]
 pub(crate) fn raise_peak<W: Word>(peak: &W, position: u32) {
-    // ORDERING: Relaxed: only the largest value counts, and the give-back that follows releases it to later claims.
+    // ORDERING: Relaxed: only the largest value counts, and the give-back that follows releases it
+    // to later claims.
     let mut seen = peak.load(Relaxed);
     while seen < position {
         // ORDERING: Relaxed: as above.
@@ -114,12 +125,14 @@ pub(crate) fn strand<W: Word>(stranded: &W, bytes: u32) {
 /// Sets the cursor to 0 without exclusive access. The caller promises that nothing races with this.
 #[inline]
 pub(crate) fn reset_shared<W: Word>(cursor: &W, peak: &W) {
-    // ORDERING: Relaxed: every earlier claim happens before this call, and nobody else writes meanwhile.
+    // ORDERING: Relaxed: every earlier claim happens before this call, and nobody else writes
+    // meanwhile.
     let used = cursor.load(Relaxed);
     // ORDERING: Relaxed: as above.
     let before = peak.load(Relaxed);
     // ORDERING: Relaxed: the store below releases it.
     peak.store(before.max(used), Relaxed);
-    // ORDERING: Release pairs with the Acquire of `claim`: what the last generation did happens before the next one.
+    // ORDERING: Release pairs with the Acquire of `claim`: what the last generation did happens
+    // before the next one.
     cursor.store(0, Release);
 }

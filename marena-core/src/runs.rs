@@ -5,8 +5,8 @@ use core::cell::Cell;
 
 use crate::placement::{Span, place};
 
-/// The runs that a lease keeps beside its current one. A scope's new run is as long as all others together, so a few
-/// suffice for any size.
+/// The runs that a lease keeps beside its current one. A scope's new run is as long as all others
+/// together, so a few suffice for any size.
 const SPARES: usize = 6;
 
 /// The slot of the current run, which lies in the lease's bump.
@@ -17,7 +17,8 @@ pub(crate) const SLOTS: usize = SPARES + 1;
 
 /// The spare runs of a lease.
 pub(crate) struct Spares {
-    /// INVARIANT: the bytes of each are the lease's, and in no other run of it. An unused slot has an empty one.
+    /// INVARIANT: the bytes of each are the lease's, and in no other run of it. An unused slot has
+    /// an empty one.
     runs: [Cell<Span>; SPARES],
 }
 
@@ -39,17 +40,20 @@ impl Spares {
     }
 }
 
-/// Where a scope is in the runs of its lease, and how far it has used each. The rest of each run is free for it.
+/// Where a scope is in the runs of its lease, and how far it has used each. The rest of each run is
+/// free for it.
 #[derive(Clone)]
 pub(crate) struct Marks {
-    /// A position for each slot, and at the end the slot of the run that the scope is in: one array of 32 bytes, all of them zero at
-    /// first, so that a scope begins with two stores of it. A position outside its run, which has another run by now or was not used
-    /// yet, stands for the run's start.
+    /// A position for each slot, and at the end the slot of the run that the scope is in: one array
+    /// of 32 bytes, all of them zero at first, so that a scope begins with two stores of it. A
+    /// position outside its run, which has another run by now or was not used yet, stands for the
+    /// run's start.
     words: [Cell<u32>; SLOTS + 1],
 }
 
 impl Marks {
-    /// In the current run, and all runs are free from their start on: so they are for the lease itself.
+    /// In the current run, and all runs are free from their start on: so they are for the lease
+    /// itself.
     #[inline]
     pub(crate) const fn new() -> Self {
         Self { words: [const { Cell::new(0) }; SLOTS + 1] }
@@ -90,7 +94,8 @@ pub(crate) fn best_fit(
     fitting.min_by_key(|(_, run)| run.len()).map(|(slot, _)| slot)
 }
 
-/// The most bytes that one request could get of `runs`, or of what lies behind the cursor, or of both where they meet.
+/// The most bytes that one request could get of `runs`, or of what lies behind the cursor, or of
+/// both where they meet.
 pub(crate) fn longest(runs: impl Iterator<Item = Span>, cursor: u32, limit: u32) -> usize {
     let rest = limit - cursor;
     let reach = |run: Span| if run.end == cursor { run.len() + rest } else { run.len() };

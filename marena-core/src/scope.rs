@@ -15,9 +15,10 @@ use crate::view::View;
 
 /// A scope that a closure gets, of [`Arena::scoped`], [`Lease::scoped`] or [`Scratch::scoped`].
 ///
-/// Allocates as a [`Scratch`] does, at the same cost. What it hands out lives as long as the scope, not as long as a
-/// borrow of it: [`scoped`](Self::scoped) begins a scope within this one, and the values of this one can be used in it and
-/// after it. Nothing leaves the closure. Values are not dropped.
+/// Allocates as a [`Scratch`] does, at the same cost. What it hands out lives as long as the scope,
+/// not as long as a borrow of it: [`scoped`](Self::scoped) begins a scope within this one, and the
+/// values of this one can be used in it and after it. Nothing leaves the closure. Values are not
+/// dropped.
 ///
 /// # Examples
 ///
@@ -54,14 +55,15 @@ use crate::view::View;
 /// let kept = arena.scoped(|scope| scope.alloc(1).unwrap());
 /// ```
 pub struct Scope<'x, M: Memory> {
-    /// INVARIANT: it ends after the closure that `'x` was made for. The closure works for any `'x`, so nothing with this
-    /// lifetime leaves it, and no other scope has the same one: two scopes cannot change places.
+    /// INVARIANT: it ends after the closure that `'x` was made for. The closure works for any `'x`,
+    /// so nothing with this lifetime leaves it, and no other scope has the same one: two scopes
+    /// cannot change places.
     scratch: Scratch<'x, M>,
 }
 
 impl<M: Memory> Arena<M> {
-    /// Calls `f` with a scope over all that the arena has left, and returns what it returns. One compare-and-swap, and one
-    /// more at the scope's end.
+    /// Calls `f` with a scope over all that the arena has left, and returns what it returns. One
+    /// compare-and-swap, and one more at the scope's end.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -82,7 +84,8 @@ impl<M: Memory> Arena<M> {
 }
 
 impl<M: Memory> Lease<'_, M> {
-    /// Calls `f` with a scope of the lease, and returns what it returns. The scope's bytes go back to the lease.
+    /// Calls `f` with a scope of the lease, and returns what it returns. The scope's bytes go back
+    /// to the lease.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -131,13 +134,15 @@ impl<M: Memory> Scratch<'_, M> {
     }
 }
 
-/// Allocating: as [`Arena`]'s methods of the same names. What they return lives as long as the scope.
+/// Allocating: as [`Arena`]'s methods of the same names. What they return lives as long as the
+/// scope.
 impl<'x, M: Memory> Scope<'x, M> {
     crate::forward_allocate!('s => 'x);
 }
 
 impl<'x, M: Memory> Scope<'x, M> {
-    /// Calls `f` with a scope within this one, and returns what it returns. `f` can use the values of this one.
+    /// Calls `f` with a scope within this one, and returns what it returns. `f` can use the values
+    /// of this one.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -217,8 +222,9 @@ impl<'x, M: Memory> Scope<'x, M> {
     }
 }
 
-// SAFETY: every claim is the scratch's, which hands out each byte once and takes all back at its end. That is after `'x`:
-// the invariant of `scratch`. A scope within this one borrows it mutably, so no claim through it runs meanwhile.
+// SAFETY: every claim is the scratch's, which hands out each byte once and takes all back at its
+// end. That is after `'x`: the invariant of `scratch`. A scope within this one borrows it mutably,
+// so no claim through it runs meanwhile.
 unsafe impl<'s, 'x, M: Memory> Claim<'x> for &'s Scope<'x, M> {
     type Origin = &'s Scratch<'x, M>;
     const MAX_ALIGN: usize = <&'s Scratch<'x, M> as Claim<'s>>::MAX_ALIGN;

@@ -1,4 +1,4 @@
-//! A scope: everything allocated in it goes back at its end.
+//! Scopes that own their end: what was allocated in them goes back when they are dropped.
 
 use core::cell::Cell;
 use core::fmt;
@@ -21,14 +21,18 @@ use crate::runs::Marks;
 use crate::sync::Word;
 use crate::view::View;
 
-/// Bytes that an arena's scratch marks as soiled ahead of handing them out.
-const SOILED_AHEAD: u32 = 4096;
+/// How many bytes a scope of an arena marks as dirty ahead of handing them out.
+const DIRTY_AHEAD: u32 = 4096;
 
-/// A scope in which allocating costs no atomic operation, and whose bytes all go back at once when it ends.
+/// A scope in which allocating costs no atomic operation, and whose bytes all go back when it ends.
 ///
-/// Made by [`Arena::scratch`] and [`Lease::scratch`], and by [`Scratch::scratch`] for a scope within a scope. What it
-/// hands out cannot outlive it, and it cannot be shared between threads. Handles made in it are its own: it has its own
-/// [`view`](Self::view) and [`get`](Self::get), and nothing recognises them after its end. Values in it are not dropped.
+/// [`Arena::scratch`] and [`Lease::scratch`] begin one, and [`Scratch::scratch`] begins one within
+/// another. What a scope hands out cannot outlive it. While a scope within it is open, its own
+/// values cannot be used; with [`scoped`](Self::scoped) they can.
+///
+/// A scope cannot be shared between threads. It has handles of its own, with its own
+/// [`view`](Self::view) and [`get`](Self::get); nothing recognises them after its end. Values in it
+/// are not dropped.
 ///
 /// # Examples
 ///
@@ -62,33 +66,37 @@ const SOILED_AHEAD: u32 = 4096;
 /// *number = 2;
 /// ```
 pub struct Scratch<'s, M: Memory> {
-    /// INVARIANT: its bytes are the scope's alone: those of `source` that were free when it began, or claimed for it since.
-    /// All of them count as soiled at the source already, so that forgetting the scope leaves nothing unknown behind.
+    /// INVARIANT: the bytes are the scope's alone: they were free in `source` when it began, or
+    /// were claimed for it since. All of them count as dirty at the source already, so a leaked
+    /// scope leaves nothing unknown behind.
     bump: Bump,
     arena: &'s Arena<M>,
     source: Source<'s, M>,
-    /// Drawn for the first block or handle: most scopes make none.
+    /// Drawn for the first block or handle. Most scopes make none.
     epoch: Cell<Option<NonZeroU64>>,
 }
 
 /// Where a scope's bytes come from.
 enum Source<'s, M: Memory> {
-    /// All that the arena had left, up to position `end`; those from `start` go back at the scope's end, if it is the outermost.
+    /// All that the arena had left, up to position `end`. The outermost scope gives the bytes from
+    /// `start` back at its end.
     Arena { start: Option<u32>, end: u32 },
-    /// The runs of a lease, in all of which the lease itself uses nothing meanwhile.
+    /// The runs of a lease, of which the lease itself hands out nothing meanwhile.
     Lease {
         lease: &'s Lease<'s, M>,
-        /// Where the scope is, and how far it and its outer ones have used the other runs.
+        /// Where the scope is, and how far it and its outer scopes have used the other runs.
         marks: Marks,
-        /// What the outer ones have used: the rest of every run is poisoned at the scope's end.
+        /// How far the outer scopes have used the runs. The rest is poisoned at the end of this
+        /// one.
         outer_marks: asan::Kept<Marks>,
     },
 }
 
 impl<M: Memory> Arena<M> {
-    /// A scope over all that the arena has left: one compare-and-swap, and one more at the scope's end.
+    /// Begins a scope over all that the arena has left. One compare-and-swap, and one more at its
+    /// end.
     ///
-    /// Where others share the arena (a static's), it is full for them meanwhile.
+    /// Others who share the arena (a static) find it full meanwhile.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -131,55 +139,62 @@ impl<M: Memory> Lease<'_, M> {
     #[must_use]
     #[inline]
     pub fn scratch(&mut self) -> Scratch<'_, M> {
-        self.soil();
+        self.mark_dirty();
         Scratch::of_lease(self)
     }
 }
 
-/// Allocating: as [`Arena`]'s methods of the same names. What they return lives as long as the scratch's borrow.
+/// Allocating: as [`Arena`]'s methods of the same names. What they return lives as long as the
+/// borrow of the scope.
 impl<M: Memory> Scratch<'_, M> {
     crate::forward_allocate!('s => 's);
 }
 
 impl<'s, M: Memory> Scratch<'s, M> {
-    /// A scope over what an arena has left. Others find the arena full meanwhile.
+    /// Creates a scope over what an arena has left. Others find the arena full meanwhile.
     #[inline]
     pub(crate) fn of_arena(arena: &'s Arena<M>) -> Self {
         let (limit, ready) = (arena.limit(), arena.ready_limit());
         let base = arena.base().addr().get();
-        // What is placed is nothing, at the cursor; what is claimed is all behind it. A damaged cursor leaves nothing.
+        // The request is for no bytes, at the cursor, and claims all that lies behind. A damaged
+        // cursor leaves nothing.
         let rest = |seen| place(base, seen, limit, 0, 1).map(|Span { start, .. }| Span { start, end: limit });
         let cursor = &arena.header().cursor;
-        // ORDERING: Relaxed, only a guess that the exchange verifies.
+        // ORDERING: Relaxed: a guess, which the compare-and-swap verifies.
         let start = protocol::claim(cursor, cursor.load(Relaxed), rest, None).map_or(limit, |span| span.start);
-        // What lies below the peak counts as soiled already, so a scope that takes no more than those before it never leaves
-        // the fast path. ORDERING: Relaxed: the claim before this acquired every raise that a give-back below released.
-        let soiled = arena.header().peak.load(Relaxed).min(ready) & !(STEP as u32 - 1);
+        // Bytes below the peak are dirty already, so a scope that takes no more than those before
+        // it never leaves the fast path. ORDERING: Relaxed: the claim before this acquired every
+        // raise of the peak that a give-back released.
+        let dirty = arena.header().peak.load(Relaxed).min(ready) & !(STEP as u32 - 1);
         Self {
-            // SAFETY: the bytes from `start` up to the limit were claimed just now, or `start` is the limit. Both positions
-            // are multiples of the step. The slow path soils and adds what lies behind.
-            bump: unsafe { Bump::new(arena.at(start as usize), soiled.saturating_sub(start) as usize) },
+            // SAFETY: the bytes from `start` up to the limit were claimed just now, or `start` is
+            // the limit. Both positions are multiples of the step. Bytes behind the dirty ones are
+            // added by the slow path.
+            bump: unsafe { Bump::new(arena.at(start as usize), dirty.saturating_sub(start) as usize) },
             arena,
             source: Source::Arena { start: Some(start), end: limit },
             epoch: Cell::new(None),
         }
     }
 
-    /// Claims bytes that are at hand, if they fit. The caller passes a power of two as `align`, and as `size` not 0.
+    /// Claims bytes that are at hand, or returns `None` where they do not fit. The caller passes a
+    /// power of two as `align`, and a `size` that is not 0.
     #[inline(always)]
     pub(crate) fn claim_ahead(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
         require_stable_alignment::<M>(align).ok()?;
         self.bump.claim(size, align)
     }
 
-    /// A scope over what a lease has left. The caller soiled the lease's chunk.
+    /// Creates a scope over what a lease has left. The caller marked the lease's current run as
+    /// dirty.
     #[inline]
     pub(crate) fn of_lease(lease: &'s mut Lease<'_, M>) -> Self {
         let lease: &'s Lease<'s, M> = lease;
         let bump = lease.bump();
         let marks = Marks::new();
         Self {
-            // SAFETY: the lease's free bytes, which it does not hand out while it is mutably borrowed by this scope.
+            // SAFETY: the lease's free bytes, which it does not hand out while it is mutably
+            // borrowed by this scope.
             bump: unsafe { Bump::new(bump.next(), bump.room()) },
             arena: lease.arena(),
             source: Source::Lease { lease, outer_marks: asan::Kept::copy_of(&marks), marks },
@@ -187,7 +202,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
         }
     }
 
-    /// A scope within this one.
+    /// Begins a scope within this one. This one cannot be used until it ends.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -206,7 +221,8 @@ impl<'s, M: Memory> Scratch<'s, M> {
     #[inline]
     pub fn scratch(&mut self) -> Scratch<'_, M> {
         Scratch {
-            // SAFETY: this scope's free bytes, which it does not hand out while it is mutably borrowed by the inner one.
+            // SAFETY: this scope's free bytes, which it does not hand out while it is mutably
+            // borrowed by the inner one.
             bump: unsafe { Bump::new(self.bump.next(), self.bump.room()) },
             arena: self.arena,
             source: match &self.source {
@@ -220,7 +236,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
         }
     }
 
-    /// The bytes of a block published in this scratch, or `None` for any other handle.
+    /// Returns the bytes of a block published in this scope, or `None` for any other handle.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -240,7 +256,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
         self.get(handle)
     }
 
-    /// A value inserted in this scratch, or `None` for any other handle.
+    /// Returns what a handle of this scope names, or `None` for any other handle.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -259,7 +275,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
         unsafe { self.published(handle) }
     }
 
-    /// Returns what a handle of this scope names.
+    /// Returns what a handle of this scope names, for longer than it is borrowed.
     ///
     /// # Safety
     ///
@@ -267,11 +283,13 @@ impl<'s, M: Memory> Scratch<'s, M> {
     #[inline]
     pub(crate) unsafe fn published<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&'s T> {
         let current = self.epoch.get() == Some(handle.epoch());
-        // SAFETY: the handle was made in this scope, which still owns the bytes and hands them out to nobody else.
+        // SAFETY: the handle was made in this scope, which owns the bytes and hands them out to
+        // nobody else until its end.
         current.then(|| unsafe { self.arena.published(handle) })
     }
 
-    /// Bytes that can still be allocated, not all of them in one piece on a lease; a snapshot where others share the arena.
+    /// Returns how many bytes can still be allocated. On a lease, not all of them are in one piece,
+    /// and others who share the arena change the number.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -299,16 +317,17 @@ impl<'s, M: Memory> Scratch<'s, M> {
         (pointer.addr().get() - self.arena.base().addr().get()) as u32
     }
 
-    /// A request that the bump has no room for.
+    /// Serves a request that the bump has no room for.
     #[cold]
     #[inline(never)]
     fn claim_slowly(&self, size: usize, align: usize, retries: Option<u32>) -> Result<NonNull<u8>, AllocError> {
         match &self.source {
-            Source::Arena { end, .. } => self.soil_more(size, align, *end)?,
+            Source::Arena { end, .. } => self.dirty_more(size, align, *end)?,
             Source::Lease { lease, marks, .. } => {
                 self.note_use(marks);
                 let outside = self.outside(lease, marks);
-                // As much as the lease has already, so that its runs are few however large a scope becomes.
+                // A new run is as long as all that the lease has, so that few suffice for a large
+                // scope.
                 let ahead = lease.chunk().max(lease.owned());
                 let request = Request { size, align, retries, ahead };
                 let slot = lease.find_room(marks, request).map_err(|error| error.with_at_least(outside))?;
@@ -324,33 +343,36 @@ impl<'s, M: Memory> Scratch<'s, M> {
         marks.set(marks.slot(), self.position(self.bump.next()));
     }
 
-    /// Whether the run that the scope is in is still the lease's: an inner scope may have had it replaced by another.
+    /// Returns whether the lease still has the run that the scope is in. An inner scope may have
+    /// replaced it by another.
     fn is_in_run(&self, lease: &Lease<'_, M>, marks: &Marks) -> bool {
         let run = lease.run(marks.slot());
         (run.start..=run.end).contains(&self.position(self.bump.next()))
     }
 
-    /// Free bytes of the scope that lie in no run of the lease.
+    /// Returns how many free bytes of the scope lie in no run of the lease.
     fn outside(&self, lease: &Lease<'_, M>, marks: &Marks) -> usize {
         if self.is_in_run(lease, marks) { 0 } else { self.bump.room() }
     }
 
-    /// Goes on in the run that `marks` is in, as it is by now.
+    /// Goes on in the run that `marks` is in, as long as it is by now.
     fn go_on(&self, lease: &Lease<'_, M>, marks: &Marks) {
         let slot = marks.slot();
         let free = marks.free(slot, lease.run(slot));
         lease.raise_dirty_end(self.arena.base().addr().get() + free.end as usize);
-        // SAFETY: bytes of the lease behind what this scope and its outer ones handed out; inner scopes have ended.
+        // SAFETY: the marks say where this scope and its outer ones stopped in the run, and inner
+        // scopes have ended. The lease hands out nothing meanwhile.
         unsafe { self.bump.set(self.arena.at(free.start as usize), free.len() as usize) };
     }
 
-    /// Makes room for `missing` bytes behind the last block, in the run that the scope is in; true if that was possible.
+    /// Makes room for `missing` bytes behind the last block, in the run that the scope is in.
+    /// Returns whether it could.
     fn extend_run(&self, lease: &Lease<'_, M>, marks: &Marks, missing: usize) -> bool {
         if !self.is_in_run(lease, marks) {
             return false;
         }
         self.note_use(marks);
-        // An inner scope can have extended the run already.
+        // An inner scope may have extended the run already.
         let free = marks.free(marks.slot(), lease.run(marks.slot())).len();
         let has_room = missing <= free as usize || lease.extend_run(marks, missing, STEP).is_ok();
         if has_room {
@@ -359,27 +381,29 @@ impl<'s, M: Memory> Scratch<'s, M> {
         has_room
     }
 
-    /// Adds some of the claimed bytes to the bump, and marks them as soiled first.
-    fn soil_more(&self, size: usize, align: usize, end: u32) -> Result<(), AllocError> {
+    /// Marks more of the claimed bytes as dirty, and adds them to the bump.
+    fn dirty_more(&self, size: usize, align: usize, end: u32) -> Result<(), AllocError> {
         let next = self.position(self.bump.next());
         let base = self.arena.base().addr().get();
         let needed = place(base, next, end, size, align);
         let needed = needed.ok_or_else(|| no_room(size, next, end))?;
-        // Some way ahead: marking costs an atomic operation, and soiled bytes must be zeroed when they are reused.
-        let soiled = next + self.bump.room() as u32;
-        let ahead = soiled.saturating_add(SOILED_AHEAD.max(needed.end - next)).min(end);
-        let soiled = needed.end.max(ahead & !(STEP as u32 - 1));
-        let provided = [soiled, needed.end].into_iter().find(|&end| self.arena.provide(end));
-        let soiled = provided.ok_or_else(|| no_room(size, next, self.arena.ready_limit()))?;
-        protocol::raise_peak(&self.arena.header().peak, soiled);
-        // SAFETY: the bytes up to `end` were claimed for the outermost scope, and outer scopes stand still meanwhile.
-        unsafe { self.bump.set(self.bump.next(), (soiled - next) as usize) };
+        // Marking costs an atomic operation, and dirty bytes must be zeroed when they are used
+        // again. Some way ahead is worth both.
+        let dirty = next + self.bump.room() as u32;
+        let ahead = dirty.saturating_add(DIRTY_AHEAD.max(needed.end - next)).min(end);
+        let dirty = needed.end.max(ahead & !(STEP as u32 - 1));
+        let provided = [dirty, needed.end].into_iter().find(|&end| self.arena.provide(end));
+        let dirty = provided.ok_or_else(|| no_room(size, next, self.arena.ready_limit()))?;
+        protocol::raise_peak(&self.arena.header().peak, dirty);
+        // SAFETY: the bytes up to `end` were claimed for the outermost scope, and outer scopes
+        // stand still while this one is open.
+        unsafe { self.bump.set(self.bump.next(), (dirty - next) as usize) };
         Ok(())
     }
 }
 
-// SAFETY: `claim` hands out bytes of the bump, each once, and they are the scope's until it is dropped; the borrow of the
-// scratch keeps its drop, and inner scopes, away meanwhile.
+// SAFETY: `claim` hands out bytes of the bump, each once. They stay the scope's while it is
+// borrowed: its end and scopes within it need it mutably.
 unsafe impl<'s, M: Memory> Claim<'s> for &'s Scratch<'_, M> {
     type Origin = Self;
     const MAX_ALIGN: usize = max_align::<M>();
@@ -418,14 +442,14 @@ unsafe impl<'s, M: Memory> Claim<'s> for &'s Scratch<'_, M> {
             }
             let missing = self.bump.missing(start, new_size);
             let has_room = match &self.source {
-                Source::Arena { end, .. } => self.soil_more(missing, STEP, *end).is_ok(),
+                Source::Arena { end, .. } => self.dirty_more(missing, STEP, *end).is_ok(),
                 Source::Lease { lease, marks, .. } => self.extend_run(lease, marks, missing),
             };
             if !has_room || !self.bump.extend(start, old_size, new_size) {
                 return None;
             }
         }
-        // SAFETY: claimed from this scope before, and just now what lies behind.
+        // SAFETY: the block was claimed from this scope before, and what lies behind it just now.
         Some(unsafe { Claimed::new(start, self) })
     }
 
@@ -446,7 +470,7 @@ unsafe impl<'s, M: Memory> Claim<'s> for &'s Scratch<'_, M> {
     }
 }
 
-// SAFETY: the base is the arena's, and nothing is said about zeros.
+// SAFETY: the base is the arena's, and no bytes are said to be zero.
 unsafe impl<M: Memory> Origin for &Scratch<'_, M> {
     #[inline(always)]
     fn base(self) -> NonNull<u8> {
@@ -455,7 +479,7 @@ unsafe impl<M: Memory> Origin for &Scratch<'_, M> {
 
     #[inline(always)]
     fn dirty_end(self) -> Option<usize> {
-        // Scopes use the same bytes over and over: nothing is known about them.
+        // Scopes use the same bytes over and over, so nothing is known about them.
         None
     }
 
@@ -482,16 +506,18 @@ impl<M: Memory> Drop for Scratch<'_, M> {
                 }
             });
         }
-        // A lease's runs stood still, and an outer scope's marks: they go on where they were.
+        // The runs of a lease and the marks of an outer scope stood still. They go on where they
+        // were.
         if let Source::Arena { start: Some(start), end } = self.source {
-            // All that was handed out counts as soiled already. Nobody can have claimed behind the region's end.
+            // All that was handed out is dirty at the arena already. Nobody can have claimed behind
+            // the end of the region.
             let _ = protocol::give_back(&self.arena.header().cursor, start, end);
         }
     }
 }
 
-// SAFETY: what is not `Send` by itself are pointers into the region, whose bytes are the scope's own, and the lease, which is
-// mutably borrowed for the scope and itself `Send` under the same bound.
+// SAFETY: the pointers lead into the region, to bytes that are the scope's own. The lease is
+// mutably borrowed for the scope, and `Send` under the same bound.
 unsafe impl<M: Memory> Send for Scratch<'_, M> where Arena<M>: Sync {}
 
 impl<M: Memory> View for Scratch<'_, M> {

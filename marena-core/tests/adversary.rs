@@ -1,4 +1,5 @@
-//! Programs of safe code that try to get at bytes which are not theirs. Each ends in an error or in a value, never in a wrong byte.
+//! Programs of safe code that try to get at bytes which are not theirs. Each ends in an error or in
+//! a value, never in a wrong byte.
 #![forbid(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
@@ -205,7 +206,8 @@ fn one_static_seen_through_many_arenas_is_one_ledger() {
         let scratch = scoped.scratch();
         scratch.allocate(100).unwrap().fill(0xFF);
         if round % 5 == 4 {
-            // Scopes of other arenas over the same static find nothing left, and take nothing back that is not theirs.
+            // Scopes of other arenas over the same static find nothing left, and take nothing back
+            // that is not theirs.
             let (empty, also_empty) = (own.scratch(), other.scratch());
             assert!(empty.allocate(8).is_err() && also_empty.allocate(8).is_err());
             drop(scratch);

@@ -1,7 +1,8 @@
 //! Recorded histories of real threads, and a checker that knows what an arena promises.
 //!
-//! Each call is recorded with the moments between which it ran, and with what came of it. The checker then looks for what no
-//! order of the calls could explain. 20,000 calls in all by default; with `MARENA_LONG=1`, four million.
+//! Each call is recorded with the moments between which it ran, and with what came of it. The
+//! checker then looks for what no order of the calls could explain. 20,000 calls in all by default;
+//! with `MARENA_LONG=1`, four million.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::collections::BTreeMap;
@@ -89,7 +90,8 @@ fn ordered_and_justified(claims: &[Claim], base: usize, limit: usize) -> Result<
     let mut by_end = by_start.clone();
     by_end.sort_unstable_by_key(|claim| claim.ran.end);
 
-    // The highest position that claims which had ended before a moment took; the cursor was there by then.
+    // The highest position that claims which had ended before a moment took; the cursor was there
+    // by then.
     let mut ended = by_end.iter().peekable();
     let mut reached = 0;
     let mut reached_before = Vec::with_capacity(claims.len());
@@ -103,7 +105,8 @@ fn ordered_and_justified(claims: &[Claim], base: usize, limit: usize) -> Result<
         }
     }
 
-    // The highest position that claims which had begun by a moment took; the cursor was at most there.
+    // The highest position that claims which had begun by a moment took; the cursor was at most
+    // there.
     let lowest: BTreeMap<usize, usize> =
         by_start.iter().zip(reached_before).map(|(claim, reached)| (claim.ran.start, reached)).collect();
     let mut begun = by_start.iter().peekable();
@@ -142,7 +145,8 @@ impl Random {
 
 type Borrowed<'m> = Arena<BorrowedMemory<'m>>;
 
-/// Runs `record` on all threads at once, over one arena with room for `bytes`; their records, and the base and limit.
+/// Runs `record` on all threads at once, over one arena with room for `bytes`; their records, and
+/// the base and limit.
 fn on_threads<T: Send>(
     bytes: usize,
     record: impl Fn(usize, &Borrowed<'_>, &Clock) -> Vec<T> + Sync,

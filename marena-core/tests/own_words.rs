@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use marena_core::{AllocError, Arena, ExclusiveMemory, Header, Memory, Word};
 
-/// A word on the heap, as a test double or a model checker may have it: all-zero bytes are no value of it.
+/// A word on the heap, as a test double or a model checker may have it: all-zero bytes are no value
+/// of it.
 ///
-/// Its weak compare-and-swap fails without a reason as often as asked, and rivals claim a step before its strong one.
+/// Its weak compare-and-swap fails without a reason as often as asked, and rivals claim a step
+/// before its strong one.
 struct BoxedWord(Box<AtomicU32>);
 
 thread_local! {
@@ -17,7 +19,8 @@ thread_local! {
     static RIVALS: Cell<u32> = const { Cell::new(0) };
 }
 
-// SAFETY: each method is the operation of its name on the boxed `u32`. Such words lie in headers beside the region only.
+// SAFETY: each method is the operation of its name on the boxed `u32`. Such words lie in headers
+// beside the region only.
 unsafe impl Word for BoxedWord {
     fn load(&self, order: Ordering) -> u32 {
         self.0.load(order)
@@ -75,8 +78,8 @@ impl Drop for TwoPieces {
     }
 }
 
-// SAFETY: both pieces stay where they are, valid from any thread, until the value is dropped; both are held as raw pointers that
-// nobody else has. The header is valid from the start.
+// SAFETY: both pieces stay where they are, valid from any thread, until the value is dropped; both
+// are held as raw pointers that nobody else has. The header is valid from the start.
 unsafe impl Memory for TwoPieces {
     type Word = BoxedWord;
 

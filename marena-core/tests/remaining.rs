@@ -1,5 +1,5 @@
-//! What a failure reports is what the next request can have, and what fits is served: in an arena, in leases, in scopes within
-//! scopes, in regions, and for several blocks at once.
+//! What a failure reports is what the next request can have, and what fits is served: in an arena,
+//! in leases, in scopes within scopes, in regions, and for several blocks at once.
 //!
 //! Random programs, the same in every run. `MARENA_REMAINING_WORLDS` sets how many.
 
@@ -83,7 +83,8 @@ fn reported<'a>(memory: impl Allocate<'a>) -> usize {
     remaining[0]
 }
 
-/// A random request, which succeeds exactly if it fits what was reported. Returns the bytes that it took.
+/// A random request, which succeeds exactly if it fits what was reported. Returns the bytes that it
+/// took.
 fn request<'a>(memory: impl Allocate<'a>, rng: &mut Rng) -> usize {
     let longest = reported(memory);
     let size = match rng.below(4) {
@@ -106,7 +107,8 @@ fn request<'a>(memory: impl Allocate<'a>, rng: &mut Rng) -> usize {
     if outcome.is_ok() { taken } else { 0 }
 }
 
-/// What happens beside the lease: somebody claims behind it, a few times at most, so that the lease never has more runs than it keeps.
+/// What happens beside the lease: somebody claims behind it, a few times at most, so that the lease
+/// never has more runs than it keeps.
 struct Others<'a, 'm> {
     arena: &'a Arena<Memory<'m>>,
     claims: usize,
@@ -125,7 +127,8 @@ impl Others<'_, '_> {
     }
 }
 
-/// Requests in a scope and in scopes within it. Nothing is lost from one to the next, and at the end of an inner scope all is as before.
+/// Requests in a scope and in scopes within it. Nothing is lost from one to the next, and at the
+/// end of an inner scope all is as before.
 fn scope(scope: &mut Scratch<'_, Memory<'_>>, others: &mut Others<'_, '_>, rng: &mut Rng, depth: usize) {
     for _ in 0..1 + rng.below(6) {
         let (left, before) = (scope.remaining(), others.taken);

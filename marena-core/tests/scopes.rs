@@ -28,7 +28,8 @@ fn remaining_of(refused: Result<marena_core::Block<'_>, AllocError>) -> usize {
     }
 }
 
-/// An outer scope with 200 bytes left in a chunk that an inner one replaced by one of 64, in a full arena.
+/// An outer scope with 200 bytes left in a chunk that an inner one replaced by one of 64, in a full
+/// arena.
 fn with_an_old_chunk(check: impl FnOnce(&Scratch<'_, BorrowedMemory<'_>>)) {
     let mut bytes: Bytes = [MaybeUninit::uninit(); 8192];
     let arena = Arena::borrowed(&mut bytes).unwrap();

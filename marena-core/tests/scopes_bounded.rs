@@ -1,10 +1,12 @@
-//! Leases whose scopes come and go while other threads claim behind them: what they take of the arena stays bounded.
+//! Leases whose scopes come and go while other threads claim behind them: what they take of the
+//! arena stays bounded.
 
 use std::thread;
 
 use marena_core::{Arena, BorrowedMemory, Lease, Memory, Scratch};
 
-/// The most bytes that a lease may hold when no scope kept anything: for each lease its chunk, and four times the largest scope.
+/// The most bytes that a lease may hold when no scope kept anything: for each lease its chunk, and
+/// four times the largest scope.
 fn bound(leases: usize, chunk: usize, largest_scope: usize) -> usize {
     leases * (4 * largest_scope + chunk)
 }
@@ -64,7 +66,8 @@ fn what_a_lease_keeps_and_its_scopes_add_up_and_do_not_multiply() {
     });
 }
 
-/// A scope of at most `left` bytes, in pieces of any size and alignment, and in scopes within it; others claim between any two.
+/// A scope of at most `left` bytes, in pieces of any size and alignment, and in scopes within it;
+/// others claim between any two.
 fn nest<M: Memory>(
     scope: &mut Scratch<'_, M>,
     mut left: usize,
@@ -113,7 +116,8 @@ fn scopes_of_any_pieces_within_each_other_stay_bounded_on_any_schedule() {
     }
 }
 
-/// Serves requests that each need a scope of at most 32 pieces of at most 1,000 bytes, until `requests` are done or the arena is full.
+/// Serves requests that each need a scope of at most 32 pieces of at most 1,000 bytes, until
+/// `requests` are done or the arena is full.
 fn serve(mut lease: Lease<'_, BorrowedMemory<'_>>, seed: usize, requests: usize) -> usize {
     let rng = &mut Rng(seed as u64);
     for served in 0..requests {

@@ -162,7 +162,8 @@ pub fn a_bounded_claim_ends_against_claims<F: Fault>() -> Model {
     })
 }
 
-/// As many retries as the others have claims are enough, however often a weak compare-and-swap fails spuriously.
+/// As many retries as the others have claims are enough, however often a weak compare-and-swap
+/// fails spuriously.
 pub fn a_bounded_claim_with_enough_retries_is_served<F: Fault>() -> Model {
     Model::unbounded("bounded claim with enough retries", || {
         let scene = scene::<F>(64);

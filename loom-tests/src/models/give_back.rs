@@ -15,8 +15,8 @@ fn scene<F: Fault>(room: usize, start: Start) -> Arc<Owned<F>> {
     Arc::new(Scene::new(room, start))
 }
 
-/// A value that is written into the arena and noted as accessed when it is dropped there: the last that an initialiser's slot sees
-/// of its owner before it goes back.
+/// A value that is written into the arena and noted as accessed when it is dropped there: the last
+/// that an initialiser's slot sees of its owner before it goes back.
 struct Noted {
     witness: Arc<Witness>,
 }
@@ -49,7 +49,8 @@ pub(super) fn claim<'a>(memory: impl Claim<'a>, size: usize) -> Result<NonNull<u
     unsafe { memory.claim(size, 8, None) }.map(|claimed| claimed.start())
 }
 
-/// Claims, dirties and gives back `size` bytes, through what every give-back of the arena goes through.
+/// Claims, dirties and gives back `size` bytes, through what every give-back of the arena goes
+/// through.
 pub(super) fn claim_and_give_back<F: Fault>(scene: &Owned<F>, size: usize) {
     let Ok(start) = claim(&**scene, size) else { return };
     scene.witness().written(start.as_ptr(), size);
@@ -114,7 +115,8 @@ pub fn a_reentrant_failing_initialiser_keeps_what_it_allocated<F: Fault>() -> Mo
     })
 }
 
-/// Bytes that come back dirty are zero in the block that gets them, although the memory is taken for zeroed.
+/// Bytes that come back dirty are zero in the block that gets them, although the memory is taken
+/// for zeroed.
 pub fn dirty_bytes_given_back_are_zero_for_the_next_claim<F: Fault>() -> Model {
     Model::unbounded("dirty give-back against claim of zeroed memory", || {
         let scene = scene::<F>(64, Start::Zeroed);
@@ -149,8 +151,8 @@ pub fn two_give_backs_take_only_their_own<F: Fault>() -> Model {
     })
 }
 
-/// Bytes given back and claimed again by a third while a slow claim still holds the old cursor: the value comes back, and
-/// nobody is harmed (ABA).
+/// Bytes given back and claimed again by a third while a slow claim still holds the old cursor: the
+/// value comes back, and nobody is harmed (ABA).
 pub fn a_cursor_that_comes_back_harms_no_claim<F: Fault>() -> Model {
     Model::bounded("give-back and claim of the same size against claim", 3, || {
         let scene = scene::<F>(64, Start::Zeroed);

@@ -39,8 +39,8 @@ fn assert_rest_is_free<F: Fault>(scene: &Owned<F>) {
     assert_eq!(scene.claims(&[rest], 0xFF), 1);
 }
 
-/// A lease extends its chunk where it can, takes another where it cannot, and gives back what is left; a claim in between
-/// shares no byte with any of it.
+/// A lease extends its chunk where it can, takes another where it cannot, and gives back what is
+/// left; a claim in between shares no byte with any of it.
 pub fn a_lease_is_disjoint_from_claims<F: Fault>() -> Model {
     Model::unbounded("lease against claims", || {
         let scene = scene::<F>(256);
@@ -86,7 +86,8 @@ pub fn a_lease_of_dirtied_bytes_hands_out_zeros<F: Fault>() -> Model {
     })
 }
 
-/// What a lease handed out, took back and then gave to the arena with its tail is zero for whoever claims it next.
+/// What a lease handed out, took back and then gave to the arena with its tail is zero for whoever
+/// claims it next.
 pub fn a_leases_soiled_tail_is_zero_for_the_next_claim<F: Fault>() -> Model {
     Model::unbounded("soiled lease's end against claim", || {
         let scene = scene::<F>(256);
@@ -202,8 +203,8 @@ pub fn a_leases_scope_is_disjoint_from_claims<F: Fault>() -> Model {
     })
 }
 
-/// Scopes of a lease whose owner keeps nothing, one after another: the later ones use the runs that the first ones got, whoever
-/// claimed behind them and when.
+/// Scopes of a lease whose owner keeps nothing, one after another: the later ones use the runs that
+/// the first ones got, whoever claimed behind them and when.
 pub fn scopes_of_a_lease_reuse_what_they_got_against_claims<F: Fault>() -> Model {
     Model::unbounded("scopes of a lease, one after another, against claims", || {
         let scene = scene::<F>(512);
@@ -219,7 +220,8 @@ pub fn scopes_of_a_lease_reuse_what_they_got_against_claims<F: Fault>() -> Model
         let kept = scene.own(lease.allocate(24).unwrap(), 6);
         assert_eq!(other.join().unwrap(), 3);
         scene.keeps(&kept, 6);
-        // The scopes need 24 bytes, and the block as many: there is room for it in no run that is shorter.
+        // The scopes need 24 bytes, and the block as many: there is room for it in no run that is
+        // shorter.
         assert!(scene.used() <= 3 * 8 + 24 + 24, "{}", scene.used());
         drop(lease);
         assert_rest_is_free(&scene);
@@ -251,8 +253,8 @@ pub fn scopes_of_two_leases_stay_bounded_and_disjoint<F: Fault>() -> Model {
     })
 }
 
-/// A scope over all that an arena has left, where another arena over the same header claims: the other is refused meanwhile, and gets
-/// zeros afterwards.
+/// A scope over all that an arena has left, where another arena over the same header claims: the
+/// other is refused meanwhile, and gets zeros afterwards.
 pub fn a_scope_over_the_rest_is_disjoint_from_another_arenas_claims<F: Fault>() -> Model {
     Model::unbounded("scope over the rest against another arena's claims", || {
         let memory = SharedMemory::<F>::new(LoomMemory::new(128 + 64, 0));

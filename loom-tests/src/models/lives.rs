@@ -7,7 +7,8 @@ use marena_core::{Arena, AttachError, Memory};
 
 use crate::{Fault, LoomMemory, Model, Scene, SharedMemory, Start, Witness, spawn};
 
-/// After a join a reset needs no synchronisation of its own: it reads and writes the words without atomics, which loom checks.
+/// After a join a reset needs no synchronisation of its own: it reads and writes the words without
+/// atomics, which loom checks.
 pub fn a_reset_after_a_join_starts_over<F: Fault>() -> Model {
     Model::unbounded("reset after join", || {
         let mut scene = Arc::new(Scene::<LoomMemory<F>>::new(64, Start::Zeroed));
@@ -53,7 +54,8 @@ pub fn a_shared_reset_after_a_join_starts_over<F: Fault>() -> Model {
     })
 }
 
-/// A claim that learns of a shared reset from the cursor alone still has the previous life's accesses behind it.
+/// A claim that learns of a shared reset from the cursor alone still has the previous life's
+/// accesses behind it.
 pub fn a_claim_after_a_shared_reset_sees_the_previous_life_ended<F: Fault>() -> Model {
     Model::unbounded("shared reset against the next life's claim", || {
         let scene = Arc::new((Scene::<LoomMemory<F>>::new(64, Start::Zeroed), AtomicU32::new(0)));
@@ -82,7 +84,8 @@ pub fn claims_through_two_attached_arenas_are_disjoint<F: Fault>() -> Model {
         let first = unsafe { Arena::format(memory.clone()) }.unwrap();
         let first = Arc::new(Scene::with_witness(first, Arc::clone(&witness)));
         let claims = spawn(&first, |scene| scene.claims(&[8, 16], 1));
-        // SAFETY: the header was formatted above, and everyone uses the region through arenas over it.
+        // SAFETY: the header was formatted above, and everyone uses the region through arenas over
+        // it.
         let second = unsafe { Arena::attach(memory) }.unwrap();
         let second = Scene::with_witness(second, witness);
         assert!(second.used() <= 24);
@@ -103,7 +106,8 @@ pub fn an_attach_while_the_region_is_formatted_finds_all_or_nothing<F: Fault>() 
             // SAFETY: the other thread only looks at the header, and claims when it is whole.
             unsafe { Arena::format(memory.clone()) }.unwrap().capacity()
         });
-        // SAFETY: the header's words are initialised, and everyone uses the region through arenas over it.
+        // SAFETY: the header's words are initialised, and everyone uses the region through arenas
+        // over it.
         match unsafe { Arena::attach((*shared).clone()) } {
             Ok(arena) => assert_eq!((arena.used(), arena.allocate(8).unwrap().len()), (0, 8)),
             Err(error) => assert_eq!(error, AttachError::NotAnArena),

@@ -21,8 +21,9 @@ impl<F: Fault> Pond<F> {
         let memory = LoomMemory::new(128 + 64, 0);
         let witness = Witness::of(&memory);
         let pond = Box::into_raw(Box::new(Self { pool: Pool::new([memory]).unwrap(), witness }));
-        // SAFETY: allocated above. Every scenario below joins its threads and drops its guards before it returns, so the
-        // reference is not used after the end of this function; where a scenario panics, the pond is never freed.
+        // SAFETY: allocated above. Every scenario below joins its threads and drops its guards
+        // before it returns, so the reference is not used after the end of this function; where a
+        // scenario panics, the pond is never freed.
         run(unsafe { &*pond });
         // SAFETY: from `Box::into_raw`, and not used any more.
         drop(unsafe { Box::from_raw(pond) });
@@ -38,7 +39,8 @@ impl<F: Fault> Pond<F> {
         assert_eq!(*block, [mark; 16]);
     }
 
-    /// One whole life, if the arena is free: it is empty at first, and its bytes are nobody else's. How many lives it was.
+    /// One whole life, if the arena is free: it is empty at first, and its bytes are nobody else's.
+    /// How many lives it was.
     fn live(&'static self, mark: u8) -> usize {
         let Some(guard) = self.pool.acquire() else { return 0 };
         assert_eq!(guard.used(), 0);
@@ -74,7 +76,8 @@ pub fn one_of_two_guards_is_the_last<F: Fault>() -> Model {
     })
 }
 
-/// A new life that begins as soon as the last guard of the old one is gone has all that was done behind it.
+/// A new life that begins as soon as the last guard of the old one is gone has all that was done
+/// behind it.
 pub fn a_new_life_begins_after_all_guards_of_the_old_one<F: Fault>() -> Model {
     Model::bounded("two guards against acquire, 3 threads", 3, || {
         Pond::<F>::stage(|pond| {

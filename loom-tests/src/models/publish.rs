@@ -8,13 +8,15 @@ use marena_core::{Address, Handle, Memory};
 
 use crate::{Fault, LoomMemory, Model, Scene, Start, spawn};
 
-/// A place for one handle and a flag that says it is there: how safe code hands over a `Copy` value.
+/// A place for one handle and a flag that says it is there: how safe code hands over a `Copy`
+/// value.
 struct Mailbox<T> {
     full: AtomicU32,
     content: UnsafeCell<Option<T>>,
 }
 
-// SAFETY: `content` is written before `full` is set and read after it was seen set; loom reports where that is not so.
+// SAFETY: `content` is written before `full` is set and read after it was seen set; loom reports
+// where that is not so.
 unsafe impl<T: Send> Sync for Mailbox<T> {}
 
 impl<T: Copy> Mailbox<T> {
@@ -54,7 +56,8 @@ fn reads<M: Memory>(scene: &Scene<M>, bytes: &[u8], expected: &[u8]) {
     assert_eq!(bytes, expected);
 }
 
-/// A published block reads as it was written, wherever its handle is received, while its owner's thread goes on claiming.
+/// A published block reads as it was written, wherever its handle is received, while its owner's
+/// thread goes on claiming.
 pub fn a_published_block_is_viewed_whole_while_claims_run<F: Fault>() -> Model {
     Model::unbounded("publish and view", || {
         let stage = stage::<F, Handle>();
@@ -102,7 +105,8 @@ pub fn a_received_address_is_in_view_at_once<F: Fault>() -> Model {
         scene.claims(&[8], 9);
         // ORDERING: Acquire pairs with the Release above.
         if let Some(address) = Address::from_raw(sent.load(Acquire)) {
-            // SAFETY: its owner wrote the block before it sent the address, and does not touch it again.
+            // SAFETY: its owner wrote the block before it sent the address, and does not touch it
+            // again.
             let bytes = unsafe { scene.view_address(address) };
             reads(scene, bytes.expect("a received address is in range"), &[7; 16]);
         }
@@ -131,7 +135,8 @@ pub fn a_list_of_addresses_is_complete_from_any_head<F: Fault>() -> Model {
         let writers = [1, 2].map(|mark| spawn(&scene, move |scene| push(scene, mark)));
         let (scene, head) = &*scene;
         let walk = || {
-            // ORDERING: Acquire pairs with the push; the releases of earlier pushes are in the same sequence.
+            // ORDERING: Acquire pairs with the push; the releases of earlier pushes are in the same
+            // sequence.
             let mut next = head.load(Acquire);
             let mut found = 0;
             while let Some(address) = Address::from_raw(next) {

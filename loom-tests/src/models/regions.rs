@@ -59,7 +59,8 @@ pub fn two_threads_claim_disjoint_blocks_of_two_regions<F: Fault>() -> Model {
     })
 }
 
-/// Dirty bytes go back to the region that they came from, and are zero for whoever claims them there.
+/// Dirty bytes go back to the region that they came from, and are zero for whoever claims them
+/// there.
 pub fn bytes_go_back_to_their_own_region_against_a_claim<F: Fault>() -> Model {
     Model::unbounded("give-back to a region against claims", || {
         let banks = Banks::<F>::new();

@@ -17,8 +17,8 @@ fn tickets<F: Fault>(low: u32, halves: u32) -> Arc<Tickets<LoomWord<F>>> {
     Arc::new(Tickets::from_words(LoomWord::new(low), LoomWord::new(halves)))
 }
 
-/// No number twice, and none that a count far from `first` would give. A draw that starts over skips its number, so there may
-/// be gaps.
+/// No number twice, and none that a count far from `first` would give. A draw that starts over
+/// skips its number, so there may be gaps.
 fn assert_distinct_and_near(mut drawn: Vec<u64>, first: u64) {
     let count = drawn.len() as u64;
     drawn.sort_unstable();
@@ -51,8 +51,9 @@ pub fn two_threads_draw_over_the_second_half_wrap<F: Fault>() -> Model {
     })
 }
 
-/// A draw that sleeps while another thread draws over two half-wraps finds the parity that it started with, and must not be
-/// misled by it. Bounded: ten draws have too many interleavings, and it takes two preemptions to sleep and wake.
+/// A draw that sleeps while another thread draws over two half-wraps finds the parity that it
+/// started with, and must not be misled by it. Bounded: ten draws have too many interleavings, and
+/// it takes two preemptions to sleep and wake.
 pub fn a_draw_that_sleeps_over_two_half_wraps_is_not_misled<F: Fault>() -> Model {
     Model::bounded("ticket against two half-wraps", 3, || {
         let tickets = tickets::<Leaping<F>>(0, 0);
@@ -64,8 +65,8 @@ pub fn a_draw_that_sleeps_over_two_half_wraps_is_not_misled<F: Fault>() -> Model
     })
 }
 
-/// A draw that finds a half due and sleeps while others draw over the next three finds the parity that it expects again, and must not set
-/// the half back.
+/// A draw that finds a half due and sleeps while others draw over the next three finds the parity
+/// that it expects again, and must not set the half back.
 pub fn a_draw_that_sleeps_over_three_half_wraps_sets_no_half_back<F: Fault>() -> Model {
     Model::bounded("ticket against three half-wraps", 2, || {
         let tickets = tickets::<Leaping<F>>(0, 0);

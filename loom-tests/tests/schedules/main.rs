@@ -1,7 +1,9 @@
-//! Random schedules of eight threads over the real arena, under shuttle: longer than loom can exhaust.
+//! Random schedules of eight threads over the real arena, under shuttle: longer than loom can
+//! exhaust.
 //!
-//! Shuttle runs one thread at a time and switches at the arena's atomic steps, so it finds schedules and not
-//! orderings; those are the models' part. 10,000 schedules by default, `MARENA_SCHEDULES=1000000` for as many as before a release.
+//! Shuttle runs one thread at a time and switches at the arena's atomic steps, so it finds
+//! schedules and not orderings; those are the models' part. 10,000 schedules by default,
+//! `MARENA_SCHEDULES=1000000` for as many as before a release.
 #![cfg(not(miri))]
 
 mod growing;
@@ -39,7 +41,8 @@ impl<S: Step> Worker<'_, S> {
         start.addr() - marena_core::Memory::region(self.arena.memory()).addr().get() - 128
     }
 
-    /// Bytes that were zero when they were handed out, if they had to be, are this thread's from now on.
+    /// Bytes that were zero when they were handed out, if they had to be, are this thread's from
+    /// now on.
     fn take(&self, bytes: &mut [u8], zeroed: bool) {
         assert!(!zeroed || bytes.iter().all(|&byte| byte == 0), "dirty bytes from a zeroing call");
         self.owners.claim(self.position(bytes.as_ptr()), bytes.len(), self.id);
@@ -152,7 +155,8 @@ fn scenario<S: Step>() {
     assert!(arena.used() + arena.remaining() == LEN - 128);
 }
 
-/// Threads that serve requests, each in a scope of the thread's lease, keep nothing, and find room however their steps fall.
+/// Threads that serve requests, each in a scope of the thread's lease, keep nothing, and find room
+/// however their steps fall.
 fn scopes<S: Step>() {
     const SERVERS: u32 = 4;
     // SAFETY: the region is new, and nobody else's.
@@ -186,7 +190,8 @@ fn scopes<S: Step>() {
     assert!(arena.used() <= SERVERS as usize * (32 + 4 * 96), "{}", arena.stats());
 }
 
-/// Half of the schedules purely random, half with three priority changes each, which reaches deeper into rare ones.
+/// Half of the schedules purely random, half with three priority changes each, which reaches deeper
+/// into rare ones.
 fn explore(scenario: fn(), schedules: usize) {
     let config = || {
         let mut config = Config::default();

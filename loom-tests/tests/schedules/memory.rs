@@ -42,8 +42,9 @@ pub(crate) struct ScheduledWord<S> {
     step: PhantomData<S>,
 }
 
-// SAFETY: with `Atomic`, each method is the operation of its name, which shuttle runs one at a time. `LoadThenStore` breaks
-// this promise to show that the schedules notice. The word lies in no region: its header is beside it.
+// SAFETY: with `Atomic`, each method is the operation of its name, which shuttle runs one at a
+// time. `LoadThenStore` breaks this promise to show that the schedules notice. The word lies in no
+// region: its header is beside it.
 unsafe impl<S: Step> Word for ScheduledWord<S> {
     fn load(&self, order: Ordering) -> u32 {
         self.value.load(order)
@@ -100,8 +101,9 @@ unsafe impl<S: Step> Send for Region<S> {}
 // SAFETY: a shared reference gives only raw pointers.
 unsafe impl<S: Step> Sync for Region<S> {}
 
-// SAFETY: an allocation stays where it is, the value owns it, and nothing but its arena uses it; the bytes start zero and are
-// written by what the arena hands out alone. The header is a valid one and lives as long.
+// SAFETY: an allocation stays where it is, the value owns it, and nothing but its arena uses it;
+// the bytes start zero and are written by what the arena hands out alone. The header is a valid one
+// and lives as long.
 unsafe impl<S: Step> Memory for Region<S> {
     type Word = ScheduledWord<S>;
 

@@ -1,9 +1,9 @@
-//! Random programs of everything that hands out and takes back bytes, at once: arenas, leases, scopes within scopes, allocators,
-//! initialisers that fail, panic and lie, and lives after lives.
+//! Random programs of everything that hands out and takes back bytes, at once: arenas, leases,
+//! scopes within scopes, allocators, initialisers that fail, panic and lie, and lives after lives.
 //!
-//! Whatever is handed out is checked to be aligned, in the region, zero where that is promised, apart from everything else, and
-//! still as it was written when it is looked at again. Set `MARENA_STRESS_STEPS` for longer runs, and `MARENA_STRESS_SEED` to
-//! repeat one.
+//! Whatever is handed out is checked to be aligned, in the region, zero where that is promised,
+//! apart from everything else, and still as it was written when it is looked at again. Set
+//! `MARENA_STRESS_STEPS` for longer runs, and `MARENA_STRESS_SEED` to repeat one.
 
 #![cfg(feature = "allocator-api2")]
 
@@ -30,7 +30,8 @@ fn steps() -> u64 {
     std::env::var("MARENA_STRESS_STEPS").map_or(short, |steps| steps.parse().expect("a number of steps"))
 }
 
-/// Steps with an arena before something else happens to it: sometimes few, sometimes enough to fill it.
+/// Steps with an arena before something else happens to it: sometimes few, sometimes enough to fill
+/// it.
 fn some_steps(rng: &mut Rng) -> u64 {
     1 << rng.below(if cfg!(miri) { 6 } else { 10 })
 }
@@ -114,7 +115,8 @@ fn an_arena_over_a_static_that_another_arena_shares_keeps_every_promise() {
     static MEMORY: StaticMemory<LEN> = StaticMemory::new();
     let peer = Arena::from_static(&MEMORY);
     let reached = lives(rng, Arena::from_static(&MEMORY), Some(&peer), |arena, _| {
-        // SAFETY: `lives` has dropped or forgotten all that borrowed the arena, and forgets its handles after this.
+        // SAFETY: `lives` has dropped or forgotten all that borrowed the arena, and forgets its
+        // handles after this.
         unsafe { arena.reset_shared() };
         arena
     });

@@ -34,8 +34,8 @@ unsafe impl Send for ZeroedHeap {}
 // SAFETY: a shared reference gives only the raw pointer.
 unsafe impl Sync for ZeroedHeap {}
 
-// SAFETY: the bytes stay where they are until the value is dropped, are held as a raw pointer that nobody else has, and were zero
-// before arenas wrote them.
+// SAFETY: the bytes stay where they are until the value is dropped, are held as a raw pointer that
+// nobody else has, and were zero before arenas wrote them.
 unsafe impl Memory for ZeroedHeap {
     type Word = AtomicU32;
 

@@ -1,4 +1,5 @@
-//! What was handed out, with what was written to it; chance; and the counts that prove a run worth something.
+//! What was handed out, with what was written to it; chance; and the counts that prove a run worth
+//! something.
 
 use std::alloc::Layout;
 use std::ops::Range;
@@ -192,7 +193,8 @@ impl<A: Allocator> Buffer<A> {
         assert!(self.bytes().iter().all(|&byte| byte == self.mark), "{:#x} became {:x?}", self.mark, self.bytes());
     }
 
-    /// More bytes, zeroed or not; `None` where the allocator refuses, else whether it stayed where it was.
+    /// More bytes, zeroed or not; `None` where the allocator refuses, else whether it stayed where
+    /// it was.
     pub(crate) fn grow(&mut self, more: usize, zeroed: bool) -> Option<bool> {
         let old = self.layout;
         let new = Layout::from_size_align(old.size() + more, old.align()).expect("small sizes");

@@ -326,7 +326,8 @@ pub(crate) fn in_regions<M: Memory, const N: usize>(regions: &Regions<M, N>, rng
     holdings.reached
 }
 
-/// Steps in a scope and in scopes within it; if it is one on a lease, the lease's owner takes steps in between.
+/// Steps in a scope and in scopes within it; if it is one on a lease, the lease's owner takes steps
+/// in between.
 pub(crate) fn scope<M: Memory>(
     scratch: &mut Scratch<'_, M>,
     mut owner: Option<&mut World<'_, '_, M>>,
