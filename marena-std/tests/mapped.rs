@@ -304,6 +304,21 @@ fn capacities_and_paths_that_cannot_be_are_errors() {
 }
 
 #[test]
+fn what_is_printed_of_an_arena_says_how_full_it_is() {
+    let (_directory, path) = place();
+    let arena = create(&path);
+    arena.allocate_address(1000).unwrap();
+    // SAFETY: as in `create`.
+    let view = unsafe { MappedArena::open_read_only(&path) }.unwrap();
+    // SAFETY: only its memory is printed.
+    let memory = format!("{:?}", unsafe { arena.plain() }.memory());
+    let (arena, view) = (format!("{arena:?}"), format!("{view:?}"));
+    assert_eq!(view, "MappedView { capacity: 65536, used: 1000, .. }");
+    assert!(arena.starts_with("MappedArena { core: Arena {") && arena.contains("used: 1000"), "{arena}");
+    assert!(memory.starts_with("MappedMemory { region: "), "{memory}");
+}
+
+#[test]
 fn a_view_has_the_figures_of_the_arena() {
     let (_directory, path) = place();
     let arena = create(&path);

@@ -153,10 +153,15 @@ fn holes_of_a_copy_are_filled_when_it_is_opened_or_opening_fails() {
 #[test]
 fn a_view_on_an_overlay_sees_who_writes_later_or_is_refused() {
     const VIEWED: &str = "MARENA_TEST_VIEWED";
+    const PLAIN: &str = "MARENA_TEST_VIEWED_ELSEWHERE";
     if let Some(path) = std::env::var_os(VIEWED) {
         // SAFETY: as in `create`.
         let refused = unsafe { MappedArena::open_read_only(path) };
         assert!(matches!(refused, Err(MapError::Overlay { .. })), "{refused:?}");
+        // Elsewhere reading takes no permission to write.
+        // SAFETY: as above.
+        let view = unsafe { MappedArena::open_read_only(std::env::var_os(PLAIN).unwrap()) };
+        assert_eq!(view.unwrap().capacity(), CAPACITY);
         return;
     }
     let Some(disk) = Mounted::new("tmpfs", |_| "size=16m".into()) else { return };
@@ -184,7 +189,7 @@ fn a_view_on_an_overlay_sees_who_writes_later_or_is_refused() {
     }
     let mut child = Command::new(&program);
     child.args(["--exact", "a_view_on_an_overlay_sees_who_writes_later_or_is_refused"]);
-    child.env(VIEWED, overlay.path().join("another")).uid(65_534).gid(65_534);
+    child.env(VIEWED, overlay.path().join("another")).env(PLAIN, lower.join("another")).uid(65_534).gid(65_534);
     let output = child.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));

@@ -109,6 +109,7 @@ fn every_flipped_bit_of_the_header_is_a_typed_error_or_service_in_range() {
 fn every_length_but_its_own_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = sample(directory.path());
+    let intact = fs::read(&path).unwrap();
     let file = File::options().write(true).open(&path).unwrap();
     let lengths = (0..=128 + 4096).chain([CAPACITY - 4096, CAPACITY - 8, CAPACITY - 1, CAPACITY + 8, CAPACITY + 4096]);
     for len in lengths {
@@ -124,6 +125,13 @@ fn every_length_but_its_own_is_refused() {
             "{len} bytes: {source:?}"
         );
     }
+    // What lies behind the last step of eight bytes is no part of the arena.
+    file.set_len(CAPACITY as u64).unwrap();
+    file.write_all_at(&intact, 0).unwrap();
+    file.set_len(CAPACITY as u64 + 3).unwrap();
+    let arena = open(&path).unwrap();
+    assert_eq!((arena.capacity(), arena.remaining() + arena.used()), (CAPACITY, CAPACITY - 128));
+    drop(arena);
     // A file as large as no arena is, without a byte on the disk.
     file.set_len(1 << 33).unwrap();
     assert!(matches!(open(&path), Err(MapError::Attach { .. } | MapError::Io { action: "map", .. })));

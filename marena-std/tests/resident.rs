@@ -189,6 +189,10 @@ fn huge_pages_are_asked_for_where_the_kernel_has_them() {
         assert_ne!(std::env::consts::ARCH, "x86_64", "the arena's mapping is not among this program's");
         return;
     };
+    // Only what lies in whole huge pages.
+    let end = usize::from_str_radix(mapping.split(' ').next().unwrap(), 16).unwrap();
+    assert_eq!(end - addresses(&arena).start, 65_536 + 14 * MIB);
+    assert!(end.is_multiple_of(2 * MIB));
     let (_, flags) = mapping.split_once("VmFlags:").unwrap();
     let asked = flags.lines().next().unwrap().split_whitespace().any(|flag| flag == "hg");
     let kernel_has_them = fs::exists("/sys/kernel/mm/transparent_hugepage").unwrap();

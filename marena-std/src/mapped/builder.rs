@@ -133,8 +133,9 @@ impl MappedBuilder {
     pub unsafe fn create(self, path: impl AsRef<Path>) -> Result<MappedArena, MapError> {
         let path = path.as_ref();
         self.rounded_capacity()?;
-        // Before all that may fail for other reasons, as in a folder without write permission. Linking asks again.
-        if path.symlink_metadata().is_ok() {
+        // Before all that may fail for other reasons, as in a folder without write permission. Linking asks again. A slash at
+        // the end would have a link followed.
+        if path.components().as_path().symlink_metadata().is_ok() {
             return Err(MapError::Exists { path: path.into() });
         }
         // SAFETY: the caller's promise.
@@ -189,7 +190,7 @@ impl MappedBuilder {
             }
             // SAFETY: the caller's promise.
             match unsafe { self.create(path) } {
-                Err(MapError::Exists { .. }) if !leads_nowhere(path) => {}
+                Err(MapError::Exists { .. }) => {}
                 outcome => return outcome,
             }
         }
@@ -334,10 +335,4 @@ impl MappedBuilder {
             _ => Ok(()),
         }
     }
-}
-
-/// Whether the path is a link without a target: it can neither be opened nor created. A slash at its end changes nothing.
-fn leads_nowhere(path: &Path) -> bool {
-    let path = path.components().as_path();
-    path.is_symlink() && !path.exists()
 }

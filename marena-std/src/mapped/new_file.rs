@@ -126,6 +126,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_bare_name_lies_in_the_current_folder() {
+        for (path, expected) in [("arena", "."), ("./arena", "."), ("../arena", ".."), ("a/b", "a"), ("/arena", "/")] {
+            assert_eq!(directory(Path::new(path)), Path::new(expected), "{path}");
+        }
+    }
+
+    #[test]
     fn where_files_need_names_two_cannot_get_the_same() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("arena");
