@@ -240,7 +240,7 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
         let (base, limit) = (Arena::base(self).addr().get(), self.ready_limit());
         let cursor = &self.header().cursor;
         let place = |seen| place(base, seen, limit, size, align);
-        // ORDERING: Relaxed, only a guess that the exchange verifies.
+        // ORDERING: Relaxed, only a guess that the compare-and-swap verifies.
         match protocol::claim(cursor, cursor.load(Relaxed), place, retries) {
             // SAFETY: claimed just now.
             Ok(span) => Ok(unsafe { Claimed::new(self.hand_out(span, size), self) }),
@@ -264,7 +264,8 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
         let end = round_up(start + size) as u32;
         let start = round_up(start) as u32;
         let header = self.header();
-        // ORDERING: Relaxed, only to leave the peak alone when the exchange would fail anyway.
+        // ORDERING: Relaxed, only to leave the peak alone if the compare-and-swap would fail
+        // anyway.
         if start < end && header.cursor.load(Relaxed) == end {
             protocol::raise_peak(&header.peak, end);
             // Whether it moved or not, the bytes are not used again by their owner.
@@ -323,7 +324,8 @@ unsafe impl<M: Memory> Origin for &Arena<M> {
 }
 
 impl<M: Memory> Arena<M> {
-    /// Claims bytes that the memory has to provide first. The caller found no place in those that were ready.
+    /// Claims bytes that the memory has to provide first. The caller found no place in those that
+    /// were ready.
     #[cold]
     #[inline(never)]
     fn claim_beyond(
@@ -334,7 +336,8 @@ impl<M: Memory> Arena<M> {
         mut cursor: u32,
     ) -> Result<Span, AllocError> {
         let base = Arena::base(self).addr().get();
-        // Comes to an end: each round provides more, until all is ready, or others claimed what was provided.
+        // Comes to an end: each round provides more, until all is ready, or others claimed what was
+        // provided.
         while let Some(needed) = place(base, cursor, self.limit(), size, align) {
             let provided = self.provide(needed.end);
             let ready = self.ready_limit();
@@ -352,7 +355,7 @@ impl<M: Memory> Arena<M> {
     }
 }
 
-/// Refuses alignments that another mapping of the same memory would not keep.
+/// Returns an error for an alignment that another mapping of the same memory would not keep.
 #[inline(always)]
 pub(crate) fn require_stable_alignment<M: Memory>(align: usize) -> Result<(), AllocError> {
     match M::REMAP_ALIGN {

@@ -1,8 +1,8 @@
-//! Epochs: numbers that no two arenas, no two lives of one arena and no scratch share.
+//! Epochs: numbers that no two arenas share, no two generations of one arena, and no scope.
 //!
-//! A ticket is even and never 0; a static arena's epoch is odd ([`crate::arena`]). Tickets count on
-//! two 32-bit words, because a 64-bit atomic is a global spin lock on small targets, which an
-//! interrupt that allocates could hang on.
+//! A drawn epoch is even and never 0. A static arena's is odd ([`crate::arena`]). The tickets
+//! behind them count on two 32-bit words, because a 64-bit atomic is a global spin lock on small
+//! targets, on which an interrupt handler that allocates could wait for ever.
 
 use core::num::NonZeroU64;
 
@@ -12,7 +12,7 @@ use crate::tickets::Tickets;
 /// The process's tickets. All zero, so that they lie in `.bss`.
 static TICKETS: Tickets<AtomicU32> = Tickets::from_words(AtomicU32::new(0), AtomicU32::new(0));
 
-/// A fresh epoch.
+/// Returns a fresh epoch.
 #[inline]
 pub(crate) fn draw() -> NonZeroU64 {
     // Even and not 0, without a branch: a ticket is even, and here doubled once more. The bit that

@@ -3,7 +3,7 @@
 use core::error::Error;
 use core::fmt;
 
-/// Why an allocation was refused. A refused allocation changes nothing: a smaller one that fits
+/// Why an allocation failed. A failed allocation changes nothing: a smaller one that fits
 /// succeeds right after it.
 ///
 /// # Examples
@@ -54,7 +54,7 @@ pub enum AllocError {
 }
 
 impl AllocError {
-    /// The same refusal by one who knows better how much is left.
+    /// The same error with another number of bytes left.
     pub(crate) fn with_remaining(self, remaining: usize) -> Self {
         match self {
             Self::Full { requested, .. } => Self::Full { requested, remaining },
@@ -135,7 +135,7 @@ impl Error for AllocError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TryAllocError<E> {
-    /// The arena refused; the initialiser was not called.
+    /// There was no room. The initialiser was not called.
     Alloc(AllocError),
     /// The initialiser failed; its slot was given back if it was still the last.
     Init(E),

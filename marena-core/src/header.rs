@@ -106,17 +106,10 @@ impl<W> Header<W> {
 }
 
 impl<W: Word> Header<W> {
-    /// An all-zero header of words that `zero` makes.
+    /// Creates an all-zero header of words that `zero` makes.
     ///
-    /// For memories that keep their header beside the region because their word does not fit into
-    /// it.
-    ///
-    /// ```
-    /// use marena_core::Header;
-    /// use portable_atomic::AtomicU32;
-    /// let header = Header::from_words(|| AtomicU32::new(0));
-    /// # let _ = header;
-    /// ```
+    /// This is for memories that keep their header beside the region because their word does not
+    /// fit into it.
     pub fn from_words(mut zero: impl FnMut() -> W) -> Self {
         Self {
             magic: [zero(), zero()],
@@ -166,10 +159,10 @@ impl<W: Word> Header<W> {
         self.roots.iter().for_each(Root::clear);
     }
 
-    /// Whether this is the header of an arena in a region of `len` bytes, whatever bytes it
-    /// consists of.
+    /// Returns whether this is the header of an arena in a region of `len` bytes. It can consist of
+    /// any bytes.
     ///
-    /// [`Arena::attach`](crate::Arena::attach) asks this; by itself it is for headers that no arena
+    /// [`Arena::attach`](crate::Arena::attach) asks this. By itself it is for headers that no arena
     /// is made of, such as the copy of one in memory that cannot be written.
     ///
     /// # Errors
@@ -177,8 +170,7 @@ impl<W: Word> Header<W> {
     /// As for [`Arena::attach`](crate::Arena::attach).
     ///
     /// ```
-    /// use marena_core::{AttachError, Header};
-    /// use portable_atomic::AtomicU32;
+    /// use marena_core::{AtomicU32, AttachError, Header};
     /// let header = Header::from_words(|| AtomicU32::new(0));
     /// assert_eq!(header.validate(4096), Err(AttachError::NotAnArena));
     /// ```
@@ -231,18 +223,11 @@ impl<W: Word> Header<W> {
         Ok(())
     }
 
-    /// The figures of an arena in a region of `len` bytes that has this header; numbers that cannot
-    /// be read as the largest that can.
+    /// Returns the statistics of an arena in a region of `len` bytes that has this header. A number
+    /// that cannot be right is the largest that can.
     ///
-    /// [`Arena::stats`](crate::Arena::stats) gives these; by itself it is for the headers that
+    /// [`Arena::stats`](crate::Arena::stats) returns these. By itself it is for the headers that
     /// [`validate`](Self::validate) is for.
-    ///
-    /// ```
-    /// use marena_core::Header;
-    /// use portable_atomic::AtomicU32;
-    /// let header = Header::from_words(|| AtomicU32::new(0));
-    /// assert_eq!(header.stats(4096).remaining, 3968);
-    /// ```
     #[must_use]
     pub fn stats(&self, len: usize) -> Stats {
         let capacity = len & !(STEP - 1);

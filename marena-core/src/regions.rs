@@ -46,13 +46,7 @@ pub struct Regions<M: Memory, const N: usize> {
 }
 
 impl<M: Memory, const N: usize> Regions<M, N> {
-    /// No arenas: everything that takes bytes is refused.
-    ///
-    /// ```
-    /// use marena_core::{BorrowedMemory, Regions};
-    /// let regions: Regions<BorrowedMemory<'_>, 4> = Regions::new();
-    /// assert!(regions.allocate(8).is_err());
-    /// ```
+    /// Creates regions without arenas. Every request but a zero-sized one fails.
     #[must_use]
     pub const fn new() -> Self {
         Self { arenas: heapless::Vec::new() }
@@ -62,8 +56,8 @@ impl<M: Memory, const N: usize> Regions<M, N> {
     ///
     /// # Errors
     ///
-    /// [`PushError::Full`] if there are `N` already, [`PushError::Overlap`] if its memory overlaps
-    /// that of one of them. Each has the arena in it.
+    /// [`PushError::Full`] if there are `N` already, and [`PushError::Overlap`] if its memory
+    /// overlaps that of one of them. Each has the arena in it.
     ///
     /// ```
     /// use marena_core::{Arena, PushError, Regions, StaticMemory};
@@ -86,7 +80,7 @@ impl<M: Memory, const N: usize> Regions<M, N> {
         self.arenas.push(arena).map_err(PushError::Full)
     }
 
-    /// The arenas, in the order in which they are tried.
+    /// Returns the arenas, in the order in which they are tried.
     ///
     /// ```
     /// use marena_core::{Arena, Regions, StaticMemory};
@@ -101,18 +95,8 @@ impl<M: Memory, const N: usize> Regions<M, N> {
         &self.arenas
     }
 
-    /// The figures of all arenas, added up: a snapshot. No single request can have more than one
-    /// arena has left.
-    ///
-    /// ```
-    /// use marena_core::{Arena, Regions, StaticMemory};
-    /// static A: StaticMemory<1024> = StaticMemory::new();
-    /// static B: StaticMemory<1024> = StaticMemory::new();
-    /// let mut regions: Regions<_, 2> = Regions::new();
-    /// regions.push(Arena::from_static(&A)).unwrap();
-    /// regions.push(Arena::from_static(&B)).unwrap();
-    /// assert_eq!(regions.stats().remaining, 2 * (1024 - 128));
-    /// ```
+    /// Returns the statistics of all arenas, added up: a snapshot. A single request can have no
+    /// more than one arena has left.
     #[must_use]
     pub fn stats(&self) -> Stats {
         // Disjoint regions fit the address space together; several arenas over one static need not.
@@ -125,33 +109,15 @@ impl<M: Memory, const N: usize> Regions<M, N> {
         })
     }
 
-    /// The bytes of a published block, or `None` for a handle from before a reset or from none of
-    /// the arenas. One comparison for each arena.
-    ///
-    /// ```
-    /// use marena_core::{Arena, Regions, StaticMemory};
-    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
-    /// let mut regions: Regions<_, 1> = Regions::new();
-    /// regions.push(Arena::from_static(&MEMORY)).unwrap();
-    /// let handle = regions.allocate(4).unwrap().publish();
-    /// assert_eq!(regions.view(handle), Some(&[0; 4][..]));
-    /// ```
+    /// Returns the bytes of a published block, or `None` for a handle from before a reset or from
+    /// none of the arenas. One comparison for each arena.
     #[must_use]
     pub fn view(&self, handle: Handle) -> Option<&[u8]> {
         self.arenas.iter().find_map(|arena| arena.view(handle))
     }
 
-    /// An inserted value, or `None` for a handle from before a reset or from none of the arenas.
-    /// One comparison for each arena.
-    ///
-    /// ```
-    /// use marena_core::{Arena, Regions, StaticMemory};
-    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
-    /// let mut regions: Regions<_, 1> = Regions::new();
-    /// regions.push(Arena::from_static(&MEMORY)).unwrap();
-    /// let handle = regions.insert("text").unwrap();
-    /// assert_eq!(regions.get(handle), Some(&"text"));
-    /// ```
+    /// Returns an inserted value, or `None` for a handle from before a reset or from none of the
+    /// arenas. One comparison for each arena.
     #[must_use]
     pub fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
         self.arenas.iter().find_map(|arena| arena.get(handle))
@@ -197,7 +163,7 @@ impl<M: Memory, const N: usize> Regions<M, N> {
         self.arenas.iter_mut().for_each(Arena::wipe);
     }
 
-    /// The arena that these bytes, claimed from one of them, lie in.
+    /// Returns the arena that these bytes, claimed from one of them, lie in.
     fn owner(&self, claimed: NonNull<u8>) -> Option<&Arena<M>> {
         self.arenas.iter().find(|arena| arena.contains(claimed))
     }
@@ -262,8 +228,8 @@ impl<M: Memory> fmt::Display for PushError<M> {
 
 impl<M: Memory> Error for PushError<M> {}
 
-/// Of two arenas' refusals, the one to report: a fault of the request before a lost race, which may
-/// be won at the next attempt, before a lack of room, and of two lacks the smaller.
+/// Returns that of two arenas' errors which says more: a fault of the request before a lost race,
+/// which may be won at the next attempt, before a lack of room, and of two lacks the smaller.
 fn weightier(one: AllocError, other: AllocError) -> AllocError {
     let rank = |error| match error {
         AllocError::Full { remaining, .. } => (0, remaining),
@@ -285,7 +251,7 @@ unsafe impl<'a, M: Memory, const N: usize> Claim<'a> for &'a Regions<M, N> {
     type Origin = &'a Arena<M>;
     const MAX_ALIGN: usize = max_align::<M>();
 
-    /// The first claim that an arena grants, or the refusal that says most.
+    /// Claims from the first arena that has room. If none has, returns the error that says most.
     unsafe fn claim(
         self,
         size: usize,

@@ -28,8 +28,8 @@ impl<W: Word> Tickets<W> {
     /// succeeded.
     pub(crate) fn draw(&self) -> u64 {
         loop {
-            // ORDERING: Acquire pairs with the exchange on `halves`: the count read from `low` next
-            // is no older.
+            // ORDERING: Acquire pairs with the compare-and-swap on `halves`: the count read from
+            // `low` next is no older.
             let before = self.halves.load(Acquire);
             let count = self.count();
             let half = if before & 1 == count >> 31 {
@@ -56,7 +56,7 @@ impl<W: Word> Tickets<W> {
 
     /// Adds one to `low`; the old value.
     fn count(&self) -> u32 {
-        // ORDERING: Relaxed, a guess that the exchange verifies.
+        // ORDERING: Relaxed, a guess that the compare-and-swap verifies.
         let mut seen = self.low.load(Relaxed);
         loop {
             // ORDERING: AcqRel: draws are ordered through `low`, so that one behind a multiple of

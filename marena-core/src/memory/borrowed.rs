@@ -1,4 +1,4 @@
-//! Memory borrowed from the caller for as long as the arena lives.
+//! Memory that is borrowed from the caller as long as the arena is there.
 
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
@@ -32,19 +32,13 @@ pub struct BorrowedMemory<'m> {
 }
 
 impl<'m> BorrowedMemory<'m> {
-    /// Takes `bytes`, less up to 127 at the front that lie before a multiple of 128 and up to 7 at
-    /// the end. They need not be initialised.
+    /// Takes `bytes`, which need not be initialised. Leaves out up to 127 at the front, which lie
+    /// before a multiple of 128, and up to 7 at the end.
     ///
     /// # Errors
     ///
-    /// [`MemoryError::TooSmall`] where no header and block fit, [`MemoryError::TooLarge`] where
-    /// more than a region can have is left.
-    ///
-    /// ```
-    /// use core::mem::MaybeUninit;
-    /// use marena_core::BorrowedMemory;
-    /// assert!(BorrowedMemory::new(&mut [MaybeUninit::uninit(); 100]).is_err());
-    /// ```
+    /// [`MemoryError::TooSmall`] if there is no room for a header and a block,
+    /// [`MemoryError::TooLarge`] if there is more than a region can have.
     pub fn new(bytes: &'m mut [MaybeUninit<u8>]) -> Result<Self, MemoryError> {
         let len = bytes.len();
         let start = bytes.as_mut_ptr();
@@ -64,12 +58,14 @@ impl<'m> BorrowedMemory<'m> {
     }
 }
 
-/// A static's memory, whole: its type has checked its length, and aligns it.
+/// The whole memory of a static. Its type has checked its length, and aligns it.
 ///
 /// ```
 /// use marena_core::{BorrowedMemory, Pool, StaticMemory};
-/// // On a microcontroller: a `static` of type `StaticCell<[StaticMemory<1024>; 4]>`, and its `init`.
-/// let memories: &'static mut [StaticMemory<1024>; 4] = Box::leak(Box::new([const { StaticMemory::new() }; 4]));
+/// // On a microcontroller, a `StaticCell` gives these references without `unsafe`.
+/// static mut MEMORIES: [StaticMemory<1024>; 2] = [const { StaticMemory::new() }; 2];
+/// // SAFETY: runs once, and nothing else names `MEMORIES`.
+/// let memories: &'static mut [StaticMemory<1024>; 2] = unsafe { &mut *(&raw mut MEMORIES) };
 /// let pool = Pool::new(memories.each_mut().map(BorrowedMemory::from))?;
 /// assert_eq!(pool.acquire().unwrap().capacity(), 1024);
 /// # Ok::<(), marena_core::MemoryError>(())

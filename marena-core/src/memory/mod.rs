@@ -71,12 +71,16 @@ use crate::sync::Word;
     note = "bytes of your own: `Arena::borrowed(&mut bytes)`; a static: `Arena::from_static(&MEMORY)`"
 )]
 pub unsafe trait Memory {
-    /// The header's atomic word: portable-atomic's `AtomicU32` in everything that ships.
+    /// The header's atomic word: [`AtomicU32`](crate::AtomicU32) in everything that ships.
     type Word: Word;
 
-    /// `None`: the bytes stay at one address, and any power of two is an alignment they can have.
-    /// `Some(n)`, a power of two (else a build error): other mappings of the same bytes may lie
-    /// elsewhere, all aligned to the larger of `n` and 128. Larger alignments fail then.
+    /// The alignment that every mapping of these bytes has.
+    ///
+    /// - `None`: the bytes stay at one address, and blocks can have any power of two as their
+    ///   alignment.
+    /// - `Some(n)`, a power of two (else a build error): other mappings of the same bytes may lie
+    ///   elsewhere. All of them are aligned to the larger of `n` and 128, and none to more, so
+    ///   larger alignments fail.
     ///
     /// ```
     /// use marena_core::{BorrowedMemory, Memory};
@@ -84,17 +88,11 @@ pub unsafe trait Memory {
     /// ```
     const REMAP_ALIGN: Option<usize> = None;
 
-    /// The bytes, header first. The base is aligned to 128.
-    ///
-    /// ```
-    /// use marena_core::{Memory, StaticMemory};
-    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
-    /// assert_eq!((&MEMORY).region().len(), 1024);
-    /// ```
+    /// Returns the bytes, header first. The base is aligned to 128.
     fn region(&self) -> NonNull<[u8]>;
 
-    /// Returns how many of the region's first bytes can be used now: all of them, unless memory overrides this because it
-    /// takes bytes from the system in steps.
+    /// Returns how many of the region's first bytes can be used now: all of them, unless memory
+    /// overrides this because it takes bytes from the system in steps.
     ///
     /// What another thread provided is seen with Acquire.
     #[inline]
@@ -102,26 +100,22 @@ pub unsafe trait Memory {
         self.region().len()
     }
 
-    /// Makes the region's first `len` bytes ready, `len` being at most the region's length. Returns whether they are.
+    /// Makes the region's first `len` bytes ready, `len` being at most the region's length. Returns
+    /// whether they are.
     #[cold]
     fn provide(&self, len: usize) -> bool {
         len <= self.ready()
     }
 
-    /// The arena's control block: the region's first 128 bytes, unless the word does not fit there.
-    ///
-    /// ```
-    /// use marena_core::{Memory, StaticMemory};
-    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
-    /// assert_eq!((&MEMORY).header().cast(), (&MEMORY).region().cast::<u8>());
-    /// ```
+    /// Returns the arena's control block: the region's first 128 bytes, unless the word does not
+    /// fit there.
     #[inline]
     fn header(&self) -> NonNull<Header<Self::Word>> {
         self.region().cast()
     }
 
-    /// Whether bytes that were never handed out are known to be zero; they are then not zeroed
-    /// again.
+    /// Returns whether bytes that were never handed out are known to be zero. The arena then does
+    /// not zero them.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -162,13 +156,13 @@ pub unsafe trait Memory {
 /// resettable::<&'static StaticMemory<1024>>();
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "others can reach `{Self}`, so no safe call may end its arena's life",
+    message = "others can reach `{Self}`, so no safe call may reset its arena",
     label = "needs memory that this arena alone can reach",
     note = "for a static: `StaticMemory::as_uninit_mut` and `Arena::borrowed`, or the unsafe `Arena::reset_shared`"
 )]
 pub unsafe trait ExclusiveMemory: Memory {}
 
-/// The largest alignment that bytes in such memory keep.
+/// Returns the largest alignment that bytes in such memory keep.
 pub(crate) const fn max_align<M: Memory>() -> usize {
     match M::REMAP_ALIGN {
         Some(align) => {
@@ -180,7 +174,7 @@ pub(crate) const fn max_align<M: Memory>() -> usize {
     }
 }
 
-/// The length of a region that can be an arena's, rounded down to a step.
+/// Returns the length of a region, rounded down to a step, if it can be an arena's.
 pub(crate) fn checked_capacity(base: usize, len: usize, align: usize) -> Result<usize, MemoryError> {
     // One alignment is never less than the other's: both are powers of two.
     let required = if align < HEADER_SIZE { HEADER_SIZE } else { align };

@@ -32,28 +32,18 @@ pub struct RawMemory {
 }
 
 impl RawMemory {
-    /// The `len` bytes at `base`, less up to 7 at the end.
+    /// Takes the `len` bytes at `base`, less up to 7 at the end.
     ///
     /// # Errors
     ///
-    /// [`MemoryError`] where `base` is not aligned to 128 or `len` is below 136 or more than a
+    /// [`MemoryError`] if `base` is not aligned to 128, or if `len` is below 136 or more than a
     /// region can have.
     ///
     /// # Safety
     ///
     /// - `base` is valid for reads and writes of `len` bytes, from any thread, until the value and
-    ///   every arena it was moved into are gone.
+    ///   every arena that it was moved into are gone.
     /// - Nothing else reads or writes those bytes meanwhile.
-    ///
-    /// ```
-    /// use core::ptr::NonNull;
-    /// use marena_core::{MemoryError, RawMemory};
-    /// #[repr(align(128))]
-    /// struct Aligned([u8; 0]);
-    /// // SAFETY: no byte is claimed.
-    /// let none = unsafe { RawMemory::from_raw_parts(NonNull::<Aligned>::dangling().cast(), 0) };
-    /// assert!(matches!(none, Err(MemoryError::TooSmall { required: 136, len: 0 })));
-    /// ```
     pub unsafe fn from_raw_parts(base: NonNull<u8>, len: usize) -> Result<Self, MemoryError> {
         let capacity = checked_capacity(base.addr().get(), len, 1)?;
         Ok(Self { region: NonNull::slice_from_raw_parts(base, capacity) })

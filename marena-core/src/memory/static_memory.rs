@@ -12,9 +12,9 @@ use crate::sync::AtomicU32;
 
 /// `N` bytes for a `static`, the 128-byte header included.
 ///
-/// `N` is 136 to 2^31 (the largest `isize`, where that is smaller); another is a build error.
-/// Everyone can reach a static, so an arena over one has no safe reset;
-/// [`as_uninit_mut`](Self::as_uninit_mut) gives the exclusive kind.
+/// `N` is 136 to 2^31 (the largest `isize`, where that is smaller); any other is a build error.
+/// Everyone can reach a static, so an arena over one has no safe reset.
+/// [`as_uninit_mut`](Self::as_uninit_mut) gives the bytes for an exclusive one.
 ///
 /// # Examples
 ///
@@ -40,12 +40,7 @@ impl<const N: usize> StaticMemory<N> {
         "a static arena needs 136 to 2^31 bytes, its 128-byte header included"
     );
 
-    /// All zero: an empty arena.
-    ///
-    /// ```
-    /// use marena_core::StaticMemory;
-    /// static MEMORY: StaticMemory<1024> = StaticMemory::new();
-    /// ```
+    /// Creates memory that is all zero, which is an empty arena.
     ///
     /// ```compile_fail
     /// # use marena_core::StaticMemory;
@@ -57,12 +52,12 @@ impl<const N: usize> StaticMemory<N> {
         Self { bytes: UnsafeCell::new([0; N]) }
     }
 
-    /// The bytes, for [`Arena::borrowed`](crate::Arena::borrowed): an exclusive arena, with a safe
-    /// reset, in static memory.
+    /// Returns the bytes for [`Arena::borrowed`](crate::Arena::borrowed): an exclusive arena, with
+    /// a safe reset, in static memory.
     ///
-    /// The borrow is for good. Were it shorter, bytes written through it could later pass for a
-    /// static arena's zeros and header. A `StaticCell` (of the crate of that name) gives the
-    /// `&'static mut` that this asks for.
+    /// The borrow never ends. If it did, bytes written through it could later pass for a static
+    /// arena's zeros and header. A `StaticCell`, of the crate of that name, gives the
+    /// `&'static mut` that this takes.
     ///
     /// ```
     /// use marena_core::{Arena, StaticMemory};
