@@ -421,17 +421,9 @@ unsafe impl<'s, M: Memory> Claim<'s> for &'s Scratch<'_, M> {
 
     #[inline]
     unsafe fn give_back(self, start: NonNull<u8>, size: usize) {
-        // No bytes lie nowhere.
-        if size == 0 {
-            return;
+        if size > 0 {
+            self.bump.give_back(start, size);
         }
-        if let Source::Lease { lease, marks, .. } = &self.source
-            && self.position(start) < lease.run(marks.slot()).start
-        {
-            // Below the run that the scope is in lies another one, even where they touch.
-            return;
-        }
-        self.bump.give_back(start, size);
     }
 
     #[inline]

@@ -155,20 +155,39 @@ fn a_scope_can_have_what_came_back_to_its_lease_below_the_chunk() {
 
 #[test]
 fn bytes_that_a_scope_still_has_are_not_counted_as_stranded() {
-    let mut bytes: Bytes = [MaybeUninit::uninit(); 8192];
+    let mut bytes = vec![MaybeUninit::uninit(); 1 << 16];
     let arena = Arena::borrowed(&mut bytes).unwrap();
-    let mut lease = arena.lease(64);
-    // Each round needs a longer run than all before it, more of them than a lease keeps.
-    for round in 0..12 {
-        let scope = lease.scratch();
-        scope.allocate(8 << (round / 2)).unwrap();
+    let mut lease = arena.lease(0);
+    let scope = lease.scratch();
+    // Each request needs a longer run than all before it, and there are more than a lease keeps.
+    for shift in 0..12 {
+        let mut block = scope.allocate(8 << shift).unwrap();
+        block.fill(shift);
         arena.allocate(8).unwrap();
-        scope.allocate(8 << (round / 2 + 1)).unwrap();
         assert_eq!(arena.stats().stranded, 0);
-        arena.allocate(8).unwrap();
     }
+    drop(scope);
+    lease.scoped(|scope| assert!(scope.allocate(8 << 11).is_ok()));
     drop(lease);
-    assert_eq!(arena.used(), 24 * 8 + arena.stats().stranded);
+    let stats = arena.stats();
+    assert_eq!(stats.used, 12 * 8 + stats.stranded);
+}
+
+#[test]
+fn a_lease_counts_the_run_that_it_loses_at_once() {
+    let mut bytes = vec![MaybeUninit::uninit(); 1 << 16];
+    let arena = Arena::borrowed(&mut bytes).unwrap();
+    let lease = arena.lease(256);
+    // Each chunk has room for four blocks, and 32 bytes are left of it.
+    for chunk in 0..7 {
+        (0..4).for_each(|_| drop(lease.allocate(56).unwrap()));
+        arena.allocate(8).unwrap();
+        assert_eq!(arena.stats().stranded, 0, "{chunk}");
+        assert_eq!(lease.remaining() - arena.remaining(), 32 * (chunk + 1));
+    }
+    lease.allocate(56).unwrap();
+    assert_eq!(arena.stats().stranded, 32);
+    assert_eq!(lease.remaining() - arena.remaining(), 32 * 6 + 200);
 }
 
 #[test]

@@ -124,9 +124,11 @@ fn a_leases_large_block_that_grows_over_soiled_bytes_is_zero_where_zero_was_aske
     let arena = zeroed_arena(8192);
     let lease = arena.lease(256);
     lease.allocate(8).unwrap();
-    // Behind the chunk, so a large block is claimed apart from it, at the cursor.
+    // Behind the chunk, so a large block is claimed apart from it, at the cursor. The lease then goes
+    // on in its chunk.
     arena.allocate(8).unwrap();
     let start = written(&lease, 300);
+    lease.allocate(8).unwrap();
     // Soils what lies behind that block.
     // SAFETY: just allocated with this layout, and not used afterwards.
     unsafe { (&arena).deallocate(written(&arena, 500), layout(500)) };

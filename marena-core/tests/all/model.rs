@@ -454,7 +454,7 @@ impl Checked<'_> {
 fn every_sequence_of_operations_does_what_the_sequential_model_does() {
     let mut reached = Reached::default();
     let (cases, length) = match std::env::var("MARENA_CASES") {
-        _ if cfg!(miri) => (16, 60),
+        _ if cfg!(miri) => (8, 30),
         Ok(cases) => (cases.parse().expect("a number of cases"), 1_000),
         Err(_) => (400, 120),
     };
