@@ -1,5 +1,5 @@
-//! The check: main and an interrupt handler allocate bytes of one region as fast as they can; no byte
-//! may be allocated twice.
+//! The check: main and an interrupt handler allocate bytes of one region as fast as they can; no
+//! byte may be allocated twice.
 //!
 //! Every block is filled with a number of its own. When the region is full, interrupts are off and
 //! every block is read again: if two of them share a byte, one of the two finds the other's number.

@@ -170,8 +170,8 @@ impl Log {
         let lane = (writer % u64::from(half)) as u32 + if self.durable { half } else { 0 };
         let head = self.arena.atomic_u64_at(self.table.head(lane))?;
         let [first, second, check_sum] = [self.word(record, 0)?, self.word(record, 1)?, self.word(record, 2)?];
-        // ORDERING: Acquire, here and where the compare-and-swap fails: pairs with the commit below, so
-        // that the link of the record before is there to be read.
+        // ORDERING: Acquire, here and where the compare-and-swap fails: pairs with the commit
+        // below, so that the link of the record before is there to be read.
         let mut before = head.load(Acquire);
         loop {
             // A damaged head names nothing that could be read.

@@ -61,8 +61,8 @@ fn rate(options: &Options, path: &Path, processes: u64) -> Result<f64, AnyError>
     // Every page is touched once before, so that it is the appending that is measured. The pages
     // stay the file's.
     let all = log.arena.allocate_address(log.arena.remaining())?;
-    // SAFETY: nobody else has the file; the table from before is made anew by the process that opens the log
-    // next.
+    // SAFETY: nobody else has the file; the table from before is made anew by the process that
+    // opens the log next.
     unsafe { log.arena.reset_shared() }?;
     drop((log, all));
     let gate_path = path.with_extension("gate");

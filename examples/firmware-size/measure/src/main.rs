@@ -1,7 +1,8 @@
-//! Builds the little firmware with each allocator, prints the table of sizes and writes it to `results.md`.
+//! Builds the little firmware with each allocator, prints the table of sizes and writes it to
+//! `results.md`.
 //!
-//! Arguments go to `cargo build`. If an arena is larger than promised or brings panics along, this fails and leaves
-//! `results.md` as it is.
+//! Arguments go to `cargo build`. If an arena is larger than promised or brings panics along, this
+//! fails and leaves `results.md` as it is.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -14,7 +15,8 @@ use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
 /// Each target, and the features that its programs are built with.
 const TARGETS: [(&str, &str); 2] = [("thumbv7m-none-eabi", "static-alloc"), ("thumbv6m-none-eabi", "")];
 
-/// The program that needs compare-and-swap of the machine, and so is not built for the second target.
+/// The program that needs compare-and-swap of the machine, and so is not built for the second
+/// target.
 const NEEDS_CAS: &str = "static_alloc";
 
 /// The program that the others are compared with.
@@ -36,7 +38,8 @@ const PROGRAMS: [(&str, &str, &str); 9] = [
     ("linked_list_allocator", "linked_list_allocator: allocate, free", "one thread"),
 ];
 
-/// What allocate, view and reset of a static arena may cost on the first target. Compilers differ by some 50 bytes.
+/// What allocate, view and reset of a static arena may cost on the first target. Compilers differ
+/// by some 50 bytes.
 const TEXT_LIMIT: i64 = 256;
 const RAM_LIMIT: i64 = 128;
 

@@ -24,8 +24,8 @@ unsafe fn HardFault(_: &cortex_m_rt::ExceptionFrame) -> ! {
 
 /// Regions that cannot be an arena's.
 fn regions(base: NonNull<u8>) {
-    // SAFETY: `base` has 2,048 bytes; what reaches further or starts elsewhere is an error before it
-    // is used.
+    // SAFETY: `base` has 2,048 bytes; what reaches further or starts elsewhere is an error before
+    // it is used.
     let region = |skip: usize, len| unsafe { RawMemory::from_raw_parts(base.map_addr(|at| at | skip), len) }.err();
     assert!(matches!(region(1, 1024), Some(MemoryError::Misaligned { required: 128, .. })));
     assert!(matches!(region(64, 1024), Some(MemoryError::Misaligned { required: 128, .. })));
