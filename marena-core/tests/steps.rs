@@ -1,4 +1,5 @@
-//! Memory that becomes usable in steps: nothing is handed out before it is ready, and what cannot be provided is full.
+//! Memory that becomes usable in steps: nothing is handed out before it is ready, and what cannot
+//! be provided is full.
 
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicUsize;
@@ -55,7 +56,8 @@ impl Stepped {
     }
 }
 
-// SAFETY: the bytes are valid as long as the value; those that are not ready are not zero, and become so.
+// SAFETY: the bytes are valid as long as the value; those that are not ready are not zero, and
+// become so.
 unsafe impl Memory for Stepped {
     type Word = AtomicU32;
 
@@ -119,8 +121,8 @@ fn arena(most: usize) -> Arena<Stepped> {
     Arena::new(Stepped::new(most)).unwrap()
 }
 
-/// Allocates blocks of many sizes until one does not fit; each is zero, and lies in what is ready (where that is not asked, the
-/// test does afterwards).
+/// Allocates blocks of many sizes until one does not fit; each is zero, and lies in what is ready
+/// (where that is not asked, the test does afterwards).
 fn fill<'a>(allocator: impl Allocate<'a>, memory: Option<&Stepped>) -> AllocError {
     let mut size = 1;
     loop {

@@ -42,18 +42,18 @@ impl Default for Builder<'_> {
 }
 
 impl<'p> Builder<'p> {
-    /// Configures the capacity in bytes, 1 to [`Arena::MAX_CAPACITY`], rounded up to a multiple of [`ARENA_PAGESIZE`]. There is
-    /// no default.
+    /// Configures the capacity in bytes, 1 to [`Arena::MAX_CAPACITY`], rounded up to a multiple of
+    /// [`ARENA_PAGESIZE`]. There is no default.
     pub fn capacity(mut self, bytes: usize) -> Self {
         self.capacity = bytes;
         self
     }
 
-    /// Configures what the address of the arena's first byte is a multiple of: a power of two, by default and at least
-    /// [`ARENA_PAGESIZE`].
+    /// Configures what the address of the arena's first byte is a multiple of: a power of two, by
+    /// default and at least [`ARENA_PAGESIZE`].
     ///
-    /// For foreign interfaces that want it, as where 2 GiB have to lie at a multiple of 4 GiB. Addresses that are skipped
-    /// cost nothing.
+    /// For foreign interfaces that want it, as where 2 GiB have to lie at a multiple of 4 GiB.
+    /// Addresses that are skipped cost nothing.
     ///
     /// ```
     /// # if cfg!(any(miri, target_pointer_width = "32")) { return Ok(()) }
@@ -68,21 +68,23 @@ impl<'p> Builder<'p> {
         self
     }
 
-    /// Configures whether the system is asked to back the arena with huge pages: fewer misses in the processor's address
-    /// caches, memory used in larger steps. Off by default.
+    /// Configures whether the system is asked to back the arena with huge pages: fewer misses in
+    /// the processor's address caches, memory used in larger steps. Off by default.
     ///
-    /// A wish that never fails. Linux grants it as `/sys/kernel/mm/transparent_hugepage` says, for each 2 MiB that lie wholly
-    /// in the arena behind its first 64 KiB. Elsewhere, and in smaller arenas, it changes nothing.
+    /// A wish that never fails. Linux grants it as `/sys/kernel/mm/transparent_hugepage` says, for
+    /// each 2 MiB that lie wholly in the arena behind its first 64 KiB. Elsewhere, and in smaller
+    /// arenas, it changes nothing.
     pub fn huge_pages(mut self, wanted: bool) -> Self {
         self.huge_pages = wanted;
         self
     }
 
-    /// Has every page touched before [`build`](Self::build) returns, so that no allocation waits for the system to provide
-    /// one. Off by default.
+    /// Has every page touched before [`build`](Self::build) returns, so that no allocation waits
+    /// for the system to provide one. Off by default.
     ///
-    /// `progress` is told the bytes done and their total (the capacity, over all arenas of a pool), every few MiB and at the
-    /// end. Where the system has too little memory it may end the process, as with any touch of memory that it had promised.
+    /// `progress` is told the bytes done and their total (the capacity, over all arenas of a pool),
+    /// every few MiB and at the end. Where the system has too little memory it may end the process,
+    /// as with any touch of memory that it had promised.
     ///
     /// ```
     /// use marena_std::Arena;
@@ -100,7 +102,8 @@ impl<'p> Builder<'p> {
     ///
     /// # Errors
     ///
-    /// [`Error::ZeroCapacity`], [`Error::CapacityTooLarge`], [`Error::Alignment`] and [`Error::OutOfAddressSpace`].
+    /// [`Error::ZeroCapacity`], [`Error::CapacityTooLarge`], [`Error::Alignment`] and
+    /// [`Error::OutOfAddressSpace`].
     pub fn build(mut self) -> Result<Arena, Error> {
         Ok(Arena::new(self.memory(0, 1)?)?)
     }

@@ -8,7 +8,8 @@ use crate::limit::Limit;
 
 /// Why an arena could not be made or trimmed.
 ///
-/// Allocating returns [`AllocError`], which converts into this type, so that one `?` serves a function that does both.
+/// Allocating returns [`AllocError`], which converts into this type, so that one `?` serves a
+/// function that does both.
 ///
 /// # Examples
 ///
@@ -38,7 +39,8 @@ pub enum Error {
     CapacityTooLarge {
         /// Bytes asked for.
         requested: usize,
-        /// Bytes that an arena can have on this target: [`Arena::MAX_CAPACITY`](crate::Arena::MAX_CAPACITY).
+        /// Bytes that an arena can have on this target:
+        /// [`Arena::MAX_CAPACITY`](crate::Arena::MAX_CAPACITY).
         limit: usize,
     },
     /// The alignment is not a power of two.
@@ -47,7 +49,8 @@ pub enum Error {
         /// Bytes asked for.
         requested: usize,
     },
-    /// The system has no run of addresses of this length left for the process, or a limit of the process does not allow it.
+    /// The system has no run of addresses of this length left for the process, or a limit of the
+    /// process does not allow it.
     #[error(
         "the system gave no {requested} bytes of address space{}; request fewer, or drop arenas that are no longer used",
         Limit::reached(*limit)

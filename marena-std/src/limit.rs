@@ -136,7 +136,8 @@ mod system {
         read_start(path, &mut [0; 32])?.trim().parse().ok()
     }
 
-    /// The start of a short file. Into a buffer of the caller's, because memory may be what the process has run out of.
+    /// The start of a short file. Into a buffer of the caller's, because memory may be what the
+    /// process has run out of.
     fn read_start<'b>(path: &str, buffer: &'b mut [u8]) -> Option<&'b str> {
         let len = File::open(path).ok()?.read(buffer).ok()?;
         str::from_utf8(buffer.get(..len)?).ok()

@@ -23,13 +23,15 @@ pub(crate) const CAPACITY_LIMIT: usize = {
 /// How far apart bytes are touched: no system has smaller pages.
 const SMALLEST_PAGE: usize = 4096;
 
-/// How many bytes are committed at once, where all that is committed costs. What has no more is committed whole.
+/// How many bytes are committed at once, where all that is committed costs. What has no more is
+/// committed whole.
 const STEP: usize = 1 << 20;
 
 /// How many bytes are touched between two reports of progress.
 const PREFAULT_CHUNK: usize = 4 << 20;
 
-/// Memory that the system provides, zeroed and page by page as it is first touched, and that goes back on drop.
+/// Memory that the system provides, zeroed and page by page as it is first touched, and that goes
+/// back on drop.
 ///
 /// An [`Arena`](crate::Arena) makes its own; by itself it is for code that is generic over
 /// [`Memory`](marena_core::Memory).
@@ -44,12 +46,13 @@ const PREFAULT_CHUNK: usize = 4 << 20;
 /// # Ok::<(), marena_std::Error>(())
 /// ```
 pub struct OwnedMemory {
-    /// INVARIANT: all of what one call of `pages::map` or `pages::reserve` gave, at a multiple of `ARENA_PAGESIZE`, at most `CAPACITY_LIMIT` bytes
-    /// long, and reached only through this value.
+    /// INVARIANT: all of what one call of `pages::map` or `pages::reserve` gave, at a multiple of
+    /// `ARENA_PAGESIZE`, at most `CAPACITY_LIMIT` bytes long, and reached only through this value.
     region: NonNull<[u8]>,
     /// How many of the region's first bytes can be used.
     ///
-    /// INVARIANT: they are committed. A multiple of the page size; falls only when nobody else has the memory.
+    /// INVARIANT: they are committed. A multiple of the page size; falls only when nobody else has
+    /// the memory.
     ready: AtomicUsize,
 }
 
@@ -72,7 +75,8 @@ impl OwnedMemory {
         Self::reserve_with(capacity, ARENA_PAGESIZE, false)
     }
 
-    /// As [`reserve`](Self::reserve), at a multiple of `align`, and if `huge_pages` in huge pages as far as the system has any.
+    /// As [`reserve`](Self::reserve), at a multiple of `align`, and if `huge_pages` in huge pages
+    /// as far as the system has any.
     pub(crate) fn reserve_with(capacity: usize, align: usize, huge_pages: bool) -> Result<Self, Error> {
         if !align.is_power_of_two() {
             return Err(Error::Alignment { requested: align });
@@ -115,7 +119,8 @@ impl OwnedMemory {
         Ok(memory)
     }
 
-    /// The bytes that one call of `pages::map` or `pages::reserve` gave, the first `ready` of them committed.
+    /// The bytes that one call of `pages::map` or `pages::reserve` gave, the first `ready` of them
+    /// committed.
     fn of(base: NonNull<u8>, len: usize, ready: usize) -> Self {
         Self { region: NonNull::slice_from_raw_parts(base, len), ready: AtomicUsize::new(ready) }
     }
@@ -129,14 +134,16 @@ impl OwnedMemory {
             let start = unsafe { self.region.cast::<u8>().add(ready) };
             // SAFETY: whole pages of the region. Others may commit some of them, too.
             unsafe { pages::commit(start, end - ready) }?;
-            // ORDERING: Release pairs with the Acquire of `ready`: the pages can be used by all who see the number.
+            // ORDERING: Release pairs with the Acquire of `ready`: the pages can be used by all who
+            // see the number.
             self.ready.fetch_max(end, Release);
         }
         Ok(())
     }
 
-    /// Gives the region away, to be unmapped by [`from_raw_parts`](Self::from_raw_parts), or never. The number says how many of
-    /// its first bytes can be used: all but where the system would set memory aside for all that can.
+    /// Gives the region away, to be unmapped by [`from_raw_parts`](Self::from_raw_parts), or never.
+    /// The number says how many of its first bytes can be used: all but where the system would set
+    /// memory aside for all that can.
     ///
     /// ```
     /// use marena_std::{Arena, OwnedMemory};
@@ -159,17 +166,18 @@ impl OwnedMemory {
     ///
     /// # Safety
     ///
-    /// - The region and the number came from [`into_raw_parts`](Self::into_raw_parts), whole, and are taken back once.
+    /// - The region and the number came from [`into_raw_parts`](Self::into_raw_parts), whole, and
+    ///   are taken back once.
     /// - Nobody uses it any more, through pointers or arenas.
-    /// - Only arenas wrote it; or all of its bytes are zero, its first 128 included; or the first 128 are as they were, and all
-    ///   bytes behind them are zero.
+    /// - Only arenas wrote it; or all of its bytes are zero, its first 128 included; or the first
+    ///   128 are as they were, and all bytes behind them are zero.
     #[must_use = "dropping it unmaps the region"]
     pub unsafe fn from_raw_parts(region: NonNull<[u8]>, ready: usize) -> Self {
         Self::of(region.cast(), region.len(), ready)
     }
 
-    /// Touches every page, so that using it later needs no help from the system. `progress` is told the bytes done and
-    /// their total, now and then and at the end.
+    /// Touches every page, so that using it later needs no help from the system. `progress` is told
+    /// the bytes done and their total, now and then and at the end.
     ///
     /// For fresh memory: what was in it is overwritten in places.
     ///
@@ -187,8 +195,9 @@ impl OwnedMemory {
             for offset in (chunk_start..chunk_end).step_by(SMALLEST_PAGE) {
                 // SAFETY: `offset` is below the region's length.
                 let byte = unsafe { self.region.cast::<u8>().add(offset) };
-                // SAFETY: in the region, which nobody else reaches, and `&mut self` is alone. Zero over zero leaves fresh
-                // memory as it is; volatile, because the effect wanted is not on the bytes.
+                // SAFETY: in the region, which nobody else reaches, and `&mut self` is alone. Zero
+                // over zero leaves fresh memory as it is; volatile, because the effect wanted is
+                // not on the bytes.
                 unsafe { byte.write_volatile(0) };
             }
             progress(chunk_end, total);
@@ -200,7 +209,8 @@ impl OwnedMemory {
     ///
     /// # Safety
     ///
-    /// Nobody else uses those bytes meanwhile, or relies on their values afterwards: each is what it was, or zero.
+    /// Nobody else uses those bytes meanwhile, or relies on their values afterwards: each is what
+    /// it was, or zero.
     pub(crate) unsafe fn give_back_past(&self, kept: usize) -> Result<GivenBack, Error> {
         // What was never committed was never used.
         let len = self.ready();
@@ -225,8 +235,8 @@ impl OwnedMemory {
 
 /// How a region is placed so that huge pages lie in it.
 ///
-/// A new arena writes its header. So that it takes no huge page before it is used, the header's page is a small one, and huge
-/// pages begin behind it.
+/// A new arena writes its header. So that it takes no huge page before it is used, the header's
+/// page is a small one, and huge pages begin behind it.
 struct Huge {
     /// The byte at `skew` lies at a multiple of this.
     align: usize,
@@ -238,10 +248,12 @@ struct Huge {
 }
 
 impl Huge {
-    /// For a region of `len` bytes at a multiple of `align`; `None` where not one huge page would lie in it.
+    /// For a region of `len` bytes at a multiple of `align`; `None` where not one huge page would
+    /// lie in it.
     fn within(len: usize, align: usize) -> Option<Self> {
         let page = pages::HUGE_PAGE?;
-        // The header's page comes right before the first huge one, unless that is not where the region may lie.
+        // The header's page comes right before the first huge one, unless that is not where the
+        // region may lie.
         let (align, skew, start) = match align {
             ARENA_PAGESIZE => (page, ARENA_PAGESIZE, ARENA_PAGESIZE),
             _ => (align.max(page), 0, page),
@@ -269,12 +281,15 @@ impl Drop for OwnedMemory {
 
 // SAFETY: the value owns the mapping, whose bytes are valid from any thread.
 unsafe impl Send for OwnedMemory {}
-// SAFETY: a shared reference gives only the raw pointer; giving pages back is for a caller who vouches for them.
+// SAFETY: a shared reference gives only the raw pointer; giving pages back is for a caller who
+// vouches for them.
 unsafe impl Sync for OwnedMemory {}
 
-// SAFETY: the pointer never changes, and spans bytes that stay mapped until the value is dropped, at most `isize::MAX` of them.
-// The first `ready` are readable and writable, a step at least; the number falls only in `give_back_past`, to what that keeps. It is held raw, and nobody else knows it. The system provides anonymous memory zeroed;
-// prefaulting writes zeros, and giving back leaves each byte as it was or zero, so bytes that were never handed out stay zero.
+// SAFETY: the pointer never changes, and spans bytes that stay mapped until the value is dropped,
+// at most `isize::MAX` of them. The first `ready` are readable and writable, a step at least; the
+// number falls only in `give_back_past`, to what that keeps. It is held raw, and nobody else knows
+// it. The system provides anonymous memory zeroed; prefaulting writes zeros, and giving back leaves
+// each byte as it was or zero, so bytes that were never handed out stay zero.
 unsafe impl Memory for OwnedMemory {
     type Word = AtomicU32;
 

@@ -74,7 +74,8 @@ fn an_allocation_error_becomes_this_crates_error_with_its_own_message() {
     assert_eq!(Error::from(refused).to_string(), message);
 }
 
-// Miri keeps every byte that is reserved; on 32-bit targets a process seldom has a run of addresses that long.
+// Miri keeps every byte that is reserved; on 32-bit targets a process seldom has a run of addresses
+// that long.
 #[cfg(all(target_pointer_width = "64", not(miri)))]
 #[test]
 fn two_gibibytes_can_be_reserved_many_times_over_and_used_to_the_last_byte() {
@@ -91,7 +92,8 @@ fn two_gibibytes_can_be_reserved_many_times_over_and_used_to_the_last_byte() {
     }
 }
 
-/// Runs itself again in a process that may have a GiB of addresses, for the limit holds for a whole process.
+/// Runs itself again in a process that may have a GiB of addresses, for the limit holds for a whole
+/// process.
 #[cfg(all(target_os = "linux", not(miri)))]
 #[test]
 fn running_out_of_addresses_is_a_typed_error_after_which_less_still_fits() {
@@ -107,7 +109,8 @@ fn running_out_of_addresses_is_a_typed_error_after_which_less_still_fits() {
                 .output()
                 .unwrap()
         };
-        // A sanitizer's shadow alone is larger, and an emulated program cannot be run again: nothing to see there.
+        // A sanitizer's shadow alone is larger, and an emulated program cannot be run again:
+        // nothing to see there.
         if !limited(&["--list"]).status.success() {
             eprintln!("not tested: this program does not run with a GiB of addresses");
             return;

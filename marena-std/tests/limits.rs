@@ -1,4 +1,5 @@
-//! Limits of a process: met in a child that has them, each is named in a typed error, and less still fits.
+//! Limits of a process: met in a child that has them, each is named in a typed error, and less
+//! still fits.
 #![cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
 
 use std::error::Error as _;
@@ -66,7 +67,8 @@ fn message(error: &(dyn std::error::Error + 'static)) -> String {
     message
 }
 
-/// Asserts that an arena of this capacity cannot be had because of the limit, and that a small one can.
+/// Asserts that an arena of this capacity cannot be had because of the limit, and that a small one
+/// can.
 fn meets(capacity: usize, limit: Limit, name: &str) {
     for huge_pages in [false, true] {
         let refused = Arena::builder().capacity(capacity).huge_pages(huge_pages).build().unwrap_err();

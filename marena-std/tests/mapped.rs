@@ -1,4 +1,5 @@
-//! Arenas in files: what is published is found again, by another mapping, another process and a child.
+//! Arenas in files: what is published is found again, by another mapping, another process and a
+//! child.
 #![cfg(all(any(unix, windows), target_has_atomic = "64", not(miri)))]
 #![expect(clippy::multiple_unsafe_ops_per_block, reason = "one promise covers all that a test does with its own file")]
 
@@ -341,7 +342,8 @@ fn an_arena_can_be_opened_at_any_moment_of_its_peers_publications() {
     thread::scope(|scope| {
         scope.spawn(|| {
             start.wait();
-            // Each root names the arena's last bytes, so an older look at the cursor does not cover them.
+            // Each root names the arena's last bytes, so an older look at the cursor does not cover
+            // them.
             while let Ok(address) = arena.allocate_address(8) {
                 arena.publish_root(3, address).unwrap();
             }

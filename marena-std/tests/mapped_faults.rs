@@ -1,7 +1,9 @@
-//! A system that refuses, and power that fails: the calls to it are recorded, and fail when a test says so.
+//! A system that refuses, and power that fails: the calls to it are recorded, and fail when a test
+//! says so.
 //!
-//! The functions below take the place of the C library's for the whole program, since a program's own symbols come first. So nothing in
-//! the arena is made for these tests. Not on s390x, where the kernel takes the arguments of `mmap` by a pointer.
+//! The functions below take the place of the C library's for the whole program, since a program's
+//! own symbols come first. So nothing in the arena is made for these tests. Not on s390x, where the
+//! kernel takes the arguments of `mmap` by a pointer.
 #![cfg(all(target_os = "linux", target_pointer_width = "64", not(any(miri, target_arch = "s390x"))))]
 #![expect(clippy::multiple_unsafe_ops_per_block, reason = "one promise covers all that a test does with its own file")]
 
@@ -24,7 +26,8 @@ struct Flush {
 }
 
 thread_local! {
-    /// Calls of this thread that still succeed; `None`: all do. Not dropped at the thread's end, when the runtime still makes calls.
+    /// Calls of this thread that still succeed; `None`: all do. Not dropped at the thread's end,
+    /// when the runtime still makes calls.
     static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
     static FAILED: Cell<u32> = const { Cell::new(0) };
     /// Calls in a row that a signal interrupts before one is not.
@@ -182,7 +185,8 @@ unsafe extern "C" fn msync(start: *mut c_void, len: size_t, flags: c_int) -> c_i
 const PAGE: usize = 4096;
 const CAPACITY: usize = 16 * PAGE;
 
-/// `action` with the call that comes after `calls` others failing, and all after it; how many failed.
+/// `action` with the call that comes after `calls` others failing, and all after it; how many
+/// failed.
 fn failing_after<T>(calls: u32, action: impl FnOnce() -> T) -> (T, u32) {
     FAILED.set(0);
     LEFT.set(Some(calls));
@@ -195,7 +199,8 @@ fn durable() -> marena_std::MappedBuilder {
     MappedArena::builder().capacity(CAPACITY).durability(Durability::FlushOnPublish)
 }
 
-/// Taken by the test that forks, whose child holds the locks of all files that are open then, and by the test that needs a file for itself.
+/// Taken by the test that forks, whose child holds the locks of all files that are open then, and
+/// by the test that needs a file for itself.
 static FORK: Mutex<()> = Mutex::new(());
 
 fn entries(directory: &Path) -> usize {
@@ -234,7 +239,8 @@ fn a_creator_that_is_killed_at_any_call_leaves_no_file_or_a_whole_one() {
     let _alone = FORK.lock();
     let mut killed = 0;
     for calls in 0.. {
-        // SAFETY: the child calls the C library and the arena, which keep no lock of another thread's but the allocator's, and that one is free in a child.
+        // SAFETY: the child calls the C library and the arena, which keep no lock of another
+        // thread's but the allocator's, and that one is free in a child.
         let child = unsafe { libc::fork() };
         if child == 0 {
             KILLS.set(true);
@@ -342,7 +348,8 @@ fn calls_that_signals_interrupt_are_repeated() {
     assert!(unsafe { MappedArena::open(&path) }.unwrap().root(0).is_some());
 }
 
-/// A timer that rings more often than the whole file can be reserved: each call gets less done, and all of them everything.
+/// A timer that rings more often than the whole file can be reserved: each call gets less done, and
+/// all of them everything.
 #[test]
 fn a_large_file_is_reserved_however_often_a_signal_rings() {
     let directory = tempfile::tempdir().unwrap();
@@ -421,8 +428,8 @@ struct History {
     flushes: Vec<(usize, Flush)>,
 }
 
-/// Of each page, what the disk may hold if the power fails in state `now` when so many flushes have ended: what was last flushed, or any state
-/// since.
+/// Of each page, what the disk may hold if the power fails in state `now` when so many flushes have
+/// ended: what was last flushed, or any state since.
 fn versions(history: &History, flushed: usize, now: usize) -> Vec<Vec<&[u8]>> {
     let of_page = |page: usize| {
         let range = page..page + PAGE;
@@ -504,8 +511,8 @@ impl Recorded {
         self.step(Some((address, bytes)), |arena| arena.publish_root(0, address).unwrap());
     }
 
-    /// Asserts for every disk that a loss of power may leave: it can be opened, and its root names a published record, whole,
-    /// and no older one than the last that was durable.
+    /// Asserts for every disk that a loss of power may leave: it can be opened, and its root names
+    /// a published record, whole, and no older one than the last that was durable.
     fn check(self) {
         BASE.set(0);
         let Self { path, history, steps, .. } = self;
@@ -540,7 +547,8 @@ impl Recorded {
     }
 }
 
-/// Calls with every state, the flushes that had ended by then, and images of the disk that they may leave.
+/// Calls with every state, the flushes that had ended by then, and images of the disk that they may
+/// leave.
 fn for_each_image(history: &History, mut check: impl FnMut(usize, usize, &[u8])) {
     let mut random = 0x2545_F491_4F6C_DD1D_u64;
     let mut next = |count: usize| {
@@ -555,7 +563,8 @@ fn for_each_image(history: &History, mut check: impl FnMut(usize, usize, &[u8]))
         let ending = history.flushes.iter().filter(|(state, _)| *state == now).count();
         for flushed in ended..=ended + ending {
             let pages = versions(history, flushed, now);
-            // Only what was flushed; all that was written; each page alone lost, or alone written; and any mixture.
+            // Only what was flushed; all that was written; each page alone lost, or alone written;
+            // and any mixture.
             for variant in 0..2 + 2 * pages.len() + 10 {
                 let choose = |(page, versions): (usize, &Vec<&[u8]>)| {
                     let newest = versions.len() - 1;

@@ -1,4 +1,5 @@
-//! Disks without room, and file systems that show files of others. A program of its own: the processes it starts hold the locks of other tests' files for a moment.
+//! Disks without room, and file systems that show files of others. A program of its own: the
+//! processes it starts hold the locks of other tests' files for a moment.
 #![cfg(all(target_os = "linux", target_has_atomic = "64", not(miri)))]
 
 use std::fs::{self, File, Permissions};

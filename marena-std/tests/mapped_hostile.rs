@@ -1,4 +1,5 @@
-//! Files that are damaged, and a peer that damages one while it is used: a typed error or service in range, never a panic or a signal.
+//! Files that are damaged, and a peer that damages one while it is used: a typed error or service
+//! in range, never a panic or a signal.
 #![cfg(all(unix, target_has_atomic = "64", not(miri)))]
 
 use std::fs::{self, File};
@@ -29,7 +30,8 @@ fn open(path: &Path) -> Result<MappedArena, MapError> {
     unsafe { MappedArena::open(path) }
 }
 
-/// Uses an arena in all ways and asserts what holds whatever its header says: everything handed out lies in the region, aligned.
+/// Uses an arena in all ways and asserts what holds whatever its header says: everything handed out
+/// lies in the region, aligned.
 fn serve(arena: &MappedArena) -> usize {
     let mut blocks = 0;
     assert!(arena.used() <= CAPACITY - 128);
@@ -167,7 +169,8 @@ fn a_peer_that_rewrites_the_header_cannot_move_an_address_out_of_range() {
     let done = AtomicBool::new(false);
     let (rounds, blocks) = thread::scope(|scope| {
         scope.spawn(|| {
-            // Writes go through the file, as those of another process would; an xorshift generator chooses them.
+            // Writes go through the file, as those of another process would; an xorshift generator
+            // chooses them.
             let mut random = 0x9E37_79B9_7F4A_7C15_u64;
             let mut next = || {
                 random ^= random << 13;

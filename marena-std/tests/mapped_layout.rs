@@ -1,4 +1,5 @@
-//! The file as `LAYOUT.md` describes it, read and written here by that document alone: with `std::fs` and numbers.
+//! The file as `LAYOUT.md` describes it, read and written here by that document alone: with
+//! `std::fs` and numbers.
 #![cfg(all(unix, target_has_atomic = "64", not(miri)))]
 
 use std::fs;

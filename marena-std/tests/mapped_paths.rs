@@ -1,4 +1,5 @@
-//! Names that are hard: links to nothing, slashes, control characters, folders that cannot be written.
+//! Names that are hard: links to nothing, slashes, control characters, folders that cannot be
+//! written.
 #![cfg(all(unix, target_has_atomic = "64", not(miri)))]
 #![expect(clippy::multiple_unsafe_ops_per_block, reason = "one promise covers all that a test does with its own file")]
 

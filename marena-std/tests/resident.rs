@@ -1,4 +1,5 @@
-//! Which memory an arena occupies, as the system counts it: per mapping, so that the rest of the process does not show.
+//! Which memory an arena occupies, as the system counts it: per mapping, so that the rest of the
+//! process does not show.
 #![cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
 
 use std::fs;
@@ -23,7 +24,8 @@ fn addresses(arena: &Arena) -> Range<usize> {
     base..base + region.len()
 }
 
-/// Bytes in memory of all mappings that reach into `addresses`, or `None` if there are no such mappings.
+/// Bytes in memory of all mappings that reach into `addresses`, or `None` if there are no such
+/// mappings.
 fn resident(addresses: &Range<usize>) -> Option<usize> {
     let mut total = None;
     let mut counted = false;
@@ -183,8 +185,8 @@ fn huge_pages_are_asked_for_where_the_kernel_has_them() {
     let _alone = alone();
     let arena = Arena::builder().capacity(16 * MIB).huge_pages(true).build().unwrap();
     let smaps = fs::read_to_string("/proc/self/smaps").unwrap();
-    // An emulator of another processor shows a file of its own, in which mappings are merged and have no such flags.
-    // The arena's first 64 KiB, with its header, are left out.
+    // An emulator of another processor shows a file of its own, in which mappings are merged and
+    // have no such flags. The arena's first 64 KiB, with its header, are left out.
     let Some((_, mapping)) = smaps.split_once(&format!("\n{:x}-", addresses(&arena).start + 65_536)) else {
         assert_ne!(std::env::consts::ARCH, "x86_64", "the arena's mapping is not among this program's");
         return;

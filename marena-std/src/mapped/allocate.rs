@@ -21,8 +21,8 @@ impl MappedArena {
         self.allocate_address_aligned(size, WORD)
     }
 
-    /// Allocates `size` zeroed bytes at a multiple of `align`: a power of two, at most 4,096, since other processes have the file
-    /// at other addresses.
+    /// Allocates `size` zeroed bytes at a multiple of `align`: a power of two, at most 4,096, since
+    /// other processes have the file at other addresses.
     ///
     /// # Errors
     ///
@@ -37,16 +37,17 @@ impl MappedArena {
             return Ok(EMPTY);
         }
         let start = self.claim(size, align)?;
-        // SAFETY: just claimed, in whole words, and nobody accesses the bytes otherwise than `atomic_u64_at` does: see `claim`.
+        // SAFETY: just claimed, in whole words, and nobody accesses the bytes otherwise than
+        // `atomic_u64_at` does: see `claim`.
         unsafe { words::zero(start, size) };
         Ok(self.address_of(start, size))
     }
 
-    /// Allocates `size` bytes at a multiple of 8, as they stand in the file: for blocks that are written anyway, and for large
-    /// ones that are used bit by bit.
+    /// Allocates `size` bytes at a multiple of 8, as they stand in the file: for blocks that are
+    /// written anyway, and for large ones that are used bit by bit.
     ///
-    /// The bytes may be those of blocks from before a reset or a power loss. A reader that must not see them has to be kept from
-    /// the part of the block that is not written yet.
+    /// The bytes may be those of blocks from before a reset or a power loss. A reader that must not
+    /// see them has to be kept from the part of the block that is not written yet.
     ///
     /// # Errors
     ///
@@ -58,7 +59,7 @@ impl MappedArena {
     /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
     /// use marena_std::{Address, MappedArena};
     ///
-    /// let path = std::env::temp_dir().join(format!("allocate-address-uninit-{}.arena", std::process::id()));
+    /// let path = std::env::temp_dir().join(format!("uninit-{}.arena", std::process::id()));
     /// // SAFETY: nobody else knows the file.
     /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
     /// // Room for many records, claimed at once and filled one by one.
@@ -89,7 +90,7 @@ impl MappedArena {
     /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
     /// use marena_std::MappedArena;
     ///
-    /// let path = std::env::temp_dir().join(format!("allocate-address-array-{}.arena", std::process::id()));
+    /// let path = std::env::temp_dir().join(format!("array-{}.arena", std::process::id()));
     /// // SAFETY: nobody else knows the file.
     /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
     /// let [node, value] = arena.allocate_address_array([24, 100])?;
@@ -122,8 +123,9 @@ impl MappedArena {
         }))
     }
 
-    /// Allocates a block with a copy of `bytes` in it: what [`allocate_address`](Self::allocate_address) and
-    /// [`write_from`](Self::write_from) do, without writing zeros first.
+    /// Allocates a block with a copy of `bytes` in it: what
+    /// [`allocate_address`](Self::allocate_address) and [`write_from`](Self::write_from) do,
+    /// without writing zeros first.
     ///
     /// # Errors
     ///
@@ -144,8 +146,9 @@ impl MappedArena {
         Ok(self.address_of(start, bytes.len()))
     }
 
-    /// Claims `size` bytes, more than 0, rounded up to words. This process accesses them by 64-bit atomics of aligned words only,
-    /// unless a caller of an unsafe method has promised that its accesses race with none.
+    /// Claims `size` bytes, more than 0, rounded up to words. This process accesses them by 64-bit
+    /// atomics of aligned words only, unless a caller of an unsafe method has promised that its
+    /// accesses race with none.
     #[inline]
     fn claim(&self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
         let layout = Layout::from_size_align(size, align.max(WORD));

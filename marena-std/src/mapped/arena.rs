@@ -10,28 +10,30 @@ use super::memory::MappedMemory;
 use super::open_error::MapError;
 use super::view::MappedView;
 
-/// An arena in a file: the same for every process that has the file mapped, and still there after a restart.
+/// An arena in a file: the same for every process that has the file mapped, and still there after a
+/// restart.
 ///
-/// It hands out [`Address`](crate::Address)es, which mean the same in every process. Bytes behind them are read and written by
-/// copies ([`read_into`](MappedView::read_into), [`write_from`](Self::write_from)) and atomics
-/// ([`atomic_u64_at`](Self::atomic_u64_at)). All that is safe here is checked and atomic: a peer that writes at the same time, or
-/// wrongly, can spoil bytes but cause no undefined behaviour. References, as the other arenas give them, are for callers that
-/// can promise that nobody writes: see [`plain`](Self::plain).
+/// It hands out [`Address`](crate::Address)es, which mean the same in every process. Bytes behind
+/// them are read and written by copies ([`read_into`](MappedView::read_into),
+/// [`write_from`](Self::write_from)) and atomics ([`atomic_u64_at`](Self::atomic_u64_at)). All that
+/// is safe here is checked and atomic: a peer that writes at the same time, or wrongly, can spoil
+/// bytes but cause no undefined behaviour. References, as the other arenas give them, are for
+/// callers that can promise that nobody writes: see [`plain`](Self::plain).
 ///
-/// There is no lock around allocating and publishing: a process that is killed leaves at most the block that it was about to
-/// publish.
+/// There is no lock around allocating and publishing: a process that is killed leaves at most the
+/// block that it was about to publish.
 ///
 /// # Root slots
 ///
-/// Four slots in the header name what the file is about. An address is found by another process, or after a restart, through
-/// a [root](MappedView::root) or through bytes that a root leads to.
+/// Four slots in the header name what the file is about. An address is found by another process, or
+/// after a restart, through a [root](MappedView::root) or through bytes that a root leads to.
 ///
 /// # The lock on the file
 ///
-/// An open arena or view holds a shared lock on its file (`flock`, `LockFileEx`), which keeps the file from being
-/// [replaced](MappedBuilder::replace). Permission to read the file is enough for the lock, and for an exclusive one: a
-/// program that may read the file can keep others from replacing it, and from opening it. Give read permission to programs
-/// that you trust with that.
+/// An open arena or view holds a shared lock on its file (`flock`, `LockFileEx`), which keeps the
+/// file from being [replaced](MappedBuilder::replace). Permission to read the file is enough for
+/// the lock, and for an exclusive one: a program that may read the file can keep others from
+/// replacing it, and from opening it. Give read permission to programs that you trust with that.
 ///
 /// # Forks
 ///
@@ -63,7 +65,8 @@ use super::view::MappedView;
 pub struct MappedArena {
     pub(super) core: marena_core::Arena<MappedMemory>,
     pub(super) durability: Durability,
-    /// Whether a flush has failed: the system may since take the pages for written, so later flushes would prove nothing.
+    /// Whether a flush has failed: the system may since take the pages for written, so later
+    /// flushes would prove nothing.
     pub(super) undurable: AtomicBool,
 }
 
@@ -74,8 +77,8 @@ impl MappedArena {
         MappedBuilder::default()
     }
 
-    /// Creates the file at `path`, which must not exist, with an empty arena of `capacity` bytes in it, rounded up to a
-    /// multiple of [`ARENA_PAGESIZE`](crate::ARENA_PAGESIZE).
+    /// Creates the file at `path`, which must not exist, with an empty arena of `capacity` bytes in
+    /// it, rounded up to a multiple of [`ARENA_PAGESIZE`](crate::ARENA_PAGESIZE).
     ///
     /// # Errors
     ///
@@ -85,12 +88,13 @@ impl MappedArena {
     ///
     /// As long as the result lives, in this and in every other process:
     ///
-    /// - Nobody makes the file shorter. An access to what is cut off ends the process (`SIGBUS`), whoever makes it. So does one
-    ///   to bytes that the disk fails to deliver, and no caller can rule that out. The arena itself never changes a file's
-    ///   length, and creates new files only under their own names.
-    /// - The file's bytes are written only through this type, or in the same way: as marena's layout (`LAYOUT.md` of
-    ///   `marena-core`) describes. A peer that breaks this may spoil what is in the arena, and how much of it is left; addresses
-    ///   stay in range all the same.
+    /// - Nobody makes the file shorter. An access to what is cut off ends the process (`SIGBUS`),
+    ///   whoever makes it. So does one to bytes that the disk fails to deliver, and no caller can
+    ///   rule that out. The arena itself never changes a file's length, and creates new files only
+    ///   under their own names.
+    /// - The file's bytes are written only through this type, or in the same way: as marena's
+    ///   layout (`LAYOUT.md` of `marena-core`) describes. A peer that breaks this may spoil what is
+    ///   in the arena, and how much of it is left; addresses stay in range all the same.
     ///
     /// # Examples
     ///
@@ -128,8 +132,8 @@ impl MappedArena {
         unsafe { Self::builder().open(path) }
     }
 
-    /// Opens the arena of `capacity` bytes in the file at `path`, and creates it if it is not there. Processes that do this
-    /// at once get the same one.
+    /// Opens the arena of `capacity` bytes in the file at `path`, and creates it if it is not
+    /// there. Processes that do this at once get the same one.
     ///
     /// # Errors
     ///
@@ -143,8 +147,8 @@ impl MappedArena {
         unsafe { Self::builder().capacity(capacity).open_or_create(path) }
     }
 
-    /// Opens the arena in the file at `path` for reading. Permission to write the file is not needed, unless it lies on an
-    /// overlay file system.
+    /// Opens the arena in the file at `path` for reading. Permission to write the file is not
+    /// needed, unless it lies on an overlay file system.
     ///
     /// # Errors
     ///
@@ -158,7 +162,8 @@ impl MappedArena {
         unsafe { Self::builder().open_read_only(path) }
     }
 
-    /// Returns what a published root promises after a power loss, as it was [configured](MappedBuilder::durability).
+    /// Returns what a published root promises after a power loss, as it was
+    /// [configured](MappedBuilder::durability).
     #[must_use]
     pub fn durability(&self) -> Durability {
         self.durability
@@ -171,21 +176,23 @@ impl MappedArena {
 
 /// Unchecked access.
 impl MappedArena {
-    /// Returns the core's arena over this file: blocks, values, handles, leases, allocation without zeroing.
+    /// Returns the core's arena over this file: blocks, values, handles, leases, allocation without
+    /// zeroing.
     ///
-    /// Its [`reset_shared`](marena_core::Arena::reset_shared) syncs nothing. Where a power loss matters, use
-    /// [this type's](Self::reset_shared).
+    /// Its [`reset_shared`](marena_core::Arena::reset_shared) syncs nothing. Where a power loss
+    /// matters, use [this type's](Self::reset_shared).
     ///
     /// # Safety
     ///
     /// As long as anything from the result is used:
     ///
-    /// - Every process that has the file mapped keeps to the protocol. A peer that moves the cursor back makes blocks overlap,
-    ///   and the references that blocks are make that undefined behaviour.
-    /// - After a fork, what this process held of it (blocks, leases, values) is used and dropped by the parent or by the child,
-    ///   not by both.
-    /// - Nobody, in this process or another, accesses the bytes of a block, value, handle or view by this type's copies and
-    ///   atomics, but to read bytes that nobody writes any more.
+    /// - Every process that has the file mapped keeps to the protocol. A peer that moves the cursor
+    ///   back makes blocks overlap, and the references that blocks are make that undefined
+    ///   behaviour.
+    /// - After a fork, what this process held of it (blocks, leases, values) is used and dropped by
+    ///   the parent or by the child, not by both.
+    /// - Nobody, in this process or another, accesses the bytes of a block, value, handle or view
+    ///   by this type's copies and atomics, but to read bytes that nobody writes any more.
     ///
     /// # Examples
     ///
@@ -196,7 +203,7 @@ impl MappedArena {
     /// let path = std::env::temp_dir().join(format!("plain-{}.arena", std::process::id()));
     /// // SAFETY: the file is new, and nobody else knows it.
     /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
-    /// // SAFETY: this process is alone with the file, and the block's address goes nowhere before it is written.
+    /// // SAFETY: this process is alone with the file, and tells the address when the block is written.
     /// let mut block = unsafe { arena.plain() }.allocate(5)?;
     /// block.copy_from_slice(b"hello");
     /// arena.publish_root(0, block.publish().address())?;

@@ -9,7 +9,8 @@ use super::access_error::AccessError;
 #[inline]
 pub(super) fn checked(address: Address, len: usize, used: usize) -> Result<usize, AccessError> {
     let offset = address.offset() as usize;
-    // No sum wraps: an address's offset and size are at most 2^31 together, and so are 128 and what is used.
+    // No sum wraps: an address's offset and size are at most 2^31 together, and so are 128 and what
+    // is used.
     if offset + address.size() as usize > ARENA_MIN_ADDRESS as usize + used {
         return Err(AccessError::Unused { address, used });
     }
@@ -21,7 +22,8 @@ pub(super) fn checked(address: Address, len: usize, used: usize) -> Result<usize
 
 /// As [`checked`], for a value that has to lie at a multiple of `align`, a power of two.
 ///
-/// Every mapping starts at a multiple of 4,096. Up to there, an offset has the alignment that the address in memory has.
+/// Every mapping starts at a multiple of 4,096. Up to there, an offset has the alignment that the
+/// address in memory has.
 #[inline]
 pub(super) fn checked_aligned(address: Address, len: usize, align: usize, used: usize) -> Result<usize, AccessError> {
     let offset = checked(address, len, used)?;

@@ -15,14 +15,16 @@ use super::view::MappedView;
 use super::{replaced, reserve};
 use crate::memory::CAPACITY_LIMIT;
 
-/// What a published root promises after a power loss. A killed process loses nothing in either case: the system has the pages.
+/// What a published root promises after a power loss. A killed process loses nothing in either
+/// case: the system has the pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
     /// Nothing: the system writes pages when it likes, in any order.
     #[default]
     None,
-    /// A root that is found names complete data: publishing writes the data to the disk, then the root.
+    /// A root that is found names complete data: publishing writes the data to the disk, then the
+    /// root.
     FlushOnPublish,
 }
 
@@ -70,40 +72,42 @@ impl Default for MappedBuilder {
 
 /// Settings.
 impl MappedBuilder {
-    /// Configures the capacity in bytes, header included, rounded up to a multiple of the page alignment. Needed to create a
-    /// file. An arena that is there has the capacity it was created with, and opening it with another one is an error.
+    /// Configures the capacity in bytes, header included, rounded up to a multiple of the page
+    /// alignment. Needed to create a file. An arena that is there has the capacity it was created
+    /// with, and opening it with another one is an error.
     pub fn capacity(mut self, bytes: usize) -> Self {
         self.capacity = bytes;
         self
     }
 
-    /// Configures what capacities are rounded up to: a power of two from 4,096 to 2^30, by default [`ARENA_PAGESIZE`]. Systems
-    /// whose pages are larger than this can still map the file.
+    /// Configures what capacities are rounded up to: a power of two from 4,096 to 2^30, by default
+    /// [`ARENA_PAGESIZE`]. Systems whose pages are larger than this can still map the file.
     pub fn page_alignment(mut self, bytes: usize) -> Self {
         self.page_alignment = bytes;
         self
     }
 
-    /// Configures whether the system reads the whole file and sets up all pages before the arena is returned, so that no
-    /// access waits for one later. Off by default. A file that holds no arena is not read.
+    /// Configures whether the system reads the whole file and sets up all pages before the arena is
+    /// returned, so that no access waits for one later. Off by default. A file that holds no arena
+    /// is not read.
     pub fn populate(mut self, wanted: bool) -> Self {
         self.populate = wanted;
         self
     }
 
-    /// Configures whether the file's space is reserved on the disk when the file is created, and when it is opened for writing
-    /// and has holes, as a copy may have. On by default.
+    /// Configures whether the file's space is reserved on the disk when the file is created, and
+    /// when it is opened for writing and has holes, as a copy may have. On by default.
     ///
-    /// Without, a file takes space page by page as it is written, and **when the disk is full, the write to a new page ends
-    /// the process** (`SIGBUS`). Where the file system knows no reservations, a new file is filled with zeros, and the holes of
-    /// an existing one stay.
+    /// Without, a file takes space page by page as it is written, and **when the disk is full, the
+    /// write to a new page ends the process** (`SIGBUS`). Where the file system knows no
+    /// reservations, a new file is filled with zeros, and the holes of an existing one stay.
     pub fn reserve(mut self, wanted: bool) -> Self {
         self.reserve = wanted;
         self
     }
 
-    /// Configures whether [`replace`](Self::replace) takes the place of any regular file. Off by default: it takes that of an
-    /// arena only.
+    /// Configures whether [`replace`](Self::replace) takes the place of any regular file. Off by
+    /// default: it takes that of an arena only.
     pub fn replace_other_files(mut self, wanted: bool) -> Self {
         self.replace_other_files = wanted;
         self
@@ -120,12 +124,14 @@ impl MappedBuilder {
 impl MappedBuilder {
     /// Creates the file with an empty arena in it. The path must name nothing yet, not even a link.
     ///
-    /// The file appears under its name complete. A process that is killed meanwhile leaves nothing on Linux, where the file
-    /// system has files without names, as the usual ones have; elsewhere at most a file `.marena-*.new` beside it.
+    /// The file appears under its name complete. A process that is killed meanwhile leaves nothing
+    /// on Linux, where the file system has files without names, as the usual ones have; elsewhere
+    /// at most a file `.marena-*.new` beside it.
     ///
     /// # Errors
     ///
-    /// [`MapError::Exists`], [`MapError::Capacity`], [`MapError::PageAlignment`] and [`MapError::Io`].
+    /// [`MapError::Exists`], [`MapError::Capacity`], [`MapError::PageAlignment`] and
+    /// [`MapError::Io`].
     ///
     /// # Safety
     ///
@@ -133,8 +139,8 @@ impl MappedBuilder {
     pub unsafe fn create(self, path: impl AsRef<Path>) -> Result<MappedArena, MapError> {
         let path = path.as_ref();
         self.rounded_capacity()?;
-        // Before all that may fail for other reasons, as in a folder without write permission. Linking asks again. A slash at
-        // the end would have a link followed.
+        // Before all that may fail for other reasons, as in a folder without write permission.
+        // Linking asks again. A slash at the end would have a link followed.
         if path.components().as_path().symlink_metadata().is_ok() {
             return Err(MapError::Exists { path: path.into() });
         }
@@ -142,13 +148,13 @@ impl MappedBuilder {
         unsafe { self.make(path, None) }
     }
 
-    /// Opens the arena in the file. Reads the file's first page only, whatever its size, unless it is to be
-    /// [populated](Self::populate).
+    /// Opens the arena in the file. Reads the file's first page only, whatever its size, unless it
+    /// is to be [populated](Self::populate).
     ///
     /// # Errors
     ///
-    /// [`MapError::Attach`], [`MapError::OtherCapacity`], [`MapError::InUse`], [`MapError::NotAFile`],
-    /// [`MapError::PageAlignment`] and [`MapError::Io`].
+    /// [`MapError::Attach`], [`MapError::OtherCapacity`], [`MapError::InUse`],
+    /// [`MapError::NotAFile`], [`MapError::PageAlignment`] and [`MapError::Io`].
     ///
     /// # Safety
     ///
@@ -157,8 +163,8 @@ impl MappedBuilder {
         let path = path.as_ref();
         let (file, len) = file::open(path, true)?;
         let memory = MappedMemory::map(file, len).map_err(unmapped(path, len))?;
-        // SAFETY: a file's bytes are initialised; those who write them keep to the protocol by the caller's promise, and the
-        // memory is not exclusive.
+        // SAFETY: a file's bytes are initialised; those who write them keep to the protocol by the
+        // caller's promise, and the memory is not exclusive.
         let core = unsafe { marena_core::Arena::attach(memory) }.map_err(unusable(path))?;
         self.require_capacity(path, len)?;
         let view = core.memory().view();
@@ -169,13 +175,13 @@ impl MappedBuilder {
         Ok(MappedArena::new(core, self.durability))
     }
 
-    /// Opens the arena in the file, and creates it if it is not there. Of several processes that do this at once, one creates
-    /// it and all open the same.
+    /// Opens the arena in the file, and creates it if it is not there. Of several processes that do
+    /// this at once, one creates it and all open the same.
     ///
     /// # Errors
     ///
-    /// As for [`open`](Self::open) and [`create`](Self::create). [`MapError::Exists`] means a symbolic link that leads
-    /// nowhere, or a name that others keep creating and removing.
+    /// As for [`open`](Self::open) and [`create`](Self::create). [`MapError::Exists`] means a
+    /// symbolic link that leads nowhere, or a name that others keep creating and removing.
     ///
     /// # Safety
     ///
@@ -197,19 +203,21 @@ impl MappedBuilder {
         Err(MapError::Exists { path: path.into() })
     }
 
-    /// Creates a file with an empty arena in it, in place of the arena that may be there; an error while anybody has that
-    /// open. What is no arena stays, unless [told otherwise](Self::replace_other_files).
+    /// Creates a file with an empty arena in it, in place of the arena that may be there; an error
+    /// while anybody has that open. What is no arena stays, unless [told
+    /// otherwise](Self::replace_other_files).
     ///
-    /// Follows symbolic links. On Unix the new file has the old one's mode, owner and group, as far as this process may give
-    /// them; where it may not, nobody gains access. Access lists and other attributes are those of a new file.
+    /// Follows symbolic links. On Unix the new file has the old one's mode, owner and group, as far
+    /// as this process may give them; where it may not, nobody gains access. Access lists and other
+    /// attributes are those of a new file.
     ///
-    /// The name always leads to a complete arena, the old one or the new. A process that is killed meanwhile leaves at most a
-    /// file `.marena-*.new` beside it.
+    /// The name always leads to a complete arena, the old one or the new. A process that is killed
+    /// meanwhile leaves at most a file `.marena-*.new` beside it.
     ///
     /// # Errors
     ///
-    /// [`MapError::Attach`] if the file is no arena, [`MapError::InUse`], [`MapError::NotAFile`], [`MapError::Capacity`],
-    /// [`MapError::PageAlignment`] and [`MapError::Io`].
+    /// [`MapError::Attach`] if the file is no arena, [`MapError::InUse`], [`MapError::NotAFile`],
+    /// [`MapError::Capacity`], [`MapError::PageAlignment`] and [`MapError::Io`].
     ///
     /// # Safety
     ///
@@ -252,14 +260,15 @@ impl MappedBuilder {
                 // A link that was changed since, or one that only the system can follow.
                 break;
             }
-            // SAFETY: the caller's promise. As long as `previous` is open, nobody else can open the file.
+            // SAFETY: the caller's promise. As long as `previous` is open, nobody else can open the
+            // file.
             return unsafe { self.make(&target, Some(previous)) };
         }
         Err(MapError::InUse { path: path.into() })
     }
 
-    /// Opens the arena in the file for reading. Of the settings, only [`populate`](Self::populate) and
-    /// [`capacity`](Self::capacity) matter.
+    /// Opens the arena in the file for reading. Of the settings, only [`populate`](Self::populate)
+    /// and [`capacity`](Self::capacity) matter.
     ///
     /// # Errors
     ///
@@ -293,7 +302,8 @@ impl MappedBuilder {
         let core = unsafe { marena_core::Arena::format(memory) }.map_err(|error| unusable(path)(error.into()))?;
         core.memory().view().flush(0, len).map_err(failed("sync", path))?;
         let core = if cfg!(windows) {
-            // A file that is mapped cannot be renamed there, and one that is open cannot be replaced: not by others either.
+            // A file that is mapped cannot be renamed there, and one that is open cannot be
+            // replaced: not by others either.
             let file = core.memory().view().file().try_clone().map_err(failed("create", path))?;
             drop((core, previous));
             prepared.link(path)?;

@@ -1,7 +1,8 @@
 //! Files of arenas that are there, locked while they are in use.
 //!
-//! Everyone who has an arena open holds a shared lock on its file. Who replaces the file needs the lock alone. The system drops
-//! a lock when the last descriptor closes, whatever way the process ended, so nobody is ever left waiting.
+//! Everyone who has an arena open holds a shared lock on its file. Who replaces the file needs the
+//! lock alone. The system drops a lock when the last descriptor closes, whatever way the process
+//! ended, so nobody is ever left waiting.
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
@@ -12,7 +13,8 @@ use fs4::{FileExt, TryLockError};
 use super::interrupted::repeat;
 use super::open_error::{MapError, failed};
 
-/// How often a name is looked up again that others keep changing. Nobody who works with an arena changes it often.
+/// How often a name is looked up again that others keep changing. Nobody who works with an arena
+/// changes it often.
 pub(super) const ATTEMPTS: usize = 16;
 
 /// Opens a file and takes the shared lock; its length besides.
@@ -84,8 +86,8 @@ fn open_to_read(path: &Path) -> Result<File, MapError> {
     }
 }
 
-/// Whether the file system copies a file when it is first opened for writing, and leaves those who have it open with the
-/// original: `overlayfs`, which containers run on.
+/// Whether the file system copies a file when it is first opened for writing, and leaves those who
+/// have it open with the original: `overlayfs`, which containers run on.
 fn copies_on_write(file: &File) -> bool {
     #[cfg(target_os = "linux")]
     {

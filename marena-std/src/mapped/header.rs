@@ -17,7 +17,8 @@ pub(super) const ROOTS: usize = 4;
 /// Where the root slots end.
 pub(super) const ROOTS_END: usize = FileHeader::ROOTS_OFFSET + ROOTS * WORD;
 
-/// The bytes of a header, taken out of memory or a file that the header's own methods could not read.
+/// The bytes of a header, taken out of memory or a file that the header's own methods could not
+/// read.
 #[repr(C, align(128))]
 pub(super) struct HeaderCopy([u8; HEADER_SIZE]);
 
@@ -38,8 +39,9 @@ impl HeaderCopy {
     }
 
     pub(super) fn as_header(&mut self) -> &FileHeader {
-        // SAFETY: as large and as aligned as a header, which any initialised bytes are. `&mut self` keeps everyone else from
-        // the bytes while the header, whose words can be written through a shared reference, is used.
+        // SAFETY: as large and as aligned as a header, which any initialised bytes are. `&mut self`
+        // keeps everyone else from the bytes while the header, whose words can be written through a
+        // shared reference, is used.
         unsafe { &*ptr::from_mut(self).cast::<FileHeader>() }
     }
 }

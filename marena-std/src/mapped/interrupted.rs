@@ -4,7 +4,8 @@ use std::io::{self, ErrorKind};
 
 /// Calls until the call is not interrupted by a signal.
 ///
-/// The standard library does this for its own calls, but not for all, and the crates for locks and mappings do not.
+/// The standard library does this for its own calls, but not for all, and the crates for locks and
+/// mappings do not.
 pub(super) fn repeat<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

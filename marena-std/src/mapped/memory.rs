@@ -16,7 +16,8 @@ pub(super) const SMALLEST_PAGE: usize = 4096;
 /// A file that is mapped for reading and writing, and locked against being replaced: what a
 /// [`MappedArena`](super::MappedArena) lives in.
 ///
-/// It is not [`ExclusiveMemory`](marena_core::ExclusiveMemory), since other processes may have the file mapped too.
+/// It is not [`ExclusiveMemory`](marena_core::ExclusiveMemory), since other processes may have the
+/// file mapped too.
 pub struct MappedMemory {
     /// INVARIANT: mapped for writing.
     view: MappedView,
@@ -34,10 +35,10 @@ impl MappedMemory {
     }
 }
 
-// SAFETY: the pointer never changes and spans a mapping that lives as long as the value, held raw, and mapped for writing. The
-// system maps at a multiple of its pages, none of which are smaller than `SMALLEST_PAGE`. That the file stays that long, and
-// that other writers of these bytes go through arenas over this header, is what the callers of `MappedArena`'s constructors
-// promise.
+// SAFETY: the pointer never changes and spans a mapping that lives as long as the value, held raw,
+// and mapped for writing. The system maps at a multiple of its pages, none of which are smaller
+// than `SMALLEST_PAGE`. That the file stays that long, and that other writers of these bytes go
+// through arenas over this header, is what the callers of `MappedArena`'s constructors promise.
 unsafe impl Memory for MappedMemory {
     type Word = AtomicU32;
 

@@ -13,7 +13,8 @@ use super::open_error::{MapError, failed};
 use super::unnamed;
 use super::{replaced, reserve};
 
-/// A file that nobody finds yet, with space reserved on the disk and the shared lock taken; gone again unless it is linked.
+/// A file that nobody finds yet, with space reserved on the disk and the shared lock taken; gone
+/// again unless it is linked.
 pub(super) enum NewFile {
     /// Without a name: gone too if the process is killed.
     #[cfg(target_os = "linux")]
@@ -27,7 +28,8 @@ pub(super) enum NewFile {
 }
 
 impl NewFile {
-    /// A file of `len` zeros for `path`. If that is to be in the place of another, with that one's owner and mode.
+    /// A file of `len` zeros for `path`. If that is to be in the place of another, with that one's
+    /// owner and mode.
     pub(super) fn prepare(path: &Path, len: usize, reserve: bool, previous: Option<&File>) -> Result<Self, MapError> {
         let mut new = Self::empty(path, previous.is_some()).map_err(failed("create", path))?;
         let file = new.file();
@@ -54,8 +56,8 @@ impl NewFile {
         #[cfg(unix)]
         if !replaces {
             use std::os::unix::fs::PermissionsExt;
-            // As for any new file: less what the process's mask takes away. One that replaces another is its owner's alone
-            // until it has the other's mode.
+            // As for any new file: less what the process's mask takes away. One that replaces
+            // another is its owner's alone until it has the other's mode.
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
         Ok(Self::Named { file: builder.tempfile_in(directory(path))?, replaces })

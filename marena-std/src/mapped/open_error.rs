@@ -23,12 +23,13 @@ use crate::limit::Limit;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MapError {
-    /// A system call failed. No arena was created or changed, with two exceptions, in which the new file is there, complete: if
-    /// the directory could not be synced, when the file may be gone after a power loss; and on Windows, if the file could not
-    /// be mapped.
+    /// A system call failed. No arena was created or changed, with two exceptions, in which the new
+    /// file is there, complete: if the directory could not be synced, when the file may be gone
+    /// after a power loss; and on Windows, if the file could not be mapped.
     #[error("cannot {action} {path:?}{}", Limit::reached(*limit))]
     Io {
-        /// What was to be done: `open`, `create`, `size`, `reserve space for`, `lock`, `map`, `populate`, `sync` or `link`.
+        /// What was to be done: `open`, `create`, `size`, `reserve space for`, `lock`, `map`,
+        /// `populate`, `sync` or `link`.
         action: &'static str,
         /// The arena's file.
         path: PathBuf,
@@ -43,7 +44,8 @@ pub enum MapError {
         /// The path.
         path: PathBuf,
     },
-    /// Somebody (perhaps this process) has the file open and the call needs it alone, or somebody is replacing it.
+    /// Somebody (perhaps this process) has the file open and the call needs it alone, or somebody
+    /// is replacing it.
     #[error("{path:?} is in use; close it everywhere, or try again later")]
     InUse {
         /// The path.
@@ -55,7 +57,8 @@ pub enum MapError {
         /// The path.
         path: PathBuf,
     },
-    /// The builder was given a capacity and the file has another: an arena neither grows nor shrinks.
+    /// The builder was given a capacity and the file has another: an arena neither grows nor
+    /// shrinks.
     #[error("the arena in {path:?} has {found} bytes and {requested} were requested; open it without a capacity")]
     OtherCapacity {
         /// The path.
@@ -87,8 +90,8 @@ pub enum MapError {
         /// What is wrong with it.
         source: AttachError,
     },
-    /// The file lies on an overlay file system, and this process may not write it. A view of it might show an old copy for
-    /// ever, because the first writer is given a copy of its own.
+    /// The file lies on an overlay file system, and this process may not write it. A view of it
+    /// might show an old copy for ever, because the first writer is given a copy of its own.
     #[error(
         "a view of {path:?} might never see what others write, because overlay file systems copy a file when it is first \
          written; give this process permission to write it, or keep the arena on a volume"

@@ -19,14 +19,16 @@ pub enum PublishError {
     /// The address names bytes that were never handed out.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// The system could not write bytes to the disk. In memory, and for every process that has the file mapped, they are
-    /// unchanged. What a power loss would leave of them is unknown from now on: some systems forget which pages failed.
+    /// The system could not write bytes to the disk. In memory, and for every process that has the
+    /// file mapped, they are unchanged. What a power loss would leave of them is unknown from now
+    /// on: some systems forget which pages failed.
     #[error("the arena's bytes could not be written to the disk; free space or check the disk, then reopen the arena")]
     Flush {
         /// What the system said.
         source: io::Error,
     },
-    /// An earlier flush through this value failed, so nothing more can be published as durable through it.
+    /// An earlier flush through this value failed, so nothing more can be published as durable
+    /// through it.
     #[error("an earlier flush of this arena failed; check the disk, then reopen the arena")]
     Undurable,
 }

@@ -37,8 +37,8 @@ pub(super) fn holds_arena(file: &mut File) -> io::Result<bool> {
     Ok(!matches!(header.as_header().validate(len), Err(AttachError::NotAnArena | AttachError::Memory(_))))
 }
 
-/// Gives a new file the owner, the group and the mode of another, as far as this process may. Nobody can open the new file
-/// who could not open the other.
+/// Gives a new file the owner, the group and the mode of another, as far as this process may.
+/// Nobody can open the new file who could not open the other.
 #[cfg(unix)]
 pub(super) fn keep_owner_and_mode(made: &File, previous: &File) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};

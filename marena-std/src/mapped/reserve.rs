@@ -30,7 +30,8 @@ pub(super) fn whole(file: &mut File, len: u64) -> io::Result<()> {
     }
 }
 
-/// Reserves the space of the holes in a file of `len` bytes that others may be writing, where the file system can.
+/// Reserves the space of the holes in a file of `len` bytes that others may be writing, where the
+/// file system can.
 ///
 /// Bytes that are there stay as they are.
 pub(super) fn holes(file: &File, len: u64) -> io::Result<()> {
@@ -76,8 +77,8 @@ fn allocate(file: &File, len: u64) -> io::Result<()> {
     const LARGEST: u64 = 256 << 20;
     const SMALLEST: u64 = 4096;
 
-    // Some file systems drop what an interrupted call has reserved. A process whose timer rings often would never be done with
-    // a large file, so each interruption halves what is asked for.
+    // Some file systems drop what an interrupted call has reserved. A process whose timer rings
+    // often would never be done with a large file, so each interruption halves what is asked for.
     let (mut start, mut step) = (0, LARGEST);
     while start < len {
         let part = step.min(len - start);

@@ -1,4 +1,5 @@
-//! Roots: addresses in the header that say where to start reading, and how they and what they name reach the disk.
+//! Roots: addresses in the header that say where to start reading, and how they and what they name
+//! reach the disk.
 
 use std::io;
 use std::sync::atomic::AtomicU64;
@@ -16,14 +17,16 @@ use super::publish_error::PublishError;
 impl MappedArena {
     /// Makes a root slot (0 to 3) name `address`.
     ///
-    /// With [`Durability::FlushOnPublish`], everything in the arena is written to the disk before the slot is, and the slot
-    /// before this returns. Whenever the power fails, the slot on the disk names complete data: what it named before, or this.
+    /// With [`Durability::FlushOnPublish`], everything in the arena is written to the disk before
+    /// the slot is, and the slot before this returns. Whenever the power fails, the slot on the
+    /// disk names complete data: what it named before, or this.
     ///
     /// # Errors
     ///
-    /// [`PublishError::Slot`] and [`PublishError::Access`]; where data has to be flushed, [`PublishError::Flush`] and
-    /// [`PublishError::Undurable`]. If the data could not be flushed, the slot is unchanged. If the slot itself could not be,
-    /// it is changed for all processes, but perhaps not on the disk.
+    /// [`PublishError::Slot`] and [`PublishError::Access`]; where data has to be flushed,
+    /// [`PublishError::Flush`] and [`PublishError::Undurable`]. If the data could not be flushed,
+    /// the slot is unchanged. If the slot itself could not be, it is changed for all processes, but
+    /// perhaps not on the disk.
     pub fn publish_root(&self, slot: usize, address: Address) -> Result<(), PublishError> {
         let root = self.slot(slot)?;
         self.before_publication(address)?;
@@ -32,11 +35,11 @@ impl MappedArena {
         self.after_publication()
     }
 
-    /// Makes a root slot name `address` if at that moment it names `current` (`None`: nothing, as in a new arena), and returns
-    /// whether it did.
+    /// Makes a root slot name `address` if at that moment it names `current` (`None`: nothing, as
+    /// in a new arena), and returns whether it did.
     ///
-    /// Of several processes that set up the same structure, one wins, and the others find the winner's with
-    /// [`root`](super::MappedView::root).
+    /// Of several processes that set up the same structure, one wins, and the others find the
+    /// winner's with [`root`](super::MappedView::root).
     ///
     /// # Errors
     ///
@@ -48,7 +51,7 @@ impl MappedArena {
     /// # if cfg!(miri) { return Ok(()) } // Miri maps no files.
     /// use marena_std::MappedArena;
     ///
-    /// let path = std::env::temp_dir().join(format!("publish-root-if-{}.arena", std::process::id()));
+    /// let path = std::env::temp_dir().join(format!("root-if-{}.arena", std::process::id()));
     /// // SAFETY: the file is new, and nobody else knows it.
     /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
     /// let (mine, other) = (arena.allocate_address(8)?, arena.allocate_address(8)?);
@@ -67,19 +70,21 @@ impl MappedArena {
         let root = self.slot(slot)?;
         self.before_publication(address)?;
         let current = current.map_or(0, Address::to_raw);
-        // ORDERING: Release pairs with the fence of `MappedView::root`, Acquire with the Release of the publication that this
-        // one replaces.
+        // ORDERING: Release pairs with the fence of `MappedView::root`, Acquire with the Release of
+        // the publication that this one replaces.
         let published = root.compare_exchange(current, address.to_raw(), AcqRel, Relaxed).is_ok();
         self.after_publication()?;
         Ok(published)
     }
 
-    /// Makes a root slot (0 to 3) name nothing. With [`Durability::FlushOnPublish`], also on the disk when this returns.
+    /// Makes a root slot (0 to 3) name nothing. With [`Durability::FlushOnPublish`], also on the
+    /// disk when this returns.
     ///
     /// # Errors
     ///
-    /// [`PublishError::Slot`]; where the slot has to be flushed, [`PublishError::Flush`] and [`PublishError::Undurable`]. If it
-    /// could not be, it is cleared for all processes, but perhaps not on the disk.
+    /// [`PublishError::Slot`]; where the slot has to be flushed, [`PublishError::Flush`] and
+    /// [`PublishError::Undurable`]. If it could not be, it is cleared for all processes, but
+    /// perhaps not on the disk.
     pub fn clear_root(&self, slot: usize) -> Result<(), PublishError> {
         // ORDERING: Relaxed: nothing is published.
         self.slot(slot)?.store(0, Relaxed);
@@ -88,18 +93,20 @@ impl MappedArena {
 
     /// Takes everything back: the arena is empty, its root slots too.
     ///
-    /// With [`Durability::FlushOnPublish`], the cleared slots are on the disk before any byte can be handed out again. Whenever
-    /// the power fails, no slot on the disk names bytes that were handed out since and not published.
+    /// With [`Durability::FlushOnPublish`], the cleared slots are on the disk before any byte can
+    /// be handed out again. Whenever the power fails, no slot on the disk names bytes that were
+    /// handed out since and not published.
     ///
     /// # Errors
     ///
-    /// Where the slots have to be flushed, [`PublishError::Flush`] and [`PublishError::Undurable`]. If they could not be, they
-    /// are cleared for all processes, and no byte is handed out again.
+    /// Where the slots have to be flushed, [`PublishError::Flush`] and [`PublishError::Undurable`].
+    /// If they could not be, they are cleared for all processes, and no byte is handed out again.
     ///
     /// # Safety
     ///
     /// - No other call on this file runs meanwhile, in any process.
-    /// - Nobody uses addresses, references or handles from before afterwards. They are not detected.
+    /// - Nobody uses addresses, references or handles from before afterwards. They are not
+    ///   detected.
     ///
     /// # Examples
     ///
@@ -122,15 +129,16 @@ impl MappedArena {
             // ORDERING: Relaxed: nobody calls meanwhile, by the caller's promise.
             self.slot(slot)?.store(0, Relaxed);
         }
-        // On its own: a disk that writes a page while it changes may hold the new cursor with an old slot.
+        // On its own: a disk that writes a page while it changes may hold the new cursor with an
+        // old slot.
         self.after_publication()?;
         // SAFETY: the caller's promise.
         unsafe { self.core.reset_shared() };
         self.after_publication()
     }
 
-    /// The data goes first. The header's page goes with it, whose cursor then covers the data and whose slot still names what
-    /// it did.
+    /// The data goes first. The header's page goes with it, whose cursor then covers the data and
+    /// whose slot still names what it did.
     fn before_publication(&self, address: Address) -> Result<(), PublishError> {
         checked(address, 0, self.used())?;
         match self.durability {
@@ -147,7 +155,8 @@ impl MappedArena {
     }
 
     fn slot(&self, slot: usize) -> Result<&AtomicU64, PublishError> {
-        // SAFETY: the header lies in the mapping, which lives as long as `self`, and consists of atomics.
+        // SAFETY: the header lies in the mapping, which lives as long as `self`, and consists of
+        // atomics.
         let header = unsafe { self.core.memory().header().as_ref() };
         header.root_slot(slot).ok_or(PublishError::Slot { slot })
     }
@@ -155,8 +164,8 @@ impl MappedArena {
 
 /// Writing to the disk.
 impl MappedArena {
-    /// Writes everything that was handed out to the disk, and returns when it is there. The system writes only pages that have
-    /// changed since it last wrote them.
+    /// Writes everything that was handed out to the disk, and returns when it is there. The system
+    /// writes only pages that have changed since it last wrote them.
     ///
     /// # Errors
     ///
@@ -165,8 +174,9 @@ impl MappedArena {
         self.flush_bytes(0, HEADER_SIZE + self.used())
     }
 
-    /// Writes the bytes of an address to the disk, and returns when they are there. Not the header: what was allocated since
-    /// the last [`flush`](Self::flush) or publication may be handed out again after a power loss.
+    /// Writes the bytes of an address to the disk, and returns when they are there. Not the header:
+    /// what was allocated since the last [`flush`](Self::flush) or publication may be handed out
+    /// again after a power loss.
     ///
     /// # Errors
     ///
@@ -177,7 +187,8 @@ impl MappedArena {
     }
 
     fn flush_bytes(&self, start: usize, len: usize) -> Result<(), PublishError> {
-        // ORDERING: Relaxed, here and below: the flag says something about the system's pages, not about bytes of this process.
+        // ORDERING: Relaxed, here and below: the flag says something about the system's pages, not
+        // about bytes of this process.
         if self.undurable.load(Relaxed) {
             return Err(PublishError::Undurable);
         }

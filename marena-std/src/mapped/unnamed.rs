@@ -1,4 +1,5 @@
-//! Files without a name, which the system removes when their last descriptor closes, whatever way the process ended.
+//! Files without a name, which the system removes when their last descriptor closes, whatever way
+//! the process ended.
 
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
@@ -8,7 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// A file that can be linked in this directory; `None` where the file system has no such files, or the directory cannot be written.
+/// A file that can be linked in this directory; `None` where the file system has no such files, or
+/// the directory cannot be written.
 pub(super) fn create(directory: &Path) -> Option<File> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).custom_flags(libc::O_TMPFILE).open(directory).ok()?;

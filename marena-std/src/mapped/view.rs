@@ -20,16 +20,18 @@ use super::words::{self, WORD};
 /// How far apart bytes are touched: no system has smaller pages.
 const SMALLEST_PAGE: usize = 4096;
 
-/// An arena in a file, for reading: [`MappedArena::open_read_only`](super::MappedArena::open_read_only).
+/// An arena in a file, for reading:
+/// [`MappedArena::open_read_only`](super::MappedArena::open_read_only).
 ///
-/// Sees what other processes write as they write it, and can change nothing. A [`MappedArena`](super::MappedArena) derefs to
-/// its view, so both read by the same methods.
+/// Sees what other processes write as they write it, and can change nothing. A
+/// [`MappedArena`](super::MappedArena) derefs to its view, so both read by the same methods.
 ///
 /// # Order
 ///
-/// Copies ([`read_into`](Self::read_into), [`read_value`](Self::read_value)) say nothing about the order in which bytes of
-/// another process arrive. What orders them is [`root`](Self::root) or [`load_u64`](Self::load_u64) before the copy: all that
-/// the writer wrote before its release of that root or word is visible then.
+/// Copies ([`read_into`](Self::read_into), [`read_value`](Self::read_value)) say nothing about the
+/// order in which bytes of another process arrive. What orders them is [`root`](Self::root) or
+/// [`load_u64`](Self::load_u64) before the copy: all that the writer wrote before its release of
+/// that root or word is visible then.
 ///
 /// # Examples
 ///
@@ -52,8 +54,8 @@ const SMALLEST_PAGE: usize = 4096;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct MappedView {
-    /// INVARIANT: all of `mapping`, readable as long as the value lives; writable too if `writable`. Raw, so that no
-    /// reference to bytes that others write is ever made.
+    /// INVARIANT: all of `mapping`, readable as long as the value lives; writable too if
+    /// `writable`. Raw, so that no reference to bytes that others write is ever made.
     region: NonNull<[u8]>,
     mapping: MmapRaw,
     writable: bool,
@@ -62,7 +64,8 @@ pub struct MappedView {
 }
 
 impl MappedView {
-    /// Maps all `len` bytes of a file that is open for reading, and if `writable` for writing, and locked.
+    /// Maps all `len` bytes of a file that is open for reading, and if `writable` for writing, and
+    /// locked.
     pub(super) fn map(file: File, len: usize, writable: bool) -> io::Result<Self> {
         let mut options = MmapOptions::new();
         options.len(len);
@@ -101,8 +104,8 @@ impl MappedView {
 
     /// The header's bytes. If the file has no room for one, they are zero.
     ///
-    /// A copy, because the header's own methods use stricter loads than memory without write permission takes. Each word is
-    /// loaded with the width that writers use.
+    /// A copy, because the header's own methods use stricter loads than memory without write
+    /// permission takes. Each word is loaded with the width that writers use.
     fn header_copy(&self) -> HeaderCopy {
         let mut copy = HeaderCopy::zero();
         if self.mapping.len() < HEADER_SIZE {
@@ -118,8 +121,9 @@ impl MappedView {
         for (slot, root) in bytes[FileHeader::ROOTS_OFFSET..ROOTS_END].as_chunks_mut().0.iter_mut().enumerate() {
             *root = self.load_root(slot).to_ne_bytes();
         }
-        // ORDERING: with the relaxed loads before it, the fence pairs with the Release that ends the header's formatting, and
-        // with those of `MappedArena::publish_root`: the cursor read next covers what the roots name.
+        // ORDERING: with the relaxed loads before it, the fence pairs with the Release that ends
+        // the header's formatting, and with those of `MappedArena::publish_root`: the cursor read
+        // next covers what the roots name.
         fence(Acquire);
         words(&mut bytes[ROOTS_END..], ROOTS_END);
         copy
@@ -134,8 +138,8 @@ impl MappedView {
     /// One 32-bit word of the region. The caller passes a multiple of 4 that lies in it.
     #[inline]
     fn load_u32(&self, offset: usize) -> u32 {
-        // SAFETY: aligned, and readable as long as `self`. Writers use atomics of this size here, or have the file mapped
-        // elsewhere.
+        // SAFETY: aligned, and readable as long as `self`. Writers use atomics of this size here,
+        // or have the file mapped elsewhere.
         let word = unsafe { AtomicU32::from_ptr(self.at(offset).cast().as_ptr()) };
         // ORDERING: Relaxed: all that memory which cannot be written is promised to take.
         word.load(Relaxed)
@@ -145,16 +149,16 @@ impl MappedView {
     #[inline]
     fn load_word(&self, word: NonNull<u64>) -> u64 {
         if cfg!(target_pointer_width = "64") || self.writable {
-            // SAFETY: aligned, and readable as long as `self`: the region is part of whole pages. The width is a pointer's, or
-            // the memory can be written.
+            // SAFETY: aligned, and readable as long as `self`: the region is part of whole pages.
+            // The width is a pointer's, or the memory can be written.
             let word = unsafe { words::atomic(word) };
             // ORDERING: Relaxed: what orders it is a fence of the caller's.
             return word.load(Relaxed);
         }
         let offset = word.addr().get() - self.region.addr().get();
         let (upper, lower) = if cfg!(target_endian = "little") { (offset + 4, offset) } else { (offset, offset + 4) };
-        // Between two equal looks at the upper half, which is where a block lies, the lower half belonged to it: no two blocks
-        // begin at one place.
+        // Between two equal looks at the upper half, which is where a block lies, the lower half
+        // belonged to it: no two blocks begin at one place.
         loop {
             let first = self.load_u32(upper);
             // ORDERING: the fences keep the three loads in this order.
@@ -184,10 +188,12 @@ impl MappedView {
         self.mapping.len() & !(WORD - 1)
     }
 
-    /// Returns where the file is mapped, for code that has its own way to access bytes which others may write.
+    /// Returns where the file is mapped, for code that has its own way to access bytes which others
+    /// may write.
     ///
-    /// An access is sound as long as the value lives if it is atomic, if no access of another size races with it (this
-    /// value's own are of aligned 64-bit words), and if it does not write where the file was opened to read only.
+    /// An access is sound as long as the value lives if it is atomic, if no access of another size
+    /// races with it (this value's own are of aligned 64-bit words), and if it does not write where
+    /// the file was opened to read only.
     #[must_use]
     #[inline]
     pub fn region(&self) -> NonNull<[u8]> {
@@ -215,13 +221,13 @@ impl MappedView {
         self.header_copy().as_header().stats(self.mapping.len())
     }
 
-    /// Returns what a root slot (0 to 3) names: the address last published there, by any process, before or after a restart.
-    /// `None` if there is none, or a damaged one.
+    /// Returns what a root slot (0 to 3) names: the address last published there, by any process,
+    /// before or after a restart. `None` if there is none, or a damaged one.
     ///
     /// Whatever its writer wrote before publishing it is visible after this.
     ///
-    /// A view on a system with 32-bit pointers reads a slot in halves. If the slot goes back to a block that it named before,
-    /// the address's size may be misread there.
+    /// A view on a system with 32-bit pointers reads a slot in halves. If the slot goes back to a
+    /// block that it named before, the address's size may be misread there.
     #[must_use]
     #[inline]
     pub fn root(&self, slot: usize) -> Option<Address> {
@@ -229,14 +235,16 @@ impl MappedView {
             return None;
         }
         let raw = self.load_root(slot);
-        // ORDERING: with the relaxed load before it, the fence pairs with the Release of `MappedArena::publish_root`.
+        // ORDERING: with the relaxed load before it, the fence pairs with the Release of
+        // `MappedArena::publish_root`.
         fence(Acquire);
         let found = Address::from_raw(raw)?;
         checked(found, 0, self.used()).is_ok().then_some(found)
     }
 }
 
-/// Bytes that others may write at the same time: copied by words, each atomically, and never torn within an aligned `u64`.
+/// Bytes that others may write at the same time: copied by words, each atomically, and never torn
+/// within an aligned `u64`.
 impl MappedView {
     /// Copies the first bytes of an address out, as many as `into` takes.
     ///
@@ -263,11 +271,12 @@ impl MappedView {
         Ok(value)
     }
 
-    /// Returns the number in the first 8 bytes of an address, as an [`Acquire`] load: what its writer wrote before a
-    /// [`Release`](std::sync::atomic::Ordering::Release) of it is visible afterwards.
+    /// Returns the number in the first 8 bytes of an address, as an [`Acquire`] load: what its
+    /// writer wrote before a [`Release`](std::sync::atomic::Ordering::Release) of it is visible
+    /// afterwards.
     ///
-    /// A view on a system with 32-bit pointers reads the number in halves, and may misread it while its upper half goes
-    /// back to what it was.
+    /// A view on a system with 32-bit pointers reads the number in halves, and may misread it while
+    /// its upper half goes back to what it was.
     ///
     /// # Errors
     ///
@@ -282,7 +291,8 @@ impl MappedView {
     }
 }
 
-/// Bytes without a copy. Unsafe, because a reference promises the compiler that nobody changes them, and others can.
+/// Bytes without a copy. Unsafe, because a reference promises the compiler that nobody changes
+/// them, and others can.
 impl MappedView {
     /// Returns the bytes of an address, in place.
     ///
@@ -292,9 +302,10 @@ impl MappedView {
     ///
     /// # Safety
     ///
-    /// - While the result is used, nobody writes the bytes, in any process: they were published and are never written again.
-    /// - What was written before happens before this call: an [`Acquire`] load of a link, or [`root`](Self::root), led to the
-    ///   address.
+    /// - While the result is used, nobody writes the bytes, in any process: they were published and
+    ///   are never written again.
+    /// - What was written before happens before this call: an [`Acquire`] load of a link, or
+    ///   [`root`](Self::root), led to the address.
     ///
     /// # Examples
     ///
@@ -316,7 +327,8 @@ impl MappedView {
     pub unsafe fn bytes_at(&self, address: Address) -> Result<&[u8], AccessError> {
         let len = address.size() as usize;
         let bytes = self.at(checked(address, len, self.used())?);
-        // SAFETY: in the region, initialised as all bytes of a file are, and not written by the caller's promise.
+        // SAFETY: in the region, initialised as all bytes of a file are, and not written by the
+        // caller's promise.
         Ok(unsafe { slice::from_raw_parts(bytes.as_ptr(), len) })
     }
 
@@ -336,14 +348,16 @@ impl MappedView {
         if !value.is_aligned() {
             return Err(AccessError::Misaligned { address, required: align_of::<T>() });
         }
-        // SAFETY: in the region, aligned, not written by the caller's promise, and any bytes are a `T`.
+        // SAFETY: in the region, aligned, not written by the caller's promise, and any bytes are a
+        // `T`.
         Ok(unsafe { value.as_ref() })
     }
 }
 
 // SAFETY: the value owns the mapping, which is valid from any thread.
 unsafe impl Send for MappedView {}
-// SAFETY: a shared reference reads, gives raw pointers, and flushes, all of which is for any thread.
+// SAFETY: a shared reference reads, gives raw pointers, and flushes, all of which is for any
+// thread.
 unsafe impl Sync for MappedView {}
 
 impl fmt::Debug for MappedView {

@@ -1,8 +1,9 @@
 //! Copies between this process's memory and words that anyone may write meanwhile.
 //!
-//! Bytes that another thread or process may write are never touched by plain accesses, which would be a data race. And all atomic
-//! accesses to them have one size and one alignment, that of a `u64`, because accesses of different sizes that overlap and race
-//! are as undefined as plain ones. So a byte is read as a part of its word, and written by exchanging its word.
+//! Bytes that another thread or process may write are never touched by plain accesses, which would
+//! be a data race. And all atomic accesses to them have one size and one alignment, that of a
+//! `u64`, because accesses of different sizes that overlap and race are as undefined as plain ones.
+//! So a byte is read as a part of its word, and written by exchanging its word.
 
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
@@ -15,17 +16,20 @@ pub(super) const WORD: usize = size_of::<u64>();
 ///
 /// # Safety
 ///
-/// `load` may be called with every multiple of 8 whose word overlaps the `into.len()` bytes at `source`.
+/// `load` may be called with every multiple of 8 whose word overlaps the `into.len()` bytes at
+/// `source`.
 #[inline]
 pub(super) unsafe fn copy_out(source: NonNull<u8>, into: &mut [u8], load: impl Fn(NonNull<u64>) -> u64) {
     let skipped = source.addr().get() % WORD;
-    // SAFETY: the first byte's word begins at most seven bytes before it, in the same mapping: those start at a page.
+    // SAFETY: the first byte's word begins at most seven bytes before it, in the same mapping:
+    // those start at a page.
     let mut word = unsafe { source.sub(skipped) }.cast::<u64>();
     let head = into.len().min((WORD - skipped) % WORD);
     let (head, rest) = into.split_at_mut(head);
     if !head.is_empty() {
         head.copy_from_slice(&load(word).to_ne_bytes()[skipped..][..head.len()]);
-        // SAFETY: the word overlaps the bytes, so its end is at most the mapping's, which ends at a page.
+        // SAFETY: the word overlaps the bytes, so its end is at most the mapping's, which ends at a
+        // page.
         word = unsafe { word.add(1) };
     }
     let (words, tail) = rest.as_chunks_mut::<WORD>();
@@ -39,11 +43,13 @@ pub(super) unsafe fn copy_out(source: NonNull<u8>, into: &mut [u8], load: impl F
     }
 }
 
-/// Copies bytes in. Words that they fill are stored, words that they share with other bytes exchanged, so that those stay.
+/// Copies bytes in. Words that they fill are stored, words that they share with other bytes
+/// exchanged, so that those stay.
 ///
 /// # Safety
 ///
-/// - Every word that overlaps the `bytes.len()` bytes at `target` is mapped, writable, for the time of the call.
+/// - Every word that overlaps the `bytes.len()` bytes at `target` is mapped, writable, for the time
+///   of the call.
 /// - This process accesses those words by 64-bit atomics only.
 #[inline]
 pub(super) unsafe fn copy_in(target: NonNull<u8>, bytes: &[u8]) {
@@ -97,11 +103,13 @@ pub(super) unsafe fn zero(target: NonNull<u8>, len: usize) {
 /// As for [`copy_in`], for this word and as long as the result is used. `word` is a multiple of 8.
 #[inline]
 pub(super) unsafe fn atomic<'m>(word: NonNull<u64>) -> &'m AtomicU64 {
-    // SAFETY: aligned and mapped for `'m`, and accessed by 64-bit atomics only: the caller's promise.
+    // SAFETY: aligned and mapped for `'m`, and accessed by 64-bit atomics only: the caller's
+    // promise.
     unsafe { AtomicU64::from_ptr(word.as_ptr()) }
 }
 
-/// Replaces some bytes of a word and keeps the others, whoever writes those meanwhile. The caller keeps within the word.
+/// Replaces some bytes of a word and keeps the others, whoever writes those meanwhile. The caller
+/// keeps within the word.
 #[inline]
 fn replace_part(word: &AtomicU64, start: usize, bytes: &[u8]) {
     let replaced = |seen: u64| {

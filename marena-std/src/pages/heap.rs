@@ -8,7 +8,8 @@ use marena_core::ARENA_PAGESIZE;
 
 use super::Offered;
 
-/// Allocates `len` bytes at a multiple of `align`, which is that of a region: `unmap` has to know it.
+/// Allocates `len` bytes at a multiple of `align`, which is that of a region: `unmap` has to know
+/// it.
 pub(crate) fn map(len: usize, align: usize, _: usize) -> io::Result<NonNull<u8>> {
     if align > ARENA_PAGESIZE {
         return Err(io::ErrorKind::Unsupported.into());

@@ -1,7 +1,8 @@
 //! Anonymous memory from the system: where systems differ.
 //!
-//! Each file has the same functions. `map` gives bytes that are zero, readable and writable. `reserve` gives addresses that
-//! cost nothing, of which `commit` makes some such bytes. `unmap` ends either.
+//! Each file has the same functions. `map` gives bytes that are zero, readable and writable.
+//! `reserve` gives addresses that cost nothing, of which `commit` makes some such bytes. `unmap`
+//! ends either.
 
 #[cfg(not(any(all(unix, not(miri)), windows)))]
 mod heap;

@@ -12,8 +12,8 @@ const NO_RESERVE: libc::c_int = 0;
 /// What bytes of an arena allow.
 const USABLE: libc::c_int = libc::PROT_READ | libc::PROT_WRITE;
 
-/// Maps `len` bytes, a multiple of the page size, so that the byte at `skew`, another one, lies at a multiple of `align`, a
-/// power of two.
+/// Maps `len` bytes, a multiple of the page size, so that the byte at `skew`, another one, lies at
+/// a multiple of `align`, a power of two.
 pub(crate) fn map(len: usize, align: usize, skew: usize) -> io::Result<NonNull<u8>> {
     map_with(USABLE, len, align, skew)
 }
@@ -55,7 +55,8 @@ pub(crate) fn mapping_commits() -> bool {
 }
 
 fn map_with(access: libc::c_int, len: usize, align: usize, skew: usize) -> io::Result<NonNull<u8>> {
-    // The system aligns to its pages only, so enough is mapped for any outcome, and the rest is unmapped again.
+    // The system aligns to its pages only, so enough is mapped for any outcome, and the rest is
+    // unmapped again.
     let slack = align.saturating_sub(page_size());
     let total =
         len.checked_add(slack).filter(|&total| total <= isize::MAX as usize).ok_or(io::ErrorKind::OutOfMemory)?;
@@ -69,7 +70,8 @@ fn map_with(access: libc::c_int, len: usize, align: usize, skew: usize) -> io::R
     // The last place in it: systems map downwards, so the next mapping joins this one.
     let last_aligned = (start.addr().get() + slack + skew) & !(align - 1);
     let before = last_aligned - skew - start.addr().get();
-    // SAFETY: at most `slack`, since the mapping starts at a page and the slack is all of the alignment but a page.
+    // SAFETY: at most `slack`, since the mapping starts at a page and the slack is all of the
+    // alignment but a page.
     let base = unsafe { start.add(before) };
     // SAFETY: mapped above.
     let end = unsafe { base.add(len) };
@@ -85,7 +87,8 @@ fn map_with(access: libc::c_int, len: usize, align: usize, skew: usize) -> io::R
 /// The bytes are whole pages that `map` gave, and nobody uses them any more.
 pub(crate) unsafe fn unmap(base: NonNull<u8>, len: usize) {
     if len > 0 {
-        // SAFETY: the caller's promise. It fails only where a mapping cannot be split, and then the bytes stay.
+        // SAFETY: the caller's promise. It fails only where a mapping cannot be split, and then the
+        // bytes stay.
         let _ = unsafe { libc::munmap(base.as_ptr().cast(), len) };
     }
 }
@@ -100,7 +103,8 @@ pub(crate) fn prefer_huge(base: NonNull<u8>, len: usize) {
     let _ = (base, len);
 }
 
-/// Offers the system the pages that lie wholly in the bytes. An error comes with the number of bytes offered.
+/// Offers the system the pages that lie wholly in the bytes. An error comes with the number of
+/// bytes offered.
 ///
 /// # Safety
 ///
@@ -117,7 +121,8 @@ pub(crate) unsafe fn give_back(base: NonNull<u8>, len: usize) -> Result<Offered,
     let pages = unsafe { base.add(skipped) };
     // SAFETY: the pages lie in the bytes, which the caller gives up.
     match unsafe { libc::madvise(pages.as_ptr().cast(), offered, libc::MADV_DONTNEED) } {
-        // Linux replaces the pages of a private mapping by zeros at once. Other systems do that later, or never.
+        // Linux replaces the pages of a private mapping by zeros at once. Other systems do that
+        // later, or never.
         0 => Ok(Offered {
             start: skipped,
             len: offered,

@@ -14,8 +14,8 @@ const GRANULARITY: usize = 64 << 10;
 /// No system of this kind has larger pages that are not asked for.
 const PAGE: usize = 4096;
 
-/// Maps `len` bytes, a multiple of the page size, so that the byte at `skew`, another one, lies at a multiple of `align`, a
-/// power of two.
+/// Maps `len` bytes, a multiple of the page size, so that the byte at `skew`, another one, lies at
+/// a multiple of `align`, a power of two.
 pub(crate) fn map(len: usize, align: usize, skew: usize) -> io::Result<NonNull<u8>> {
     let base = reserve(len, align, skew)?;
     // SAFETY: reserved just now.
@@ -28,7 +28,8 @@ pub(crate) fn map(len: usize, align: usize, skew: usize) -> io::Result<NonNull<u
 
 /// As [`map`], of bytes that cannot be used yet.
 pub(crate) fn reserve(len: usize, align: usize, skew: usize) -> io::Result<NonNull<u8>> {
-    // A part of a reservation cannot be released, so what is reserved for the alignment stays reserved. That costs nothing.
+    // A part of a reservation cannot be released, so what is reserved for the alignment stays
+    // reserved. That costs nothing.
     let slack = align.saturating_sub(GRANULARITY);
     let total =
         len.checked_add(slack).filter(|&total| total <= isize::MAX as usize).ok_or(io::ErrorKind::OutOfMemory)?;
@@ -37,7 +38,8 @@ pub(crate) fn reserve(len: usize, align: usize, skew: usize) -> io::Result<NonNu
     let start = NonNull::new(start.cast::<u8>()).ok_or_else(io::Error::last_os_error)?;
     let last_aligned = (start.addr().get() + slack + skew) & !(align - 1);
     let before = last_aligned - skew - start.addr().get();
-    // SAFETY: at most `slack`, since the reservation is aligned to all of the alignment but the slack.
+    // SAFETY: at most `slack`, since the reservation is aligned to all of the alignment but the
+    // slack.
     Ok(unsafe { start.add(before) })
 }
 
@@ -75,7 +77,8 @@ pub(crate) unsafe fn unmap(base: NonNull<u8>, _: usize) {
 /// Asks for huge pages, which need a privilege here: never.
 pub(crate) fn prefer_huge(_: NonNull<u8>, _: usize) {}
 
-/// Gives the system the pages that lie wholly in the bytes. An error comes with the number of bytes offered.
+/// Gives the system the pages that lie wholly in the bytes. An error comes with the number of bytes
+/// offered.
 ///
 /// # Safety
 ///
