@@ -174,7 +174,9 @@ fn on_another_thread<M: Reserve + Send + Sync>(arena: &Arena<M>) {
     let leases = arena.leases(65_536);
     let mut numbers = Vec::new_in(&leases);
     numbers.extend(0..100_u32);
-    std::thread::scope(|scope| scope.spawn(move || numbers.extend(100..200)));
+    std::thread::scope(|scope| {
+        scope.spawn(move || numbers.extend(100..200));
+    });
 }
 ```"
     [M: crate::Reserve] crate::GrowingArena<M>: "```

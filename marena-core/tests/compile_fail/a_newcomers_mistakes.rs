@@ -18,7 +18,7 @@ fn resetting_while_something_is_borrowed(arena: &mut Borrowed<'_>) {
 
 fn resetting_a_static_arena() {
     let mut arena = Arena::from_static(&MEMORY);
-    arena.reset(); //~ E0277 so no safe call may end its arena's life
+    arena.reset(); //~ E0277 so no safe call may reset its arena
 }
 
 fn an_arena_over_what_is_no_memory() {
