@@ -22,8 +22,9 @@ use crate::sync::Word;
 /// the arena hardly anything.
 pub(crate) const FIRST_CHUNK: usize = 256;
 
-/// No chunk takes more than one part in this many of what the arena has left: leases share its end.
-const SHARE_OF_REST: usize = 8;
+/// No chunk takes more than an eighth of what the arena has left, because leases share its end: the
+/// rest shifted by this. A shift cannot panic, and small processors have no division.
+const SHARE_SHIFT: u32 = 3;
 
 /// A part of the arena for one thread: allocating in it costs no atomic operation, and no other
 /// thread's cache line.
@@ -82,8 +83,8 @@ pub struct Lease<'a, M: Memory> {
     chunk: Cell<usize>,
     /// The most bytes to claim at once.
     max_chunk: usize,
-    /// No run takes more than this fraction of what the arena has left.
-    share_of_rest: usize,
+    /// No run takes more than what the arena has left, shifted right by this.
+    share_shift: u32,
     /// The address at and behind which free bytes of the runs are zero, if the arena's memory was.
     dirty_end: Cell<usize>,
     /// Bytes of runs that the lease lost and that are not counted as stranded yet.
@@ -120,7 +121,7 @@ impl<M: Memory> Arena<M> {
             spares: Spares::new(),
             chunk: Cell::new(FIRST_CHUNK.min(max_chunk)),
             max_chunk,
-            share_of_rest: SHARE_OF_REST,
+            share_shift: SHARE_SHIFT,
             dirty_end: Cell::new(base.addr().get()),
             lost: Cell::new(0),
         }
@@ -237,7 +238,7 @@ impl<'a, M: Memory> Lease<'a, M> {
         // SAFETY: no bytes, at the end of a claim.
         unsafe { lease.bump.set(next, 0) };
         // Others find more in the next segment: nothing has to be left for them here.
-        lease.share_of_rest = 1;
+        lease.share_shift = 0;
         lease
     }
 
@@ -461,7 +462,7 @@ impl<'a, M: Memory> Lease<'a, M> {
     /// Bytes to claim at once where `rest` are left: `chunk`, or a share of the rest; a multiple of
     /// the step.
     fn ahead(&self, chunk: usize, rest: u32) -> u32 {
-        let share = (rest as usize / self.share_of_rest) & !(STEP - 1);
+        let share = (rest as usize).wrapping_shr(self.share_shift) & !(STEP - 1);
         chunk.min(share) as u32
     }
 

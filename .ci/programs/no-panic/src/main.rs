@@ -45,6 +45,13 @@ extern "C" fn _start() -> ! {
     paths::statics(number);
     paths::global(black_box(&attached), number);
     // SAFETY: never run.
+    let regions = unsafe { [RawMemory::from_raw_parts(bytes, number), RawMemory::from_raw_parts(bytes, number)] };
+    if let [Ok(first), Ok(second)] = regions
+        && let (Ok(first), Ok(second)) = (Arena::new(first), Arena::new(second))
+    {
+        paths::regions(first, second, number);
+    }
+    // SAFETY: never run.
     let Ok(last) = (unsafe { RawMemory::from_raw_parts(bytes, number) }) else { stop() };
     if let Ok(pool) = Pool::new([arena.into_memory(), attached.into_memory(), last]) {
         paths::pool(black_box(&pool), number);

@@ -6,7 +6,7 @@ use core::hint::black_box;
 use core::ptr::NonNull;
 
 use allocator_api2::alloc::Allocator;
-use marena_core::{Address, Allocate, Arena, Lease, Pool, RawMemory, Scratch, StaticMemory};
+use marena_core::{Address, Allocate, Arena, Lease, Pool, RawMemory, Regions, Scratch, StaticMemory};
 
 /// Every method that arenas, leases and scratches have in common.
 #[inline(always)]
@@ -42,6 +42,39 @@ fn allocate<'a>(memory: impl Allocate<'a>, number: usize) {
     // which can panic.
     black_box(memory.alloc_fmt(format_args!("text {}", black_box("text")))).ok();
     black_box(memory.insert(number)).ok();
+    build(memory, number);
+}
+
+/// What is built in place.
+#[inline(always)]
+fn build<'a>(memory: impl Allocate<'a>, number: usize) {
+    let source = black_box(&[1_u32, 2, 3][..]);
+    black_box(memory.alloc_slice_fill_copy(number, 7_u8)).ok();
+    black_box(memory.alloc_slice_fill_clone(number, &source)).ok();
+    black_box(memory.alloc_slice_fill_default::<u64>(number)).ok();
+    black_box(memory.alloc_slice_try_fill_with(number, |index| if index == 7 { Err(7) } else { Ok(index) })).ok();
+    black_box(memory.alloc_slice_from_iter(source.iter().filter(|value| **value > 1))).ok();
+    black_box(memory.insert_str(black_box("text"))).ok();
+    black_box(memory.insert_slice(source)).ok();
+    black_box(memory.alloc_cstr_from_str(black_box("text"))).ok();
+    black_box(memory.alloc_box(number)).ok();
+    black_box(memory.alloc_box_slice(source.iter().copied())).ok();
+    if let Ok(slot) = memory.alloc_slot() {
+        black_box(slot.write(number));
+    }
+    if let Ok(mut values) = memory.alloc_vec(number) {
+        black_box(values.push(number)).ok();
+        black_box(values.extend(0..black_box(number))).ok();
+        black_box(values.pop());
+        values.truncate(number);
+        black_box(values.finish());
+    }
+    if let Ok(mut text) = memory.alloc_string(number) {
+        black_box(text.push_str(black_box("text"))).ok();
+        black_box(text.push(black_box('t'))).ok();
+        text.clear();
+        black_box(text.finish());
+    }
 }
 
 /// A collection's calls.
@@ -103,6 +136,7 @@ pub(crate) fn lease(lease: &mut Lease<'_, RawMemory>, number: usize) {
     allocate(&*lease, number);
     collect(&*lease, number);
     black_box(&lease.scratch());
+    lease.scoped(|scope| black_box(scope.alloc(number)).is_ok());
 }
 
 #[inline(never)]
@@ -116,7 +150,7 @@ pub(crate) fn scratch(scratch: &mut Scratch<'_, RawMemory>, number: usize) {
     black_box(&scratch.scratch().scratch());
 }
 
-/// What ends an arena's life.
+/// What ends what an arena holds.
 #[inline(never)]
 pub(crate) fn lives(arena: &mut Arena<RawMemory>, number: usize) {
     arena.reset();
@@ -148,6 +182,17 @@ pub(crate) fn pool(pool: &Pool<RawMemory, 3>, number: usize) {
     let Some(guard) = pool.acquire() else { return };
     let reader = black_box(guard.clone());
     black_box(reader.allocate(number)).ok();
+}
+
+#[inline(never)]
+pub(crate) fn regions(first: Arena<RawMemory>, second: Arena<RawMemory>, number: usize) {
+    let mut regions: Regions<_, 2> = Regions::new();
+    black_box(regions.push(first)).ok();
+    black_box(regions.push(second)).ok();
+    allocate(&regions, number);
+    collect(&regions, number);
+    black_box(regions.stats());
+    regions.reset();
 }
 
 /// What the check must find: a slice indexed by a number that nobody knows.
