@@ -45,8 +45,28 @@ fn tour(out: &mut Output) -> Result<(), AnyError> {
     let total = arena.alloc(0_u64)?;
     let squares = arena.alloc_slice_fill_with(5, |index| (index * index) as u64)?;
     *total = squares.iter().sum();
-    let text = arena.alloc_fmt(format_args!("the sum of {squares:?} is {total}"))?;
-    writeln!(out, "values: {text}")?;
+    writeln!(out, "values: the sum of {squares:?} is {total}")?;
+
+    // A text that grows gives back the room it does not need. Values are not dropped, but in a box they are.
+    let mut text = arena.alloc_string(0)?;
+    for square in squares.iter() {
+        write!(text, "{square}, ")?;
+    }
+    let text: &str = text.finish();
+    let list = arena.alloc_box(vec!["a vector", "on the heap"])?;
+    writeln!(out, "text: {text}and in a box {list:?}")?;
+    drop(list);
+
+    // A scope gives back all that was allocated in it. What the scope around it holds stays usable.
+    let used = arena.used();
+    let letters = arena.scoped(|outer| {
+        let most = outer.alloc(0)?;
+        for word in ["one", "seventeen"] {
+            *most = outer.scoped(|inner| inner.alloc_str(word).map(|copy| copy.len().max(*most)))?;
+        }
+        Ok::<_, AllocError>(*most)
+    })?;
+    writeln!(out, "scopes: {letters} letters at most, and {} bytes are kept", arena.used() - used)?;
 
     // An index entry needs a node, a key and a value. Allocated together they are all there or none
     // is, so a full arena never leaves a node without its key.

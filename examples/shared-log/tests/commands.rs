@@ -205,3 +205,19 @@ fn what_is_no_arena_is_an_error() {
         assert!(code == 1 && message.contains("not a usable arena"), "{message}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_is_printed_in_less_memory_than_it_takes() {
+    let directory = tempfile::tempdir().unwrap();
+    let long: Vec<_> = (0..10_000).map(|line| format!("{line:4000}")).collect();
+    let log = log_of(&directory, &[], long.clone());
+    // Half of the log. Mapped files do not count.
+    let mut limited = Command::new("prlimit");
+    limited.args(["--data=20000000", env!("CARGO_BIN_EXE_shared-log"), "dump"]).arg(log);
+    let Ok(Output { status, stdout, stderr }) = limited.output() else {
+        return println!("skipped: needs prlimit");
+    };
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    assert!(String::from_utf8(stdout).unwrap().lines().eq(&long));
+}
