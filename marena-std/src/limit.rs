@@ -1,4 +1,4 @@
-//! Which limit of the process a refused request met.
+//! Which limit of the process a failed request met.
 
 use std::fmt;
 use std::io;

@@ -47,7 +47,7 @@ use super::view::MappedView;
 ///
 /// let path = std::env::temp_dir().join(format!("mapped-arena-{}.arena", std::process::id()));
 ///
-/// // SAFETY: the file is new, and whoever opens it uses this type.
+/// // SAFETY: the file is new, and all who open it use this type.
 /// let arena = unsafe { MappedArena::open_or_create(&path, 1 << 20) }?;
 /// let greeting = arena.allocate_copy(b"hello")?;
 /// arena.publish_root(0, greeting)?;
@@ -88,8 +88,8 @@ impl MappedArena {
     ///
     /// As long as the result lives, in this and in every other process:
     ///
-    /// - Nobody makes the file shorter. An access to what is cut off ends the process (`SIGBUS`),
-    ///   whoever makes it. So does one to bytes that the disk fails to deliver, and no caller can
+    /// - Nobody makes the file shorter. An access to what is cut off ends the process that makes it
+    ///   (`SIGBUS`). So does one to bytes that the disk fails to deliver, and no caller can
     ///   rule that out. The arena itself never changes a file's length, and creates new files only
     ///   under their own names.
     /// - The file's bytes are written only through this type, or in the same way: as marena's

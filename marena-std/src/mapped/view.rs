@@ -40,7 +40,7 @@ const SMALLEST_PAGE: usize = 4096;
 /// use marena_std::MappedArena;
 ///
 /// let path = std::env::temp_dir().join(format!("mapped-view-{}.arena", std::process::id()));
-/// // SAFETY: the file is new, and whoever opens it uses this type.
+/// // SAFETY: the file is new, and all who open it use this type.
 /// let arena = unsafe { MappedArena::create(&path, 1 << 20) }?;
 /// // SAFETY: everyone who writes the file does so through `MappedArena`.
 /// let view = unsafe { MappedArena::open_read_only(&path) }?;

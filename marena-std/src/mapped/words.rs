@@ -43,8 +43,8 @@ pub(super) unsafe fn copy_out(source: NonNull<u8>, into: &mut [u8], load: impl F
     }
 }
 
-/// Copies bytes in. Words that they fill are stored, words that they share with other bytes
-/// exchanged, so that those stay.
+/// Copies bytes in. Words that they fill are stored. Words that they share with other bytes are
+/// replaced by compare-and-swap, so that the others stay.
 ///
 /// # Safety
 ///
@@ -108,7 +108,7 @@ pub(super) unsafe fn atomic<'m>(word: NonNull<u64>) -> &'m AtomicU64 {
     unsafe { AtomicU64::from_ptr(word.as_ptr()) }
 }
 
-/// Replaces some bytes of a word and keeps the others, whoever writes those meanwhile. The caller
+/// Replaces some bytes of a word and keeps the others, which anyone may write meanwhile. The caller
 /// keeps within the word.
 #[inline]
 fn replace_part(word: &AtomicU64, start: usize, bytes: &[u8]) {
