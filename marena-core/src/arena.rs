@@ -359,6 +359,8 @@ impl<M: Memory> Arena<M> {
             // SAFETY: as above.
             stranded: unsafe { &mut (*header).stranded },
             // SAFETY: as above.
+            recent_peak: unsafe { &mut (*header).recent_peak },
+            // SAFETY: as above.
             roots: unsafe { &mut (*header).roots },
         }
     }
@@ -425,6 +427,7 @@ pub(crate) struct Counters<'h, W> {
     pub(crate) cursor: &'h mut W,
     pub(crate) peak: &'h mut W,
     pub(crate) stranded: &'h mut W,
+    pub(crate) recent_peak: &'h mut W,
     pub(crate) roots: &'h mut [Root<W>; ROOTS],
 }
 

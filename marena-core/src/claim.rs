@@ -249,7 +249,10 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
                 // SAFETY: claimed just now.
                 Ok(unsafe { Claimed::new(self.hand_out(span, size), self) })
             }
-            Err(Unclaimed::NoPlace(cursor)) => Err(no_room(size, cursor, limit)),
+            Err(Unclaimed::NoPlace(cursor)) => {
+                self.header().count_failure();
+                Err(no_room(size, cursor, limit))
+            }
             Err(Unclaimed::Contended) => Err(AllocError::Contended { retries: retries.unwrap_or(0) }),
         }
     }
@@ -267,7 +270,7 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
         // ORDERING: Relaxed, only to leave the peak alone if the compare-and-swap would fail
         // anyway.
         if start < end && header.cursor.load(Relaxed) == end {
-            protocol::raise_peak(&header.peak, end);
+            header.raise_peaks(end);
             // Whether it moved or not, the bytes are not used again by their owner.
             let _ = protocol::give_back(&header.cursor, start, end);
         }
@@ -342,6 +345,7 @@ impl<M: Memory> Arena<M> {
             let provided = self.provide(needed.end);
             let ready = self.ready_limit();
             if !provided {
+                self.header().count_failure();
                 return Err(no_room(size, cursor, ready));
             }
             let place = |seen| place(base, seen, ready, size, align);
@@ -351,6 +355,7 @@ impl<M: Memory> Arena<M> {
                 Err(Unclaimed::Contended) => return Err(AllocError::Contended { retries: retries.unwrap_or(0) }),
             }
         }
+        self.header().count_failure();
         Err(no_room(size, cursor, self.limit()))
     }
 }

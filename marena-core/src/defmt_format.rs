@@ -16,11 +16,12 @@ impl Format for Address {
 
 impl Format for Stats {
     fn format(&self, f: Formatter<'_>) {
-        let Self { capacity, used, remaining, high_water, stranded } = *self;
+        let Self { capacity, used, remaining, high_water, high_water_since_reset, stranded, leased, failed } = *self;
         write!(
             f,
-            "Stats {{ capacity: {=usize}, used: {=usize}, remaining: {=usize}, high_water: {=usize}, stranded: {=usize} }}",
-            capacity, used, remaining, high_water, stranded
+            "Stats {{ capacity: {=usize}, used: {=usize}, remaining: {=usize}, high_water: {=usize}, \
+             high_water_since_reset: {=usize}, stranded: {=usize}, leased: {=usize}, failed: {=usize} }}",
+            capacity, used, remaining, high_water, high_water_since_reset, stranded, leased, failed
         );
     }
 }

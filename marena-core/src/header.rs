@@ -11,6 +11,7 @@ use static_assertions::const_assert;
 use crate::address::{ARENA_MIN_ADDRESS, Address};
 use crate::error::{AttachError, MemoryError};
 use crate::placement::{HEADER_SIZE, REGION_LIMIT, REGION_MIN, STEP};
+use crate::protocol;
 use crate::root::Root;
 use crate::stats::Stats;
 use crate::sync::{AtomicU32, Word};
@@ -38,6 +39,9 @@ pub(crate) const ROOTS: usize = 4;
 /// | 64 | cursor, `u32`: bytes used after the header |
 /// | 68 | peak, `u32`: no byte past max(peak, cursor) was ever handed out |
 /// | 72 | stranded, `u32`: bytes of leases that nobody can use until the next reset |
+/// | 76 | recent peak, `u32`: as peak, since the last reset |
+/// | 80 | leased, `u32`: bytes that live leases hold unused, at most |
+/// | 84 | failed, `u32`: requests that found no room, at least |
 ///
 /// What stands between and behind is reserved and zero. The words from 64 on have a cache line to
 /// themselves. All bytes zero is an empty arena that was never formatted: a static arena's state
@@ -67,6 +71,9 @@ pub struct Header<W> {
     pub(crate) cursor: W,
     pub(crate) peak: W,
     pub(crate) stranded: W,
+    pub(crate) recent_peak: W,
+    pub(crate) leased: W,
+    pub(crate) failed: W,
 }
 
 type Shipped = Header<AtomicU32>;
@@ -84,6 +91,9 @@ const_assert!(offset_of!(Shipped, guards) == 56);
 const_assert!(offset_of!(Shipped, cursor) == 64);
 const_assert!(offset_of!(Shipped, peak) == 68);
 const_assert!(offset_of!(Shipped, stranded) == 72);
+const_assert!(offset_of!(Shipped, recent_peak) == 76);
+const_assert!(offset_of!(Shipped, leased) == 80);
+const_assert!(offset_of!(Shipped, failed) == 84);
 
 /// Where fields lie, for code that reads a header by loads of its own: from memory without write
 /// permission, say.
@@ -122,6 +132,9 @@ impl<W: Word> Header<W> {
             cursor: zero(),
             peak: zero(),
             stranded: zero(),
+            recent_peak: zero(),
+            leased: zero(),
+            failed: zero(),
         }
     }
 
@@ -141,8 +154,9 @@ impl<W: Word> Header<W> {
         // `validate`.
         self.cursor.store(0, Relaxed);
         self.peak.store(dirty_end, Relaxed);
-        self.stranded.store(0, Relaxed);
-        self.guards.store(0, Relaxed);
+        for word in [&self.stranded, &self.recent_peak, &self.leased, &self.failed, &self.guards] {
+            word.store(0, Relaxed);
+        }
         self.clear_roots();
         self.version.store(LAYOUT_VERSION, Relaxed);
         self.flags.store(0, Relaxed);
@@ -152,6 +166,22 @@ impl<W: Word> Header<W> {
         let magic = halves(MAGIC);
         self.magic[0].store(magic[0], Relaxed);
         self.magic[1].store(magic[1], Release);
+    }
+
+    /// Notes that bytes up to `position` were handed out, before they are given back.
+    pub(crate) fn raise_peaks(&self, position: u32) {
+        protocol::raise_peak(&self.peak, position);
+        protocol::raise_peak(&self.recent_peak, position);
+    }
+
+    /// Counts a request that found no room. Two that fail at the same time may count as one: nothing depends on it, and
+    /// a failure costs no compare-and-swap.
+    #[cold]
+    #[inline]
+    pub(crate) fn count_failure(&self) {
+        // ORDERING: Relaxed for both: a number for people.
+        let failed = self.failed.load(Relaxed);
+        self.failed.store(failed.saturating_add(1), Relaxed);
     }
 
     /// Makes every root slot name nothing. The caller lets nobody else use the header meanwhile.
@@ -240,7 +270,10 @@ impl<W: Word> Header<W> {
             used,
             remaining: limit - used,
             high_water: figure(&self.peak).max(used),
+            high_water_since_reset: figure(&self.recent_peak).max(used),
             stranded: figure(&self.stranded),
+            leased: figure(&self.leased).min(used),
+            failed: self.failed.load(Relaxed) as usize,
         }
     }
 

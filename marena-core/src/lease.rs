@@ -22,6 +22,10 @@ use crate::sync::Word;
 /// the arena hardly anything.
 pub(crate) const FIRST_CHUNK: usize = 256;
 
+/// Bytes of a lease that are not counted in [`Stats::leased`](crate::Stats::leased), so that a
+/// short-lived one costs no more than its claims.
+const UNCOUNTED: u32 = 1024;
+
 /// No chunk takes more than an eighth of what the arena has left, because leases share its end: the
 /// rest shifted by this. A shift cannot panic, and small processors have no division.
 const SHARE_SHIFT: u32 = 3;
@@ -89,6 +93,8 @@ pub struct Lease<'a, M: Memory> {
     dirty_end: Cell<usize>,
     /// Bytes of runs that the lease lost and that are not counted as stranded yet.
     lost: Cell<u32>,
+    /// What the header's count of leased bytes has of this lease's: no less than its runs have, or 0 for a few.
+    counted: Cell<u32>,
 }
 
 impl<M: Memory> Arena<M> {
@@ -124,6 +130,7 @@ impl<M: Memory> Arena<M> {
             share_shift: SHARE_SHIFT,
             dirty_end: Cell::new(base.addr().get()),
             lost: Cell::new(0),
+            counted: Cell::new(0),
         }
     }
 }
@@ -393,6 +400,7 @@ impl<'a, M: Memory> Lease<'a, M> {
         // SAFETY: the bytes behind the old end were claimed just now, by this lease.
         unsafe { self.set_run(slot, Span { end, ..run }) };
         self.note_claim();
+        self.count_leased();
         Ok(())
     }
 
@@ -416,7 +424,10 @@ impl<'a, M: Memory> Lease<'a, M> {
         };
         let claimed = protocol::claim(cursor, seen, place, retries);
         let claimed = claimed.map_err(|reason| match reason {
-            Unclaimed::NoPlace(cursor) => no_room(size, cursor, limit),
+            Unclaimed::NoPlace(cursor) => {
+                self.arena.header().count_failure();
+                no_room(size, cursor, limit)
+            }
             Unclaimed::Contended => AllocError::Contended { retries: retries.unwrap_or(0) },
         })?;
         self.note_claim();
@@ -433,6 +444,7 @@ impl<'a, M: Memory> Lease<'a, M> {
         if let Some((slot, run)) = self.run_ending_at(claimed.start) {
             // SAFETY: the lease's run, and bytes that were claimed for it just now.
             unsafe { self.set_run(slot, Span { end: claimed.end, ..run }) };
+            self.count_leased();
             return slot;
         }
         let (slot, lost) = self.runs().min_by_key(|(_, run)| run.len()).unwrap_or((CURRENT, claimed));
@@ -440,6 +452,7 @@ impl<'a, M: Memory> Lease<'a, M> {
         self.lost.set(self.lost.get().saturating_add(lost.len()));
         // SAFETY: claimed just now, by this lease.
         unsafe { self.set_run(slot, claimed) };
+        self.count_leased();
         marks.set(slot, claimed.start);
         slot
     }
@@ -472,6 +485,17 @@ impl<'a, M: Memory> Lease<'a, M> {
         self.learn_dirty_end();
     }
 
+    /// Counts what the runs have, if it is more than what is counted: in steps of powers of two, so that a lease which has
+    /// claimed a few chunks finds nothing to count.
+    fn count_leased(&self) {
+        let (owned, counted) = (self.owned() as u32, self.counted.get());
+        if owned > counted.max(UNCOUNTED) {
+            let more = owned.next_power_of_two();
+            self.counted.set(more);
+            protocol::count(&self.arena.header().leased, more - counted);
+        }
+    }
+
     /// Counts the lost runs as stranded. No scope of the lease lives.
     fn count_lost(&self) {
         self.strand(self.lost.replace(0));
@@ -480,7 +504,7 @@ impl<'a, M: Memory> Lease<'a, M> {
     /// Counts bytes that this lease leaves behind.
     fn strand(&self, bytes: u32) {
         if bytes > 0 {
-            protocol::strand(&self.arena.header().stranded, bytes);
+            protocol::count(&self.arena.header().stranded, bytes);
         }
     }
 
@@ -494,7 +518,7 @@ impl<'a, M: Memory> Lease<'a, M> {
             return false;
         }
         if dirty_end > run.start {
-            protocol::raise_peak(&header.peak, dirty_end);
+            header.raise_peaks(dirty_end);
         }
         protocol::give_back(&header.cursor, run.start, run.end)
     }
@@ -606,6 +630,9 @@ impl<M: Memory> Drop for Lease<'_, M> {
             unsafe { self.set_run(slot, Span { start: run.start, end: run.start }) };
         }
         self.count_lost();
+        if self.counted.get() > 0 {
+            protocol::uncount(&self.arena.header().leased, self.counted.get());
+        }
     }
 }
 

@@ -25,7 +25,8 @@
 //! after a claim that succeeded. The give-back's Release and the claim's Acquire carry it, so its
 //! own accesses are Relaxed.
 //!
-//! **Stranded**: a number for people. Nothing depends on it.
+//! **Recent peak, stranded, leased, failed**: numbers for people. A scope of an arena, which has it to itself, goes by the
+//! recent peak, which is never above the peak. Nothing depends on the others.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -111,13 +112,24 @@ pub(crate) fn raise_peak<W: Word>(peak: &W, position: u32) {
     }
 }
 
-/// Counts bytes that nobody can use until the next reset.
+/// Adds to a number for people.
 #[inline]
-pub(crate) fn strand<W: Word>(stranded: &W, bytes: u32) {
+pub(crate) fn count<W: Word>(word: &W, bytes: u32) {
     // ORDERING: Relaxed: a number for people, on which nothing depends.
-    let mut seen = stranded.load(Relaxed);
+    let mut seen = word.load(Relaxed);
     // ORDERING: Relaxed: as above.
-    while let Err(found) = stranded.compare_exchange_weak(seen, seen.saturating_add(bytes), Relaxed, Relaxed) {
+    while let Err(found) = word.compare_exchange_weak(seen, seen.saturating_add(bytes), Relaxed, Relaxed) {
+        seen = found;
+    }
+}
+
+/// Takes away from a number for people what was added before.
+#[inline]
+pub(crate) fn uncount<W: Word>(word: &W, bytes: u32) {
+    // ORDERING: Relaxed: a number for people, on which nothing depends.
+    let mut seen = word.load(Relaxed);
+    // ORDERING: Relaxed: as above.
+    while let Err(found) = word.compare_exchange_weak(seen, seen.saturating_sub(bytes), Relaxed, Relaxed) {
         seen = found;
     }
 }

@@ -105,7 +105,10 @@ impl<M: Memory, const N: usize> Regions<M, N> {
             used: sum.used.saturating_add(one.used),
             remaining: sum.remaining.saturating_add(one.remaining),
             high_water: sum.high_water.saturating_add(one.high_water),
+            high_water_since_reset: sum.high_water_since_reset.saturating_add(one.high_water_since_reset),
             stranded: sum.stranded.saturating_add(one.stranded),
+            leased: sum.leased.saturating_add(one.leased),
+            failed: sum.failed.saturating_add(one.failed),
         })
     }
 

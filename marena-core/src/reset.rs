@@ -49,12 +49,13 @@ impl<M: Memory> Arena<M> {
         // claimed it.
         let limit = self.ready_limit();
         self.renew_epoch();
-        let Counters { cursor, peak, stranded, roots } = self.counters_mut();
+        let Counters { cursor, peak, stranded, recent_peak, roots } = self.counters_mut();
         roots.iter_mut().for_each(Root::clear_mut);
         let dirty_end = cursor.read().max(peak.read()).min(limit);
         peak.write(dirty_end);
         cursor.write(position);
         stranded.write(0);
+        recent_peak.write(0);
         asan::poison(self.at(position as usize), dirty_end.saturating_sub(position) as usize);
     }
 
@@ -119,6 +120,8 @@ impl<M: Memory> Arena<M> {
         let header = self.header();
         // ORDERING: Relaxed: a number for people. The caller lets nothing race with this call.
         header.stranded.store(0, Relaxed);
+        // ORDERING: Relaxed: as above.
+        header.recent_peak.store(0, Relaxed);
         header.clear_roots();
         asan::poison(self.base(), self.used());
         let ready = self.ready_limit();
@@ -162,9 +165,12 @@ impl<M: Reserve> Arena<M> {
         let given = unsafe { self.memory().give_back_past(kept) }?;
         if self.memory().is_zeroed() {
             let zero_from = given.zero_from.max(kept).next_multiple_of(STEP) - HEADER_SIZE;
-            let peak = self.counters_mut().peak;
+            let Counters { peak, recent_peak, .. } = self.counters_mut();
             let dirty_end = peak.read().min(u32::try_from(zero_from).unwrap_or(u32::MAX));
             peak.write(dirty_end);
+            // Never above the peak, since scopes go by it.
+            let recent = recent_peak.read().min(dirty_end);
+            recent_peak.write(recent);
         }
         Ok(given.bytes)
     }

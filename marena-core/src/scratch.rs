@@ -162,10 +162,10 @@ impl<'s, M: Memory> Scratch<'s, M> {
         let cursor = &arena.header().cursor;
         // ORDERING: Relaxed: a guess, which the compare-and-swap verifies.
         let start = protocol::claim(cursor, cursor.load(Relaxed), rest, None).map_or(limit, |span| span.start);
-        // Bytes below the peak are dirty already, so a scope that takes no more than those before
-        // it never leaves the fast path. ORDERING: Relaxed: the claim before this acquired every
-        // raise of the peak that a give-back released.
-        let dirty = arena.header().peak.load(Relaxed).min(ready) & !(STEP as u32 - 1);
+        // Bytes below the recent peak, and so below the peak, are dirty already: a scope that takes
+        // no more than those before it never leaves the fast path. ORDERING: Relaxed: the claim
+        // before this acquired every raise of the peaks that a give-back released.
+        let dirty = arena.header().recent_peak.load(Relaxed).min(ready) & !(STEP as u32 - 1);
         Self {
             // SAFETY: the bytes from `start` up to the limit were claimed just now, or `start` is
             // the limit. Both positions are multiples of the step. Bytes behind the dirty ones are
@@ -386,15 +386,19 @@ impl<'s, M: Memory> Scratch<'s, M> {
         let next = self.position(self.bump.next());
         let base = self.arena.base().addr().get();
         let needed = place(base, next, end, size, align);
-        let needed = needed.ok_or_else(|| no_room(size, next, end))?;
+        let full = |limit| {
+            self.arena.header().count_failure();
+            no_room(size, next, limit)
+        };
+        let needed = needed.ok_or_else(|| full(end))?;
         // Marking costs an atomic operation, and dirty bytes must be zeroed when they are used
         // again. Some way ahead is worth both.
         let dirty = next + self.bump.room() as u32;
         let ahead = dirty.saturating_add(DIRTY_AHEAD.max(needed.end - next)).min(end);
         let dirty = needed.end.max(ahead & !(STEP as u32 - 1));
         let provided = [dirty, needed.end].into_iter().find(|&end| self.arena.provide(end));
-        let dirty = provided.ok_or_else(|| no_room(size, next, self.arena.ready_limit()))?;
-        protocol::raise_peak(&self.arena.header().peak, dirty);
+        let dirty = provided.ok_or_else(|| full(self.arena.ready_limit()))?;
+        self.arena.header().raise_peaks(dirty);
         // SAFETY: the bytes up to `end` were claimed for the outermost scope, and outer scopes
         // stand still while this one is open.
         unsafe { self.bump.set(self.bump.next(), (dirty - next) as usize) };

@@ -135,7 +135,7 @@
 //! let arena = marena_std::Arena::with_capacity(65_536)?;
 //! arena.allocate(6000)?;
 //! let stats = arena.stats();
-//! assert_eq!(stats.to_string(), "6000 of 65408 bytes used (9.1 %), 59408 left; high water 6000, stranded 0");
+//! assert_eq!(stats.to_string(), "6000 of 65408 bytes used (9.1 %), 59408 left; high water 6000, stranded 0, leased 0; 0 failed");
 //! println!("{}", serde_json::to_string(&stats).unwrap());
 //! # }
 //! # Ok::<(), marena_std::Error>(())

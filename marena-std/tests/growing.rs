@@ -226,7 +226,10 @@ fn past_the_limit_it_is_full_and_nothing_has_changed() {
         let error = arena.allocate_multiple([1 << 30, 1 << 30]).unwrap_err();
         assert!(matches!(error, AllocError::Full { .. }), "{error:?}");
     }
-    assert_eq!((arena.stats(), arena.get(handle)), (before, Some(&1)));
+    let mut after = arena.stats();
+    assert!(after.failed >= 1_000, "{after}");
+    after.failed = before.failed;
+    assert_eq!((after, arena.get(handle)), (before, Some(&1)));
     assert!(blocks >= 250, "{blocks}");
     // What is left goes to requests that fit.
     let AllocError::Full { remaining, .. } = arena.allocate(1_000).unwrap_err() else { panic!() };

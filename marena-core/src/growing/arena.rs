@@ -127,7 +127,11 @@ impl<M: Reserve> GrowingArena<M> {
                 used: sum.used.saturating_add(segment.used()),
                 remaining: sum.remaining.saturating_add(one.remaining),
                 high_water: sum.high_water.saturating_add(one.high_water.saturating_sub(start)),
+                high_water_since_reset: (sum.high_water_since_reset)
+                    .saturating_add(one.high_water_since_reset.saturating_sub(start)),
                 stranded: sum.stranded.saturating_add(one.stranded),
+                leased: sum.leased.saturating_add(one.leased),
+                failed: sum.failed.saturating_add(one.failed),
             }
         })
     }

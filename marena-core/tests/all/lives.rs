@@ -255,3 +255,97 @@ fn a_guard_is_a_reference_to_its_arena() {
     guard.alloc(1_u64).unwrap();
     assert_eq!(used(guard), 8);
 }
+
+#[test]
+fn the_recent_high_water_mark_starts_anew_with_each_reset() {
+    let mut arena = zeroed_arena(1 << 16);
+    let marks = |arena: &Arena<Owned>| (arena.stats().high_water, arena.stats().high_water_since_reset);
+    arena.allocate(20_000).unwrap();
+    assert_eq!(marks(&arena), (20_000, 20_000));
+    arena.reset();
+    assert_eq!(marks(&arena), (20_000, 0));
+    // Given back, and still counted.
+    drop(arena.alloc_slot::<[u64; 100]>().unwrap());
+    assert_eq!((arena.used(), marks(&arena)), (0, (20_000, 800)));
+    arena.reset();
+    // Less than before: a scope counts some way ahead, and no further.
+    arena.scratch().allocate(8000).unwrap();
+    let (ever, recent) = marks(&arena);
+    assert!(ever == 20_000 && (8000..=8000 + 4096).contains(&recent), "{recent}");
+    arena.reset();
+    let lease = arena.lease(1024);
+    lease.allocate(100).unwrap();
+    drop(lease);
+    assert!(marks(&arena).1 >= 104);
+    arena.wipe();
+    assert_eq!(marks(&arena), (0, 0));
+    // SAFETY: nothing from before is left, and nobody else knows the arena.
+    unsafe {
+        arena.allocate(64).unwrap();
+        arena.reset_shared();
+    }
+    assert_eq!(marks(&arena), (64, 0));
+}
+
+#[test]
+fn a_scope_after_a_reset_leaves_no_byte_for_zero_that_is_not() {
+    let mut arena = zeroed_arena(1 << 16);
+    arena.allocate(30_000).unwrap().fill(1);
+    arena.reset();
+    for size in [100, 5000, 20_000, 40_000] {
+        arena.scratch().allocate(size).unwrap().fill(2);
+        let all = arena.remaining();
+        let scope = arena.allocate(all).unwrap();
+        assert!(scope.iter().all(|&byte| byte == 0), "after a scope of {size}");
+        arena.reset();
+    }
+}
+
+#[test]
+fn requests_that_find_no_room_are_counted_in_every_mode() {
+    let mut arena = zeroed_arena(4096);
+    arena.allocate(5000).unwrap_err();
+    arena.allocate(usize::MAX).unwrap_err();
+    arena.alloc([0_u8; 4096]).unwrap_err();
+    assert_eq!(arena.stats().failed, 3);
+    let lease = arena.lease(512);
+    lease.allocate(100).unwrap();
+    lease.allocate(5000).unwrap_err();
+    assert_eq!(lease.stats().failed, 4);
+    drop(lease);
+    let scratch = arena.scratch();
+    scratch.allocate(5000).unwrap_err();
+    scratch.allocate(100).unwrap();
+    drop(scratch);
+    arena.reset();
+    assert_eq!(arena.stats().failed, 5);
+    // What succeeds in the end is no failure, whatever was tried on the way.
+    let lease = arena.lease(4096);
+    while lease.allocate(24).is_ok() {}
+    assert_eq!(lease.stats().failed, 6);
+}
+
+#[test]
+fn bytes_that_leases_hold_are_bounded_by_what_is_counted() {
+    let arena = zeroed_arena(1 << 16);
+    let leases = [1024, 4096, 64].map(|chunk| arena.lease(chunk));
+    assert_eq!(arena.stats().leased, 0);
+    let mut handed_out = 0;
+    for round in 0..100 {
+        for lease in &leases {
+            handed_out += lease.allocate(24 + 8 * (round % 3)).unwrap().len();
+        }
+        let stats = arena.stats();
+        let held = stats.used - handed_out - stats.stranded;
+        // Three leases, each with up to 1,024 bytes that do not count.
+        assert!((held..=stats.used + 3072).contains(&(stats.leased + 3072)), "{held} held in round {round}, {stats}");
+    }
+    assert!((4096..=16_384).contains(&arena.stats().leased), "{}", arena.stats());
+    drop(leases);
+    assert_eq!(arena.stats().leased, 0);
+    let leaked = arena.lease(4096);
+    leaked.allocate(2048).unwrap();
+    leaked.allocate(2048).unwrap();
+    std::mem::forget(leaked);
+    assert!(arena.stats().leased >= 2048, "{}", arena.stats());
+}
