@@ -1,4 +1,4 @@
-//! Running a model.
+//! How a model is explored.
 
 use std::fmt;
 use std::io::{Write, stderr};
@@ -15,17 +15,18 @@ pub struct Model {
 }
 
 impl Model {
-    /// Every interleaving: for two threads.
+    /// Creates a model that explores every interleaving, for two threads.
     pub fn unbounded(name: &'static str, scenario: impl Fn() + Send + Sync + 'static) -> Self {
         Self { name, preemptions: None, scenario: Arc::new(scenario) }
     }
 
-    /// Every interleaving of at most `preemptions` preemptions: for three threads and more.
+    /// Creates a model that explores every interleaving with at most `preemptions` preemptions, for
+    /// three threads and more.
     pub fn bounded(name: &'static str, preemptions: usize, scenario: impl Fn() + Send + Sync + 'static) -> Self {
         Self { name, preemptions: Some(preemptions), scenario: Arc::new(scenario) }
     }
 
-    /// The race that the model shows.
+    /// Returns the race that the model shows.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
@@ -35,7 +36,7 @@ impl Model {
     ///
     /// # Panics
     ///
-    /// Where one of them fails.
+    /// Panics if one of them fails.
     #[must_use]
     pub fn explore(&self) -> usize {
         let iterations = Arc::new(AtomicUsize::new(0));
@@ -55,12 +56,12 @@ impl Model {
         iterations.load(Relaxed)
     }
 
-    /// Explores, reports name and count, and insists on at least `floor` interleavings: a model in
-    /// which nothing races any more proves nothing.
+    /// Explores the model and reports its name and how many interleavings there were. There must be
+    /// at least `floor`: a model in which nothing races any more proves nothing.
     ///
     /// # Panics
     ///
-    /// Where an interleaving fails, or there were too few.
+    /// Panics if an interleaving fails, or if there were too few.
     pub fn holds(&self, floor: usize) {
         let start = Instant::now();
         let iterations = self.explore();

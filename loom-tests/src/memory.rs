@@ -1,4 +1,4 @@
-//! A region of plain bytes with a header of loom's words beside it.
+//! A region of plain bytes, with a header of loom's words beside it.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
@@ -24,12 +24,12 @@ fn layout(len: usize) -> Layout {
 }
 
 impl<F: Fault> LoomMemory<F> {
-    /// `len` bytes, each of them `fill`, under an all-zero header. Zero bytes count as known to be
-    /// zero.
+    /// Creates a region of `len` bytes, each of them `fill`, and a header of zeros. If `fill` is 0,
+    /// the bytes count as known to be zero.
     ///
     /// # Panics
     ///
-    /// Where `len` is 0.
+    /// Panics if `len` is 0.
     #[must_use]
     pub fn new(len: usize, fill: u8) -> Self {
         assert!(len > 0, "a region has bytes");
@@ -89,7 +89,7 @@ unsafe impl<F: Fault> Memory for LoomMemory<F> {
 // SAFETY: neither `Clone` nor reachable otherwise.
 unsafe impl<F: Fault> ExclusiveMemory for LoomMemory<F> {}
 
-/// The same memory for several arenas, as processes share it: not exclusive.
+/// Memory that several arenas share, as processes do. It is not exclusive.
 #[derive(Debug)]
 pub struct SharedMemory<F: Fault>(Arc<LoomMemory<F>>);
 
@@ -107,8 +107,8 @@ impl<F: Fault> Clone for SharedMemory<F> {
     }
 }
 
-// SAFETY: that of `LoomMemory`, which lives as long as any of the values that share it; they share
-// its header too.
+// SAFETY: the memory lives as long as any value that shares it, and keeps the contract itself. All
+// of them have the same header.
 unsafe impl<F: Fault> Memory for SharedMemory<F> {
     type Word = LoomWord<F>;
 

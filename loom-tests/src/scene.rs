@@ -14,24 +14,24 @@ use crate::witness::Witness;
 /// What the region holds at first.
 #[derive(Clone, Copy, Debug)]
 pub enum Start {
-    /// Zeros that the memory vouches for: the arena zeroes only what its peak says was used.
+    /// Zeros, which the memory promises. The arena zeroes only bytes below its high-water mark.
     Zeroed,
-    /// Garbage: the arena zeroes every block.
+    /// Garbage. The arena zeroes every block.
     Dirty,
 }
 
-/// An arena and its witness. Derefs to the arena.
+/// An arena and the witness of its bytes. Derefs to the arena.
 pub struct Scene<M: Memory> {
     arena: Arena<M>,
     witness: Arc<Witness>,
 }
 
 impl<F: Fault> Scene<LoomMemory<F>> {
-    /// An arena with room for `room` bytes.
+    /// Creates an arena with room for `room` bytes.
     ///
     /// # Panics
     ///
-    /// Where `room` is no region's.
+    /// Panics if no region has so much room.
     #[must_use]
     pub fn new(room: usize, start: Start) -> Self {
         let memory = LoomMemory::new(128 + room, if matches!(start, Start::Zeroed) { 0 } else { 0xA5 });
@@ -41,31 +41,31 @@ impl<F: Fault> Scene<LoomMemory<F>> {
 }
 
 impl<M: Memory> Scene<M> {
-    /// An arena whose bytes already have a witness.
+    /// Creates a scene of an arena whose bytes already have a witness.
     pub fn with_witness(arena: Arena<M>, witness: Arc<Witness>) -> Self {
         Self { arena, witness }
     }
 
-    /// The witness of the arena's bytes.
+    /// Returns the witness of the arena's bytes.
     pub fn witness(&self) -> &Arc<Witness> {
         &self.witness
     }
 
-    /// Zeroed bytes, written by their owner; `None` where the arena is full.
+    /// Allocates bytes, which must be zero, and writes them. Returns `None` if the arena is full.
     ///
     /// # Panics
     ///
-    /// Where the bytes are not zero, and where another access to them races.
+    /// Panics if the bytes are not zero, or if another access to them races.
     pub fn claim(&self, size: usize, mark: u8) -> Option<Block<'_>> {
         let block = self.arena.allocate(size).ok()?;
         Some(self.own(block, mark))
     }
 
-    /// As [`claim`](Self::claim), for a block that was claimed in another way.
+    /// Checks and writes a block that was claimed in another way, as [`claim`](Self::claim) does.
     ///
     /// # Panics
     ///
-    /// As `claim` does.
+    /// Panics as `claim` does.
     pub fn own<'a>(&self, mut block: Block<'a>, mark: u8) -> Block<'a> {
         self.witness.written(block.as_ptr(), block.len());
         assert!(block.iter().all(|&byte| byte == 0), "a block that is not zero: {:?}", block.address());
@@ -73,21 +73,21 @@ impl<M: Memory> Scene<M> {
         block
     }
 
-    /// The owner looks at its bytes again: they are what it wrote, and nobody else accessed them.
+    /// Checks that a block still holds what its owner wrote, and that nobody else accessed it.
     ///
     /// # Panics
     ///
-    /// Where that is not so.
+    /// Panics if that is not so.
     pub fn keeps(&self, block: &Block<'_>, mark: u8) {
         self.witness.written(block.as_ptr(), block.len());
         assert!(block.iter().all(|&byte| byte == mark), "another owner's bytes: {:?}", block.address());
     }
 
-    /// Claims each size, and looks at all blocks again at the end. Returns how many were claimed.
+    /// Claims each size and checks all blocks again at the end. Returns how many were claimed.
     ///
     /// # Panics
     ///
-    /// Where a block is another's.
+    /// Panics if another thread has one of the blocks.
     pub fn claims(&self, sizes: &[usize], mark: u8) -> usize {
         let blocks: Vec<_> = sizes.iter().filter_map(|&size| self.claim(size, mark)).collect();
         for block in &blocks {
@@ -97,8 +97,10 @@ impl<M: Memory> Scene<M> {
     }
 }
 
-/// The counting pointer that shares a scene is std's, not loom's: who lets go first is no part of
-/// what a model asks.
+/// Runs a function on a thread that shares the scene.
+///
+/// The pointer that counts the owners is std's, not loom's: which thread lets go first is no part
+/// of a model.
 pub fn spawn<S: Send + Sync + 'static, R: 'static>(
     scene: &Arc<S>,
     run: impl FnOnce(&S) -> R + 'static,

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use loom::cell::UnsafeCell;
 use marena_core::Memory;
 
-/// Bytes that one cell stands for: every claim starts at, and takes, a multiple of as many.
+/// How many bytes one cell stands for. Every claim starts at a multiple of it, and takes one.
 const GRANULE: usize = 8;
 
-/// One loom cell for each 8-byte granule of a region. Whoever accesses bytes accesses their cells
-/// too, and loom reports every pair of accesses that no synchronisation orders.
+/// One loom cell for each 8 bytes of a region. A thread that accesses bytes accesses their cells
+/// too, and loom reports two accesses that nothing orders.
 #[derive(Debug)]
 pub struct Witness {
     /// Address of the region's first byte: for arithmetic only.
@@ -23,14 +23,14 @@ unsafe impl Sync for Witness {}
 unsafe impl Send for Witness {}
 
 impl Witness {
-    /// Cells for all bytes of `memory`, the header's place included.
+    /// Creates cells for all bytes of `memory`, those of the header included.
     pub fn of(memory: &impl Memory) -> Arc<Self> {
         let region = memory.region();
         let cells = (0..region.len().div_ceil(GRANULE)).map(|_| UnsafeCell::new(())).collect();
         Arc::new(Self { start: region.addr().get(), cells })
     }
 
-    /// The cells of `len` bytes at `start`.
+    /// Returns the cells of `len` bytes at `start`.
     fn cells(&self, start: *const u8, len: usize) -> &[UnsafeCell<()>] {
         let first = start.addr().checked_sub(self.start).expect("bytes behind the region's start");
         assert!(first + len <= self.cells.len() * GRANULE, "{len} bytes at {first} of the region");

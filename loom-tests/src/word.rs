@@ -12,14 +12,14 @@ use crate::fault::Fault;
 #[derive(Debug)]
 pub struct LoomWord<F> {
     value: AtomicU32,
-    /// How many weak exchanges were tried on this word. Not a part of the model: loom replays a
-    /// prefix of a run in the same order, so the count is the same in every replay.
+    /// How many weak compare-and-swaps were tried on this word. The count is no part of the model:
+    /// loom replays a prefix of a run in the same order, so it is the same in every replay.
     weak_attempts: Counter,
     fault: PhantomData<fn() -> F>,
 }
 
 impl<F> LoomWord<F> {
-    /// A word of this value. Loom's atomics exist only inside a model.
+    /// Creates a word of this value. Loom's atomics exist only inside a model.
     #[must_use]
     pub fn new(value: u32) -> Self {
         Self { value: AtomicU32::new(value), weak_attempts: Counter::new(0), fault: PhantomData }

@@ -1,4 +1,4 @@
-//! Every model, over a faithful word and over one whose weak exchanges fail spuriously.
+//! Every model, over a faithful word and over one whose weak compare-and-swaps fail spuriously.
 //!
 //! Each test's floor is below what it explored when it was written: fewer interleavings mean that
 //! the race is gone from the model.

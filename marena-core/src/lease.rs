@@ -78,14 +78,14 @@ pub struct Lease<'a, M: Memory> {
     /// The current run. INVARIANT: its bytes were claimed from the arena, by this lease, and not
     /// given back, and no spare run has them.
     bump: Bump,
-    /// The arena's, cached.
+    /// The base of the arena, which is cached here.
     base: NonNull<u8>,
     /// Other runs that are free. INVARIANT: their bytes too were claimed by this lease and not
     /// given back.
     spares: Spares,
-    /// Bytes to claim next time.
+    /// How many bytes to claim next time.
     chunk: Cell<usize>,
-    /// The most bytes to claim at once.
+    /// How many bytes to claim at once at most, but for a request that needs more.
     max_chunk: usize,
     /// No run takes more than what the arena has left, shifted right by this.
     share_shift: u32,
@@ -281,7 +281,7 @@ impl<'a, M: Memory> Lease<'a, M> {
     unsafe fn set_run(&self, slot: usize, run: Span) {
         if slot == CURRENT {
             let start = self.arena.at(run.start as usize);
-            // SAFETY: the caller's promise; the lease hands out a byte of its runs once.
+            // SAFETY: the caller's promise. Bytes that were handed out are in no run.
             unsafe { self.bump.set(start, run.len() as usize) };
         } else {
             self.spares.set(slot, run);
@@ -395,6 +395,7 @@ impl<'a, M: Memory> Lease<'a, M> {
         let needed =
             place(self.base.addr().get(), free.start, limit, size, align).ok_or_else(|| cursor.load(Relaxed))?;
         let end = needed.end.max(run.end + self.ahead(self.chunk.get(), limit - run.end));
+        // ORDERING: Relaxed: as above.
         let Some(end) = self.provided(needed.end, end) else { return Err(cursor.load(Relaxed)) };
         protocol::extend(cursor, run.end, end)?;
         // SAFETY: the bytes behind the old end were claimed just now, by this lease.
@@ -535,10 +536,10 @@ pub(crate) struct Request {
     pub(crate) ahead: usize,
 }
 
-// SAFETY: `claim` hands out bytes that the lease claimed from the arena, each once: the bump's
-// invariant. They stay claimed when the lease ends, so they live as long as the arena's borrow. The
-// chunk's bytes at and behind `dirty_end` are zero where the memory was: it is at least the peak
-// after every claim from the arena, and is raised over what was handed out and came back.
+// SAFETY: `claim` hands out bytes that the lease claimed from the arena, each once: the invariant
+// of the bump. They stay claimed when the lease ends, so they live as long as the borrow of the
+// arena. What comes back may be a block of another lease of this arena. Its owner gives it back, so
+// it is this lease's then.
 unsafe impl<'a, M: Memory> Claim<'a> for &Lease<'a, M> {
     type Origin = Self;
     const MAX_ALIGN: usize = max_align::<M>();
@@ -563,8 +564,7 @@ unsafe impl<'a, M: Memory> Claim<'a> for &Lease<'a, M> {
         if self.bump.give_back(start, size) {
             self.raise_dirty_end(next);
         } else {
-            // SAFETY: the caller's promise; what is no longer in the chunk is at the cursor or
-            // stays.
+            // SAFETY: the caller's promise. The bytes are at the cursor, or nothing happens.
             unsafe { self.arena.give_back(start, size) };
         }
     }
@@ -576,8 +576,8 @@ unsafe impl<'a, M: Memory> Claim<'a> for &Lease<'a, M> {
                 let missing = self.bump.missing(start, new_size);
                 self.extend_run(&Marks::new(), missing, STEP).is_ok() && self.bump.extend(start, old_size, new_size)
             } else {
-                // SAFETY: the caller's promise. A block that ends at the cursor is none of the
-                // current run, or its last.
+                // SAFETY: the caller's promise. If the block ends at the cursor, no run lies behind
+                // it.
                 let extended = unsafe { self.arena.extend(start, old_size, new_size) }.is_some();
                 if extended {
                     self.learn_dirty_end();
@@ -600,8 +600,9 @@ unsafe impl<'a, M: Memory> Claim<'a> for &Lease<'a, M> {
     }
 }
 
-// SAFETY: the dirty end is raised over whatever was handed out, and by every claim of a run to what
-// the arena knows.
+// SAFETY: free bytes of the runs at and behind `dirty_end` are zero where the memory was. It is
+// raised to the peak by every claim from the arena, and over bytes that were handed out and came
+// back.
 unsafe impl<M: Memory> Origin for &Lease<'_, M> {
     #[inline(always)]
     fn base(self) -> NonNull<u8> {
@@ -621,7 +622,7 @@ unsafe impl<M: Memory> Origin for &Lease<'_, M> {
 
 impl<M: Memory> Drop for Lease<'_, M> {
     fn drop(&mut self) {
-        // From the last to the first: each that goes back uncovers the one before.
+        // The last run goes first. Once it is given back, the one before may be the last.
         while let Some((slot, run)) = self.runs().filter(|(_, run)| run.len() > 0).max_by_key(|(_, run)| run.end) {
             if !self.give_back_run(run) {
                 self.lost.set(self.lost.get().saturating_add(run.len()));
@@ -636,8 +637,8 @@ impl<M: Memory> Drop for Lease<'_, M> {
     }
 }
 
-// SAFETY: all that is not `Send` by itself is the bump's pointer into the region, whose bytes are
-// the lease's own; the arena is used through a shared reference from the thread that has the lease.
+// SAFETY: the pointers lead into the region, to bytes that are the lease's own. The arena is used
+// through a shared reference, from the thread that has the lease.
 unsafe impl<M: Memory> Send for Lease<'_, M> where Arena<M>: Sync {}
 
 impl<M: Memory> fmt::Debug for Lease<'_, M> {

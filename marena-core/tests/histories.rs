@@ -81,7 +81,8 @@ fn disjoint(holds: &[Hold]) -> Result<(), String> {
     Ok(())
 }
 
-/// What else holds when nothing is given back: later claims lie higher, and a refusal had to be.
+/// Checks what else holds when nothing is given back: later claims lie higher, and no claim failed
+/// that fitted.
 ///
 /// `limit` is the last position, `base` the address of position 0.
 fn ordered_and_justified(claims: &[Claim], base: usize, limit: usize) -> Result<(), String> {
@@ -178,7 +179,7 @@ fn position(arena: &Borrowed<'_>, block: NonNull<u8>) -> usize {
 
 #[test]
 fn direct_claims_are_disjoint_and_in_order_and_refused_only_for_want_of_room() {
-    // Room for about three quarters of them, so that what follows is refused now and then.
+    // Room for about three quarters of them, so that some later ones fail.
     let room = THREADS * calls() * MEAN_BYTES * 3 / 4;
     let (claims, base, limit) = on_threads(room, |thread, arena, clock| {
         let mut random = Random(thread as u64);

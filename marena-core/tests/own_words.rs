@@ -1,4 +1,4 @@
-//! Memory and words that a user brings: whatever keeps the traits' contracts works.
+//! Memory and words that a user brings.
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::Cell;

@@ -49,7 +49,7 @@ pub fn four_threads_claim_disjoint_blocks<F: Fault>() -> Model {
     })
 }
 
-/// The padding of an aligned claim is nobody's, and the claim lands where the cursor really stood.
+/// An aligned claim is aligned wherever the other claim falls, and nobody gets its padding.
 pub fn an_aligned_claim_lands_aligned_against_a_claim<F: Fault>() -> Model {
     Model::unbounded("aligned claim against claim", || {
         let scene = scene::<F>(192);
@@ -63,7 +63,7 @@ pub fn an_aligned_claim_lands_aligned_against_a_claim<F: Fault>() -> Model {
     })
 }
 
-/// Room for one: one of two gets it, and the other is told that nothing is left.
+/// There is room for one claim. One of two threads gets it, and the other finds nothing left.
 pub fn the_last_bytes_go_to_one_of_two<F: Fault>() -> Model {
     Model::unbounded("the last bytes", || {
         let scene = scene::<F>(24);
@@ -83,7 +83,7 @@ pub fn the_last_bytes_go_to_one_of_two<F: Fault>() -> Model {
     })
 }
 
-/// A refused claim leaves the cursor where the other thread put it.
+/// A claim that fails leaves the cursor where the other thread put it.
 pub fn a_refused_claim_changes_nothing_against_claims<F: Fault>() -> Model {
     Model::unbounded("refused claim against claims", || {
         let scene = scene::<F>(40);
@@ -103,7 +103,7 @@ fn own_all<'a, F: Fault, const N: usize>(scene: &Owned<F>, blocks: [Block<'a>; N
     blocks.map(|block| scene.own(block, mark))
 }
 
-/// Several at once lie side by side, whoever claims in between.
+/// Several blocks of one claim lie side by side, although another thread claims at the same time.
 pub fn several_at_once_lie_side_by_side_against_a_claim<F: Fault>() -> Model {
     Model::unbounded("several at once against one", || {
         let scene = scene::<F>(64);
@@ -120,7 +120,7 @@ pub fn several_at_once_lie_side_by_side_against_a_claim<F: Fault>() -> Model {
     })
 }
 
-/// Room for one set: it goes to one thread whole, or sizes stay as they were.
+/// There is room for one set of blocks. One thread gets all of it, and the other gets nothing.
 pub fn several_at_once_are_all_or_nothing_against_each_other<F: Fault>() -> Model {
     Model::unbounded("several at once against several", || {
         let scene = scene::<F>(32);
@@ -140,7 +140,7 @@ pub fn several_at_once_are_all_or_nothing_against_each_other<F: Fault>() -> Mode
     })
 }
 
-/// A bounded claim gives up only when others won, and changes nothing then.
+/// A bounded claim gives up only when others came first, and changes nothing then.
 pub fn a_bounded_claim_ends_against_claims<F: Fault>() -> Model {
     Model::unbounded("bounded claim against claims", || {
         let scene = scene::<F>(64);
@@ -177,7 +177,7 @@ pub fn a_bounded_claim_with_enough_retries_is_served<F: Fault>() -> Model {
     })
 }
 
-/// Figures are snapshots, but each is in its range at any time.
+/// Each of the statistics is a snapshot, and in its range at any time.
 pub fn figures_stay_in_range_against_claims<F: Fault>() -> Model {
     Model::unbounded("figures against claims", || {
         let scene = scene::<F>(32);
@@ -196,7 +196,7 @@ pub fn figures_stay_in_range_against_claims<F: Fault>() -> Model {
     })
 }
 
-/// Typed values of several threads are whole.
+/// Values of several threads are whole.
 pub fn values_are_whole_against_values<F: Fault>() -> Model {
     Model::unbounded("values against values", || {
         let scene = scene::<F>(64);

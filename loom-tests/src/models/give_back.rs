@@ -1,4 +1,4 @@
-//! Giving back against claiming.
+//! Bytes that are given back, against claims.
 
 use std::alloc::Layout;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -15,8 +15,8 @@ fn scene<F: Fault>(room: usize, start: Start) -> Arc<Owned<F>> {
     Arc::new(Scene::new(room, start))
 }
 
-/// A value that is written into the arena and noted as accessed when it is dropped there: the last
-/// that an initialiser's slot sees of its owner before it goes back.
+/// A value that notes an access to its bytes when it is dropped in the arena. That is the last
+/// access to an initialiser's slot before it is given back.
 struct Noted {
     witness: Arc<Witness>,
 }
@@ -27,7 +27,7 @@ impl Drop for Noted {
     }
 }
 
-/// Makes one value, then panics: the value is dropped in place, and the place given back.
+/// Makes one value and panics. The value is dropped in place, and its place is given back.
 fn initialiser_that_panics<F: Fault>(scene: &Owned<F>) {
     let witness = scene.witness();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
@@ -43,14 +43,13 @@ fn initialiser_that_panics<F: Fault>(scene: &Owned<F>) {
     assert!(!matches!(outcome, Ok(Ok(_))), "an initialiser that panics makes no slice");
 }
 
-/// Claims `size` bytes, more than 0, through what every claim goes through.
+/// Claims `size` bytes, more than 0, as every allocation does.
 pub(super) fn claim<'a>(memory: impl Claim<'a>, size: usize) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: 8 is a power of two, and no model claims 0 bytes.
     unsafe { memory.claim(size, 8, None) }.map(|claimed| claimed.start())
 }
 
-/// Claims, dirties and gives back `size` bytes, through what every give-back of the arena goes
-/// through.
+/// Claims, dirties and gives back `size` bytes, as everything that gives bytes back does.
 pub(super) fn claim_and_give_back<F: Fault>(scene: &Owned<F>, size: usize) {
     let Ok(start) = claim(&**scene, size) else { return };
     scene.witness().written(start.as_ptr(), size);
@@ -60,7 +59,8 @@ pub(super) fn claim_and_give_back<F: Fault>(scene: &Owned<F>, size: usize) {
     unsafe { Claim::give_back(&**scene, start, size) };
 }
 
-/// What a panicking initialiser made is gone, and its bytes zero, before another claim gets them.
+/// What an initialiser made before it panicked is dropped, and its bytes are zero for the next
+/// claim.
 pub fn a_panicking_initialiser_gives_back_against_a_claim<F: Fault>() -> Model {
     Model::unbounded("panicking initialiser against claim", || {
         let scene = scene::<F>(64, Start::Zeroed);
@@ -73,7 +73,7 @@ pub fn a_panicking_initialiser_gives_back_against_a_claim<F: Fault>() -> Model {
     })
 }
 
-/// A failing initialiser's place goes back when nobody claimed behind it, and only then.
+/// The place of an initialiser that fails goes back if nobody claimed behind it, and only then.
 pub fn a_failing_initialiser_gives_back_against_a_claim<F: Fault>() -> Model {
     Model::unbounded("failing initialiser against claim", || {
         let scene = scene::<F>(64, Start::Zeroed);
@@ -85,7 +85,7 @@ pub fn a_failing_initialiser_gives_back_against_a_claim<F: Fault>() -> Model {
     })
 }
 
-/// A failing initialiser that nobody disturbs leaves the arena as it was.
+/// An initialiser that fails while nobody else claims leaves the arena as it was.
 pub fn a_failing_initialiser_after_a_join_leaves_nothing<F: Fault>() -> Model {
     Model::unbounded("failing initialiser after claims", || {
         let scene = scene::<F>(64, Start::Zeroed);
@@ -98,7 +98,7 @@ pub fn a_failing_initialiser_after_a_join_leaves_nothing<F: Fault>() -> Model {
     })
 }
 
-/// An initialiser that allocates and then fails takes nothing away from what it allocated.
+/// An initialiser that allocates and then fails keeps what it allocated.
 pub fn a_reentrant_failing_initialiser_keeps_what_it_allocated<F: Fault>() -> Model {
     Model::unbounded("re-entrant failing initialiser against claim", || {
         let scene = scene::<F>(64, Start::Zeroed);
@@ -115,8 +115,7 @@ pub fn a_reentrant_failing_initialiser_keeps_what_it_allocated<F: Fault>() -> Mo
     })
 }
 
-/// Bytes that come back dirty are zero in the block that gets them, although the memory is taken
-/// for zeroed.
+/// Bytes that come back dirty are zero in the next block, although the memory started zeroed.
 pub fn dirty_bytes_given_back_are_zero_for_the_next_claim<F: Fault>() -> Model {
     Model::unbounded("dirty give-back against claim of zeroed memory", || {
         let scene = scene::<F>(64, Start::Zeroed);
@@ -128,7 +127,7 @@ pub fn dirty_bytes_given_back_are_zero_for_the_next_claim<F: Fault>() -> Model {
     })
 }
 
-/// The same where every block is zeroed anyway.
+/// The same in memory where every block is zeroed.
 pub fn bytes_of_garbage_memory_given_back_are_zero_too<F: Fault>() -> Model {
     Model::unbounded("dirty give-back against claim of garbage", || {
         let scene = scene::<F>(64, Start::Dirty);
@@ -138,7 +137,8 @@ pub fn bytes_of_garbage_memory_given_back_are_zero_too<F: Fault>() -> Model {
     })
 }
 
-/// Two give-backs: neither takes the other's bytes, and the peak covers both.
+/// Two threads give bytes back. Neither gives back the other's, and the high-water mark covers
+/// both.
 pub fn two_give_backs_take_only_their_own<F: Fault>() -> Model {
     Model::unbounded("give-back against give-back", || {
         let scene = scene::<F>(64, Start::Zeroed);
@@ -151,8 +151,8 @@ pub fn two_give_backs_take_only_their_own<F: Fault>() -> Model {
     })
 }
 
-/// Bytes given back and claimed again by a third while a slow claim still holds the old cursor: the
-/// value comes back, and nobody is harmed (ABA).
+/// Bytes are given back and claimed again while a slow claim still holds the old cursor. The cursor
+/// returns to the value that the claim saw, and no bytes overlap (ABA).
 pub fn a_cursor_that_comes_back_harms_no_claim<F: Fault>() -> Model {
     Model::bounded("give-back and claim of the same size against claim", 3, || {
         let scene = scene::<F>(64, Start::Zeroed);
@@ -182,9 +182,9 @@ pub fn a_claim_sees_every_give_back_before_it<F: Fault>() -> Model {
     })
 }
 
-/// A short iterator's values stay, and only the room behind them goes back.
+/// The values of an iterator that was too short stay, and only the room behind them goes back.
 pub fn a_short_iterator_keeps_its_values_against_a_claim<F: Fault>() -> Model {
-    /// Says one more than it has.
+    /// An iterator that says one more value than it has.
     struct Boastful(std::ops::Range<u64>);
     impl Iterator for Boastful {
         type Item = u64;
@@ -222,7 +222,7 @@ pub fn a_bounded_claim_sees_every_give_back_before_it<F: Fault>() -> Model {
     })
 }
 
-/// Uninitialised claims take bytes that come back as they are; their owner still has them alone.
+/// An uninitialised claim gets bytes that came back as they are, and is their only owner.
 pub fn an_uninitialised_claim_owns_bytes_that_came_back<F: Fault>() -> Model {
     Model::unbounded("give-back against uninitialised claim", || {
         let scene = scene::<F>(64, Start::Zeroed);

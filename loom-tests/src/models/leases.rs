@@ -13,7 +13,7 @@ fn scene<F: Fault>(room: usize) -> Arc<Owned<F>> {
     Arc::new(Scene::new(room, Start::Zeroed))
 }
 
-/// Claims each size from a lease of the scene, ends the lease, and looks at all blocks again.
+/// Claims each size from a lease of the scene, ends the lease, and checks all blocks again.
 fn lease_and_claim<F: Fault>(scene: &Owned<F>, sizes: &[usize], mark: u8) {
     let lease = scene.lease(32);
     let blocks: Vec<_> = sizes.iter().map(|&size| scene.own(lease.allocate(size).unwrap(), mark)).collect();
@@ -33,14 +33,14 @@ fn soil_lease<F: Fault>(scene: &Owned<F>, lease: &Lease<'_, LoomMemory<F>>, size
     unsafe { Claim::give_back(lease, start, size) };
 }
 
-/// All that is left is zero and nobody's.
+/// Checks that all that is left is zero and has no owner.
 fn assert_rest_is_free<F: Fault>(scene: &Owned<F>) {
     let rest = scene.remaining();
     assert_eq!(scene.claims(&[rest], 0xFF), 1);
 }
 
 /// A lease extends its chunk where it can, takes another where it cannot, and gives back what is
-/// left; a claim in between shares no byte with any of it.
+/// left. A claim in between shares no byte with any of it.
 pub fn a_lease_is_disjoint_from_claims<F: Fault>() -> Model {
     Model::unbounded("lease against claims", || {
         let scene = scene::<F>(256);
@@ -51,7 +51,7 @@ pub fn a_lease_is_disjoint_from_claims<F: Fault>() -> Model {
     })
 }
 
-/// Two leases.
+/// Two leases share no byte.
 pub fn two_leases_are_disjoint<F: Fault>() -> Model {
     Model::unbounded("lease against lease", || {
         let scene = scene::<F>(256);
@@ -62,7 +62,7 @@ pub fn two_leases_are_disjoint<F: Fault>() -> Model {
     })
 }
 
-/// Three leases.
+/// Three leases share no byte.
 pub fn three_leases_are_disjoint<F: Fault>() -> Model {
     Model::bounded("lease against lease, 3 threads", 6, || {
         let scene = scene::<F>(512);
@@ -75,7 +75,7 @@ pub fn three_leases_are_disjoint<F: Fault>() -> Model {
     })
 }
 
-/// A lease over bytes that another thread dirtied and gave back hands them out as zeros.
+/// A lease hands out zeros where another thread dirtied bytes and gave them back.
 pub fn a_lease_of_dirtied_bytes_hands_out_zeros<F: Fault>() -> Model {
     Model::unbounded("lease against dirty give-back", || {
         let scene = scene::<F>(256);
@@ -86,8 +86,8 @@ pub fn a_lease_of_dirtied_bytes_hands_out_zeros<F: Fault>() -> Model {
     })
 }
 
-/// What a lease handed out, took back and then gave to the arena with its tail is zero for whoever
-/// claims it next.
+/// Bytes that a lease handed out, took back and gave to the arena at its end are zero in the next
+/// block.
 pub fn a_leases_soiled_tail_is_zero_for_the_next_claim<F: Fault>() -> Model {
     Model::unbounded("soiled lease's end against claim", || {
         let scene = scene::<F>(256);
@@ -136,7 +136,7 @@ pub fn growing_in_place_is_disjoint_from_a_claim<F: Fault>() -> Model {
     })
 }
 
-/// Two blocks that grow: only the last can.
+/// Two blocks grow. Only the last can.
 pub fn two_growing_blocks_stay_disjoint<F: Fault>() -> Model {
     Model::unbounded("growth against growth", || {
         let scene = scene::<F>(64);
@@ -155,7 +155,7 @@ pub fn two_growing_blocks_stay_disjoint<F: Fault>() -> Model {
     })
 }
 
-/// Growth over bytes that another thread used and gave back comes after that use.
+/// A block that grows over bytes which another thread used and gave back does so after that use.
 pub fn growth_acquires_what_was_given_back_behind_it<F: Fault>() -> Model {
     Model::unbounded("growth against give-back", || {
         let scene = scene::<F>(64);
@@ -169,7 +169,7 @@ pub fn growth_acquires_what_was_given_back_behind_it<F: Fault>() -> Model {
     })
 }
 
-/// A lease that extends its chunk over such bytes does too, and knows that they are not zero.
+/// A lease that extends its chunk over such bytes does so too, and knows that they are dirty.
 pub fn an_extended_lease_acquires_what_was_given_back_behind_it<F: Fault>() -> Model {
     Model::unbounded("lease's extension against give-back", || {
         let scene = scene::<F>(256);
@@ -184,7 +184,7 @@ pub fn an_extended_lease_acquires_what_was_given_back_behind_it<F: Fault>() -> M
     })
 }
 
-/// A scope of a lease goes on in another chunk where somebody claimed behind the first.
+/// A scope of a lease goes on in another run where another thread claimed behind the first.
 pub fn a_leases_scope_is_disjoint_from_claims<F: Fault>() -> Model {
     Model::unbounded("scope of a lease against claims", || {
         let scene = scene::<F>(512);
@@ -203,8 +203,8 @@ pub fn a_leases_scope_is_disjoint_from_claims<F: Fault>() -> Model {
     })
 }
 
-/// Scopes of a lease whose owner keeps nothing, one after another: the later ones use the runs that
-/// the first ones got, whoever claimed behind them and when.
+/// Scopes of a lease follow each other and keep nothing. The later ones use the runs that the first
+/// ones took, whenever another thread claims behind them.
 pub fn scopes_of_a_lease_reuse_what_they_got_against_claims<F: Fault>() -> Model {
     Model::unbounded("scopes of a lease, one after another, against claims", || {
         let scene = scene::<F>(512);
@@ -253,8 +253,8 @@ pub fn scopes_of_two_leases_stay_bounded_and_disjoint<F: Fault>() -> Model {
     })
 }
 
-/// A scope over all that an arena has left, where another arena over the same header claims: the
-/// other is refused meanwhile, and gets zeros afterwards.
+/// A scope has all that an arena has left. Another arena over the same header finds it full
+/// meanwhile, and gets zeros afterwards.
 pub fn a_scope_over_the_rest_is_disjoint_from_another_arenas_claims<F: Fault>() -> Model {
     Model::unbounded("scope over the rest against another arena's claims", || {
         let memory = SharedMemory::<F>::new(LoomMemory::new(128 + 64, 0));

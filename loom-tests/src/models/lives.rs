@@ -1,4 +1,4 @@
-//! Lives of a region: formatting, attaching, resetting.
+//! Generations of a region: formatting, attaching, resetting.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use marena_core::{Arena, AttachError, Memory};
 
 use crate::{Fault, LoomMemory, Model, Scene, SharedMemory, Start, Witness, spawn};
 
-/// After a join a reset needs no synchronisation of its own: it reads and writes the words without
-/// atomics, which loom checks.
+/// A reset after a join needs no synchronisation of its own. It accesses the words without atomics,
+/// which loom checks.
 pub fn a_reset_after_a_join_starts_over<F: Fault>() -> Model {
     Model::unbounded("reset after join", || {
         let mut scene = Arc::new(Scene::<LoomMemory<F>>::new(64, Start::Zeroed));
@@ -23,7 +23,7 @@ pub fn a_reset_after_a_join_starts_over<F: Fault>() -> Model {
     })
 }
 
-/// A wipe leaves memory that is zero all over, so that claims after it need not zero.
+/// A wipe leaves only zeros, so that claims after it write none.
 pub fn a_wipe_after_a_join_leaves_zeros<F: Fault>() -> Model {
     Model::unbounded("wipe after join", || {
         let mut scene = Arc::new(Scene::<LoomMemory<F>>::new(64, Start::Zeroed));
@@ -38,7 +38,7 @@ pub fn a_wipe_after_a_join_leaves_zeros<F: Fault>() -> Model {
     })
 }
 
-/// A shared reset after a join: the next life's threads see zeros, in bytes that are theirs.
+/// After a join and a shared reset, the threads of the next generation get zeros that are theirs.
 pub fn a_shared_reset_after_a_join_starts_over<F: Fault>() -> Model {
     Model::unbounded("shared reset after join", || {
         let scene = Arc::new(Scene::<LoomMemory<F>>::new(64, Start::Zeroed));
@@ -54,8 +54,8 @@ pub fn a_shared_reset_after_a_join_starts_over<F: Fault>() -> Model {
     })
 }
 
-/// A claim that learns of a shared reset from the cursor alone still has the previous life's
-/// accesses behind it.
+/// A claim that learns of a shared reset from the cursor alone comes after all accesses of the last
+/// generation.
 pub fn a_claim_after_a_shared_reset_sees_the_previous_life_ended<F: Fault>() -> Model {
     Model::unbounded("shared reset against the next life's claim", || {
         let scene = Arc::new((Scene::<LoomMemory<F>>::new(64, Start::Zeroed), AtomicU32::new(0)));
@@ -75,7 +75,7 @@ pub fn a_claim_after_a_shared_reset_sees_the_previous_life_ended<F: Fault>() -> 
     })
 }
 
-/// Arenas over one header are one arena.
+/// Claims through two arenas over one header share no byte.
 pub fn claims_through_two_attached_arenas_are_disjoint<F: Fault>() -> Model {
     Model::unbounded("claims through two arenas over one header", || {
         let memory = SharedMemory::<F>::new(LoomMemory::new(128 + 64, 0));

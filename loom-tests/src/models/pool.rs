@@ -1,4 +1,4 @@
-//! A pool's arenas: shared by guards, recycled by the last.
+//! Arenas of a pool: guards share them, and the last guard recycles them.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl<F: Fault> Pond<F> {
         drop(unsafe { Box::from_raw(pond) });
     }
 
-    /// Claims, writes and looks again, as one of an arena's owners.
+    /// Claims, writes and checks bytes, as one of an arena's owners.
     fn use_arena(&self, guard: &Guard<F>, mark: u8) {
         let mut block = guard.allocate(16).unwrap();
         self.witness.written(block.as_ptr(), 16);
@@ -39,8 +39,8 @@ impl<F: Fault> Pond<F> {
         assert_eq!(*block, [mark; 16]);
     }
 
-    /// One whole life, if the arena is free: it is empty at first, and its bytes are nobody else's.
-    /// How many lives it was.
+    /// Acquires the arena if it is free, and uses it for one generation. It is empty at first, and
+    /// its bytes have no other owner. Returns 1 if it was free, else 0.
     fn live(&'static self, mark: u8) -> usize {
         let Some(guard) = self.pool.acquire() else { return 0 };
         assert_eq!(guard.used(), 0);
@@ -49,7 +49,7 @@ impl<F: Fault> Pond<F> {
     }
 }
 
-/// One arena: its lives come one after the other, whoever has them.
+/// Two threads acquire one arena. They have it one after the other.
 pub fn two_threads_never_have_one_arena_at_once<F: Fault>() -> Model {
     Model::unbounded("acquire against acquire", || {
         Pond::<F>::stage(|pond| {
@@ -61,7 +61,7 @@ pub fn two_threads_never_have_one_arena_at_once<F: Fault>() -> Model {
     })
 }
 
-/// Two guards of one arena go at once: one of them is the last and recycles, after what both did.
+/// Two guards of one arena are dropped at once. The last one recycles it, after all that both did.
 pub fn one_of_two_guards_is_the_last<F: Fault>() -> Model {
     Model::unbounded("last guard against last guard", || {
         Pond::<F>::stage(|pond| {
@@ -76,8 +76,8 @@ pub fn one_of_two_guards_is_the_last<F: Fault>() -> Model {
     })
 }
 
-/// A new life that begins as soon as the last guard of the old one is gone has all that was done
-/// behind it.
+/// A generation that begins when the last guard of the one before is gone comes after all its
+/// accesses.
 pub fn a_new_life_begins_after_all_guards_of_the_old_one<F: Fault>() -> Model {
     Model::bounded("two guards against acquire, 3 threads", 3, || {
         Pond::<F>::stage(|pond| {
@@ -94,7 +94,7 @@ pub fn a_new_life_begins_after_all_guards_of_the_old_one<F: Fault>() -> Model {
     })
 }
 
-/// A guard that is cloned while another goes keeps the arena, and no count is lost.
+/// A guard that is cloned while another is dropped keeps the arena, and no count is lost.
 pub fn a_clone_keeps_the_arena_against_a_drop<F: Fault>() -> Model {
     Model::unbounded("clone against clone and drop", || {
         Pond::<F>::stage(|pond| {

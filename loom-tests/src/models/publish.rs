@@ -56,8 +56,8 @@ fn reads<M: Memory>(scene: &Scene<M>, bytes: &[u8], expected: &[u8]) {
     assert_eq!(bytes, expected);
 }
 
-/// A published block reads as it was written, wherever its handle is received, while its owner's
-/// thread goes on claiming.
+/// A published block reads as it was written, on the thread that receives its handle, while the
+/// other thread goes on claiming.
 pub fn a_published_block_is_viewed_whole_while_claims_run<F: Fault>() -> Model {
     Model::unbounded("publish and view", || {
         let stage = stage::<F, Handle>();
@@ -75,7 +75,7 @@ pub fn a_published_block_is_viewed_whole_while_claims_run<F: Fault>() -> Model {
     })
 }
 
-/// The same for a value.
+/// The same for a value that was inserted.
 pub fn an_inserted_value_is_read_whole_while_claims_run<F: Fault>() -> Model {
     Model::unbounded("insert and get", || {
         let stage = stage::<F, Handle<[u32; 3]>>();
@@ -92,7 +92,7 @@ pub fn an_inserted_value_is_read_whole_while_claims_run<F: Fault>() -> Model {
     })
 }
 
-/// An address that arrives by release and acquire is inside what the receiver sees as used.
+/// An address that arrives by release and acquire lies below the cursor that the receiver sees.
 pub fn a_received_address_is_in_view_at_once<F: Fault>() -> Model {
     Model::unbounded("address sent, view by pointer", || {
         let scene = Arc::new((Scene::<LoomMemory<F>>::new(64, Start::Zeroed), AtomicU64::new(0)));
@@ -114,14 +114,14 @@ pub fn a_received_address_is_in_view_at_once<F: Fault>() -> Model {
     })
 }
 
-/// Nodes linked through the arena: what a reader reaches from a head it loaded is complete.
+/// A list of nodes in the arena is complete from every head that a reader loads.
 pub fn a_list_of_addresses_is_complete_from_any_head<F: Fault>() -> Model {
     Model::bounded("two writers push on one list, a reader walks it", 3, || {
         let scene = Arc::new((Scene::<LoomMemory<F>>::new(64, Start::Zeroed), AtomicU64::new(0)));
         let push = |(scene, head): &(Scene<LoomMemory<F>>, AtomicU64), mark: u8| {
             let mut node = scene.claim(16, mark).unwrap();
             let address = node.address().to_raw();
-            // ORDERING: Relaxed: a guess that the exchange verifies.
+            // ORDERING: Relaxed: a guess, which the compare-and-swap verifies.
             let mut next = head.load(Relaxed);
             loop {
                 node[..8].copy_from_slice(&next.to_ne_bytes());

@@ -33,7 +33,7 @@ impl<F: Fault> Banks<F> {
         self.witnesses[bank].written(start, len);
     }
 
-    /// Claims each size, and looks at all blocks again at the end.
+    /// Claims each size, and checks all blocks again at the end.
     fn claims(&self, sizes: &[usize], mark: u8) {
         let mut blocks: Vec<_> = sizes.iter().map(|&size| self.regions.allocate(size).unwrap()).collect();
         for block in &mut blocks {
@@ -48,7 +48,7 @@ impl<F: Fault> Banks<F> {
     }
 }
 
-/// What the first region has left goes to one of two threads, and the other is served by the next.
+/// One of two threads gets what the first region has left, and the other is served by the next.
 pub fn two_threads_claim_disjoint_blocks_of_two_regions<F: Fault>() -> Model {
     Model::unbounded("claims from two regions", || {
         let banks = Banks::<F>::new();
@@ -59,8 +59,7 @@ pub fn two_threads_claim_disjoint_blocks_of_two_regions<F: Fault>() -> Model {
     })
 }
 
-/// Dirty bytes go back to the region that they came from, and are zero for whoever claims them
-/// there.
+/// Dirty bytes go back to the region that they came from, and are zero in the next block there.
 pub fn bytes_go_back_to_their_own_region_against_a_claim<F: Fault>() -> Model {
     Model::unbounded("give-back to a region against claims", || {
         let banks = Banks::<F>::new();

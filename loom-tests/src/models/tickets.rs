@@ -1,4 +1,4 @@
-//! Epochs: no number twice, across both wraps of the halves.
+//! Tickets: no number is drawn twice, across both wraps of the halves.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ fn tickets<F: Fault>(low: u32, halves: u32) -> Arc<Tickets<LoomWord<F>>> {
     Arc::new(Tickets::from_words(LoomWord::new(low), LoomWord::new(halves)))
 }
 
-/// No number twice, and none that a count far from `first` would give. A draw that starts over
-/// skips its number, so there may be gaps.
+/// Checks that no number was drawn twice, and none far from `first`. A draw that starts over skips
+/// its number, so there may be gaps.
 fn assert_distinct_and_near(mut drawn: Vec<u64>, first: u64) {
     let count = drawn.len() as u64;
     drawn.sort_unstable();
@@ -51,9 +51,9 @@ pub fn two_threads_draw_over_the_second_half_wrap<F: Fault>() -> Model {
     })
 }
 
-/// A draw that sleeps while another thread draws over two half-wraps finds the parity that it
-/// started with, and must not be misled by it. Bounded: ten draws have too many interleavings, and
-/// it takes two preemptions to sleep and wake.
+/// A draw sleeps while another thread draws over two half-wraps, and finds the parity that it
+/// started with. It must not be misled by that. The model is bounded: ten draws have too many
+/// interleavings, and it takes two preemptions to sleep and wake.
 pub fn a_draw_that_sleeps_over_two_half_wraps_is_not_misled<F: Fault>() -> Model {
     Model::bounded("ticket against two half-wraps", 3, || {
         let tickets = tickets::<Leaping<F>>(0, 0);
@@ -65,7 +65,7 @@ pub fn a_draw_that_sleeps_over_two_half_wraps_is_not_misled<F: Fault>() -> Model
     })
 }
 
-/// A draw that finds a half due and sleeps while others draw over the next three finds the parity
+/// A draw finds a half due, and sleeps while others draw over the next three. It finds the parity
 /// that it expects again, and must not set the half back.
 pub fn a_draw_that_sleeps_over_three_half_wraps_sets_no_half_back<F: Fault>() -> Model {
     Model::bounded("ticket against three half-wraps", 2, || {
@@ -78,7 +78,7 @@ pub fn a_draw_that_sleeps_over_three_half_wraps_sets_no_half_back<F: Fault>() ->
     })
 }
 
-/// Three threads at a wrap.
+/// Three threads draw over a wrap.
 pub fn three_threads_draw_over_a_half_wrap<F: Fault>() -> Model {
     Model::bounded("tickets over a half-wrap, 3 threads", 3, || {
         let tickets = tickets::<F>(u32::MAX, 1);

@@ -1,7 +1,7 @@
 //! Growing arenas: threads that meet at the boundaries of segments.
 //!
-//! The lock under which a segment is added is no word of shuttle's, but what is done under it switches threads, and so
-//! does waiting for it.
+//! The lock under which a segment is added is no word of shuttle's, but what is done under it
+//! switches threads, and so does waiting for it.
 
 use std::sync::Arc;
 
@@ -29,7 +29,8 @@ impl<S: Step> Reserve for Region<S> {
     }
 }
 
-/// Blocks from the arena, and from a lease of it, which hold what was written into them whatever others do.
+/// Blocks from the arena, and from a lease of it, which hold what was written into them whatever
+/// others do.
 fn allocate<S: Step>(arena: &GrowingArena<Region<S>>, id: u8) -> usize {
     let mut random = thread_rng();
     let lease = arena.lease(random.gen_range(0..128));

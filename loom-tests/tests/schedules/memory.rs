@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use marena_core::{ExclusiveMemory, Header, Memory, Word};
 use shuttle::sync::atomic::{AtomicU32, Ordering};
 
-/// How a word exchanges.
+/// How a word compares and swaps.
 pub(crate) trait Step: Sized + Send + Sync + 'static {
     fn exchange(word: &AtomicU32, current: u32, new: u32, success: Ordering, failure: Ordering) -> Result<u32, u32>;
 }

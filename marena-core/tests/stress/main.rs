@@ -1,5 +1,6 @@
 //! Random programs of everything that hands out and takes back bytes, at once: arenas, leases,
-//! scopes within scopes, allocators, initialisers that fail, panic and lie, and lives after lives.
+//! scopes within scopes, allocators, initialisers that fail, panic and lie, and one generation
+//! after another.
 //!
 //! Whatever is handed out is checked to be aligned, in the region, zero where that is promised,
 //! apart from everything else, and still as it was written when it is looked at again. Set
