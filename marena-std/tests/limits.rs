@@ -3,20 +3,25 @@
 #![cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
 
 use std::error::Error as _;
-use std::ffi::c_void;
+use std::ffi::{OsStr, c_void};
 use std::fmt::Write;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
 
 use marena_std::{AllocError, Arena, Error, Limit, MapError, MappedArena};
 
+mod another_user;
+
 const MIB: usize = 1 << 20;
+
+/// Set for a process that has a limit.
+const CHILD: &str = "MARENA_TEST_LIMITS";
 
 /// Runs the test of this name again, in a process that has called `prepare`; true in that process.
 fn in_a_child(test: &str, prepare: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> bool {
-    const CHILD: &str = "MARENA_TEST_LIMITS";
     if std::env::var_os(CHILD).is_some() {
         return true;
     }
@@ -147,31 +152,17 @@ fn a_limit_on_data_holds_for_what_is_used_and_is_named() {
 
 #[test]
 fn a_limit_on_locked_memory_is_named() {
-    // The superuser's processes may lock what they like, so the child is somebody else's.
-    let prepare = || {
-        set(libc::RLIMIT_MEMLOCK, 4 << 20)?;
-        // SAFETY: system calls without pointers.
-        match unsafe { libc::geteuid() } {
-            // SAFETY: as above.
-            0 if unsafe { libc::setuid(65_534) } != 0 => Err(io::Error::last_os_error()),
-            _ => Ok(()),
+    // The superuser's processes may lock what they like, so the child is another user's.
+    if std::env::var_os(CHILD).is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
+        let prepare = || set(libc::RLIMIT_MEMLOCK, 4 << 20);
+        let variables = [(CHILD, OsStr::new("1"))];
+        let ran = another_user::run(folder.path(), "a_limit_on_locked_memory_is_named", &variables, prepare);
+        if let Some(output) = ran {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("1 passed"), "{said}");
         }
-    };
-    // The program has to lie where that user may look.
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    if std::env::var_os("MARENA_TEST_LIMITS").is_none() {
-        let program = directory.path().join("program");
-        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-        let mut child = Command::new(&program);
-        child.args(["--exact", "a_limit_on_locked_memory_is_named"]).env("MARENA_TEST_LIMITS", "1");
-        // SAFETY: system calls, which are for any child.
-        unsafe { child.pre_exec(prepare) };
-        let output = match child.output() {
-            Ok(output) => output,
-            Err(error) => return eprintln!("not tested: this program does not start itself: {error}"),
-        };
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         return;
     }
     // SAFETY: as above.

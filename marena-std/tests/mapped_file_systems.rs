@@ -12,6 +12,8 @@ use std::thread;
 use marena_std::{Limit, MapError, MappedArena};
 use tempfile::TempDir;
 
+mod another_user;
+
 const PAGE: usize = 4096;
 const CAPACITY: usize = 16 * PAGE;
 
@@ -183,15 +185,13 @@ fn a_view_on_an_overlay_sees_who_writes_later_or_is_refused() {
     drop((view, writer));
 
     // A user who may not write could be shown the lower file for ever.
-    let program = disk.path().join("program");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     for folder in [disk.path(), overlay.path()] {
         fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
     }
-    let mut child = Command::new(&program);
-    child.args(["--exact", "a_view_on_an_overlay_sees_who_writes_later_or_is_refused"]);
-    child.env(VIEWED, overlay.path().join("another")).env(PLAIN, lower.join("another")).uid(65_534).gid(65_534);
-    let output = child.output().unwrap();
+    let (another, plain) = (overlay.path().join("another"), lower.join("another"));
+    let variables = [(VIEWED, another.as_os_str()), (PLAIN, plain.as_os_str())];
+    let test = "a_view_on_an_overlay_sees_who_writes_later_or_is_refused";
+    let Some(output) = another_user::run(disk.path(), test, &variables, || Ok(())) else { return };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
     drop(overlay);

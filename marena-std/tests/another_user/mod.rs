@@ -1,0 +1,53 @@
+//! Running a test again as another user, who may do less.
+
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::thread;
+use std::time::Duration;
+
+/// Nobody's.
+const USER: u32 = 65_534;
+
+/// Runs a test of this program in a process of another user, with a variable set, after `prepare`;
+/// `None` where that is not possible. The program is copied into `folder`, since the user may not
+/// look where it lies.
+pub(crate) fn run(
+    folder: &Path,
+    test: &str,
+    variables: &[(&str, &OsStr)],
+    prepare: impl Fn() -> std::io::Result<()> + Send + Sync + 'static,
+) -> Option<Output> {
+    let program = folder.join("program");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let mut child = Command::new(&program);
+    child.args(["--exact", test, "--test-threads=1"]).envs(variables.iter().copied());
+    let become_user = move || {
+        prepare()?;
+        // SAFETY: a system call without pointers.
+        let left = unsafe { libc::geteuid() } != 0;
+        // SAFETY: as above.
+        if left || (unsafe { libc::setgid(USER) } == 0 && unsafe { libc::setuid(USER) } == 0) {
+            return Ok(());
+        }
+        Err(std::io::Error::last_os_error())
+    };
+    // SAFETY: system calls, which are for any child.
+    unsafe { child.pre_exec(become_user) };
+    let mut attempts = 0..1000;
+    loop {
+        match child.output() {
+            Ok(output) => return Some(output),
+            // Another thread's child has not let go of the copy yet.
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && attempts.next().is_some() => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => {
+                eprintln!("not tested: this program does not start itself as another user: {error}");
+                return None;
+            }
+        }
+    }
+}
