@@ -1,6 +1,7 @@
 //! What the example programs share, so that each of them shows its own idea and nothing else.
 
 mod counting;
+mod mapped;
 mod program;
 mod random;
 mod replace;
@@ -9,6 +10,7 @@ mod spawn;
 mod stdio;
 
 pub use counting::{CountingAllocator, Heap, count};
+pub use mapped::{open_or_create, open_read_only};
 pub use program::{AnyError, Chain, EXIT_CODES, Negative, Shown, main, warn};
 pub use random::{Random, median};
 pub use replace::FileOutput;

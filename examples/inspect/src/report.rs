@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use common::{AnyError, Negative, Shown};
-use marena_std::{Address, MapError, MappedArena, Stats};
+use common::{AnyError, Shown};
+use marena_std::{Address, Stats};
 use serde::Serialize;
 
 /// Root slots of an arena.
@@ -49,17 +49,9 @@ impl Report {
         // SAFETY: only numbers and addresses are read, which a writer that keeps to no protocol can
         // spoil and not make unsafe. Whoever names the file sees to it that nobody cuts it off
         // meanwhile, which would end this program.
-        let view = unsafe { MappedArena::open_read_only(path) }.map_err(failure)?;
+        let view = unsafe { common::open_read_only(path) }?;
         let roots = [0, 1, 2, 3].map(|slot| view.root(slot).map(Root::from));
         Ok(Self { file: Shown(path).to_string(), header: Header::of(path)?, stats: view.stats(), roots })
-    }
-}
-
-/// A file that is there and is no arena answers the question. Everything else is trouble.
-fn failure(error: MapError) -> AnyError {
-    match error {
-        MapError::Attach { .. } | MapError::NotAFile { .. } => Negative(common::Chain(&error).to_string()).into(),
-        error => error.into(),
     }
 }
 

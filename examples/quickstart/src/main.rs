@@ -47,7 +47,8 @@ fn tour(out: &mut Output) -> Result<(), AnyError> {
     *total = squares.iter().sum();
     writeln!(out, "values: the sum of {squares:?} is {total}")?;
 
-    // A text that grows gives back the room it does not need. Values are not dropped, but in a box they are.
+    // A text that grows gives back the room it does not need. Values are not dropped, but in a box
+    // they are.
     let mut text = arena.alloc_string(0)?;
     for square in squares.iter() {
         write!(text, "{square}, ")?;

@@ -88,17 +88,7 @@ impl Log {
         let builder = MappedArena::builder().durability(durability);
         // SAFETY: the file is a log's: all that writes it is this program, through `MappedArena`,
         // and nobody truncates it.
-        let open = || unsafe { builder.open(path) };
-        // SAFETY: as above.
-        let create = || unsafe { builder.capacity(capacity).create(path) };
-        let arena = match open() {
-            Err(_) if !path.exists() => match create() {
-                // Another writer was faster.
-                Err(_) if path.exists() => open(),
-                outcome => outcome,
-            },
-            outcome => outcome,
-        }?;
+        let arena = unsafe { common::open_or_create(builder, path, capacity) }?;
         #[cfg(unix)]
         if durable {
             // The writer that made the file need not have brought its name to the disk.

@@ -91,9 +91,8 @@ fn write(path: &Path, capacity: usize, durable: bool, chunk: usize) -> Result<()
         Ok(())
     });
     if let Err(error) = outcome {
-        return Err(
-            format!("{number} records were appended, line {} and what follows were not: {error}", number + 1).into()
-        );
+        let (line, error) = (number + 1, common::Chain(&*error));
+        return Err(format!("{number} records were appended, line {line} and what follows were not: {error}").into());
     }
     let _ = writeln!(io::stderr(), "{number} records appended, {} bytes left", log.arena.remaining());
     Ok(())

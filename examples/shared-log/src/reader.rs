@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use common::{AnyError, Negative};
-use marena_std::{Address, MapError, MappedArena, MappedView};
+use marena_std::{Address, MappedView};
 
 use crate::log::{LANES, Table};
 use crate::record::{HEAD, Links, Record, damaged_links, decode};
@@ -47,12 +47,7 @@ impl Reader {
     pub(crate) fn open(path: &Path) -> Result<Self, AnyError> {
         // SAFETY: the file is a log's: all that writes it is this program, through `MappedArena`,
         // and nobody truncates it.
-        let view = unsafe { MappedArena::open_read_only(path) }.map_err(|error| match error {
-            MapError::Attach { .. } | MapError::NotAFile { .. } => {
-                AnyError::from(Negative(common::Chain(&error).to_string()))
-            }
-            error => error.into(),
-        })?;
+        let view = unsafe { common::open_read_only(path) }?;
         Ok(Self { view, seen: [None; LANES as usize] })
     }
 

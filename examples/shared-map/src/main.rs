@@ -5,7 +5,7 @@
 mod crash;
 
 use std::collections::HashMap;
-use std::io::{BufRead, ErrorKind, Write};
+use std::io::{BufRead, Write};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use common::{AnyError, EXIT_CODES, Negative, Output};
 use marena_skiplist::{ByteOrder, Mapped, ReadOnly, SharedMap, SharedMapError};
-use marena_std::{Durability, MapError, MappedArena};
+use marena_std::{Durability, MappedArena};
 
 /// The root slot that names the map.
 const SLOT: usize = 0;
@@ -100,21 +100,14 @@ fn open(path: &Path, capacity: usize, durable: bool) -> Result<SharedMap<Mapped,
     let builder = MappedArena::builder().durability(durability);
     // SAFETY: all that writes the file is this program, through `SharedMap`, and nobody truncates
     // it.
-    let arena = match unsafe { builder.open(path) } {
-        // A map that is there keeps the capacity it was made with.
-        Err(MapError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
-            // SAFETY: as above.
-            unsafe { builder.capacity(capacity).open_or_create(path) }
-        }
-        outcome => outcome,
-    }?;
+    let arena = unsafe { common::open_or_create(builder, path, capacity) }?;
     Ok(SharedMap::open_or_create(arena, SLOT, ByteOrder)?)
 }
 
 /// Opens the map in a file to read only.
 fn read(path: &Path) -> Result<SharedMap<ReadOnly, ByteOrder>, AnyError> {
     // SAFETY: as in `open`.
-    let view = unsafe { MappedArena::open_read_only(path) }?;
+    let view = unsafe { common::open_read_only(path) }?;
     Ok(SharedMap::open_read_only(view, SLOT, ByteOrder)?)
 }
 

@@ -57,6 +57,24 @@ fn entries_of_several_programs_are_in_one_order_and_the_newest_counts() {
 }
 
 #[test]
+fn writers_that_ask_for_different_capacities_all_put_into_the_map_that_was_made_first() {
+    for _ in 0..20 {
+        let directory = tempfile::tempdir().unwrap();
+        let map = directory.path().join("map");
+        let map = map.to_str().unwrap();
+        let start = |writer: usize| {
+            let (key, capacity) = (writer.to_string(), format!("{}M", writer + 1));
+            command(&["put", map, &key, "value", "--capacity", &capacity]).spawn().unwrap()
+        };
+        for writer in (0..6).map(start).collect::<Vec<_>>() {
+            let output = writer.wait_with_output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+        }
+        assert_eq!(output(&["scan", map]).lines().count(), 6);
+    }
+}
+
+#[test]
 fn a_follower_prints_what_is_put_while_it_runs() {
     let directory = tempfile::tempdir().unwrap();
     let map = directory.path().join("map");
