@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tempfile::NamedTempFile;
 
 use super::file::lock_shared;
 use super::interrupted::repeat;
 use super::open_error::{MapError, failed};
+use super::replaced::directory;
 #[cfg(target_os = "linux")]
 use super::unnamed;
 use super::{replaced, reserve};
@@ -113,14 +114,6 @@ fn sync_directory(path: &Path) -> Result<(), MapError> {
         }
     }
     Ok(())
-}
-
-/// Where the path's last component lies.
-pub(super) fn directory(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent.into(),
-        _ => PathBuf::from("."),
-    }
 }
 
 #[cfg(all(test, not(miri)))]

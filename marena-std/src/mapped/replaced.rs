@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use marena_core::AttachError;
 
 use super::header::HeaderCopy;
-use super::new_file::directory;
 
 /// As many links as systems follow.
 const LINKS: usize = 40;
@@ -70,4 +69,12 @@ pub(super) fn keep_owner_and_mode(made: &File, previous: &File) -> io::Result<()
 #[cfg(not(unix))]
 pub(super) fn keep_owner_and_mode(_: &File, _: &File) -> io::Result<()> {
     Ok(())
+}
+
+/// Where the path's last component lies.
+pub(super) fn directory(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.into(),
+        _ => PathBuf::from("."),
+    }
 }
