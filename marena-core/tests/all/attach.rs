@@ -158,7 +158,8 @@ fn exercise(arena: &Arena<RawMemory>, base: usize) {
 #[test]
 fn every_single_bit_flip_of_the_header_is_a_typed_error_or_an_arena_in_range() {
     let (mut refused, mut attached) = (0, 0);
-    for bit in 0..128 * 8 {
+    // Miri takes minutes for all of them.
+    for bit in (0..128 * 8).step_by(if cfg!(miri) { 29 } else { 1 }) {
         let mut image = Image::formatted();
         image.0[bit / 8] ^= 1 << (bit % 8);
         let base = image.0.as_ptr().addr();
@@ -175,7 +176,8 @@ fn every_single_bit_flip_of_the_header_is_a_typed_error_or_an_arena_in_range() {
     }
     // Magic, version and capacity are 160 bits; most flips of roots, cursor and peak are noticed
     // too.
-    assert!(refused > 160 + 4 * 32 && attached > 64, "{refused} refused, {attached} attached");
+    let (most_fail, some_do_not) = if cfg!(miri) { (4, 4) } else { (160 + 4 * 32, 64) };
+    assert!(refused > most_fail && attached > some_do_not, "{refused} failed, {attached} attached");
 }
 
 #[test]

@@ -133,8 +133,12 @@ fn blocks_of_dirty_memory_are_zero_after_everything_that_soils_bytes() {
 
 #[test]
 fn blocks_are_zero_after_any_two_of_them() {
-    for (first, soil) in soils() {
-        for (second, soil_again) in soils() {
+    for (number, (first, soil)) in soils().into_iter().enumerate() {
+        for (second_number, (second, soil_again)) in soils().into_iter().enumerate() {
+            // Miri takes minutes for all pairs.
+            if cfg!(miri) && second_number != (number + 1) % soils::<Owned>().len() {
+                continue;
+            }
             let mut arena = zeroed_arena(2048);
             soil(&mut arena);
             soil_again(&mut arena);
