@@ -29,11 +29,14 @@ enum marena_status_t
   MARENA_ERROR_MISALIGNED = 2,
   // A region has no room for the 128-byte header and one block of 8 bytes.
   MARENA_ERROR_TOO_SMALL = 3,
-  // A region is larger than 2^31 bytes, than half the address space, or reaches past its end; an array likewise.
+  // A region is larger than 2^31 bytes, than half the address space, or reaches past its end; an
+  // array likewise.
   MARENA_ERROR_TOO_LARGE = 4,
-  // `marena_init` over memory that holds an arena: attach to it, or zero its first 128 bytes if it is of no use.
+  // `marena_init` over memory that holds an arena: attach to it, or zero its first 128 bytes if
+  // it is of no use.
   MARENA_ERROR_IN_USE = 5,
-  // `marena_attach` over memory that holds no arena of this length, version and byte order, or a damaged one.
+  // `marena_attach` over memory that holds no arena of this length, version and byte order, or a
+  // damaged one.
   MARENA_ERROR_NOT_AN_ARENA = 6,
   // The `marena_t` was never initialised.
   MARENA_ERROR_UNINITIALISED = 7,
@@ -56,17 +59,18 @@ typedef int32_t marena_status_t;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// An arena: where its region is. Its storage is the caller's, usually static; zero it before its first use. It may be copied,
-// and every copy is the same arena.
+// An arena: where its region is. Its storage is the caller's, usually static; zero it before its
+// first use. It may be copied, and every copy is the same arena.
 typedef struct marena_t {
-  // Nobody's business but the library's.
+  // For the library alone.
   uint64_t opaque[4];
 } marena_t;
 
-// Where a block lies: its offset from the region's start in the upper half, its size in the lower. 0 is no address.
+// Where a block lies: its offset from the region's start in the upper half, its size in the lower.
+// 0 is no address.
 typedef uint64_t marena_address_t;
 
-// An arena's figures, in bytes.
+// An arena's statistics, in bytes.
 typedef struct marena_stats_t {
   // The whole region, its 128-byte header included.
   size_t capacity;
@@ -84,29 +88,28 @@ typedef struct marena_stats_t {
 extern "C" {
 #endif // __cplusplus
 
-// Makes an empty arena of `size` bytes at `region`, which must be aligned to 128 and hold initialised bytes (static memory does).
-// The first 128 bytes are the arena's header.
+// Makes an empty arena of `size` bytes at `region`, which must be aligned to 128 and hold
+// initialised bytes (static memory does). The first 128 bytes are the arena's header.
 //
-// Memory that holds an arena is refused with `MARENA_ERROR_IN_USE`, so that a second call cannot pull live memory from under
-// anyone: `marena_attach` and `marena_reset` begin anew with it, and zeroing its first 128 bytes gives it up.
+// Memory that holds an arena already is an error, `MARENA_ERROR_IN_USE`, so that a second call
+// cannot pull live memory from under anyone: `marena_attach` and `marena_reset` begin anew with
+// it, and zeroing its first 128 bytes gives it up.
 //
 // # Safety
 //
 // - `arena` is null, misaligned, or the pointer of a `marena_t` that nobody uses meanwhile.
-// - `region` is null, misaligned, or the start of `size` initialised bytes that nobody else uses as long as the arena is used.
-marena_status_t marena_init(struct marena_t *arena,
-                            void *region,
-                            size_t size);
+// - `region` is null, misaligned, or the start of `size` initialised bytes that nobody else uses
+//   as long as the arena is used.
+marena_status_t marena_init(struct marena_t *arena, void *region, size_t size);
 
-// Finds the arena that is at `region` already, made by `marena_init` with the same `size`: before a restart, or by another core.
-// What was allocated in it stays allocated.
+// Finds the arena that is at `region` already, made by `marena_init` with the same `size`: before
+// a restart, or by another core. What was allocated in it stays allocated.
 //
 // # Safety
 //
-// As for `marena_init`, except that others who attached to the region, or initialised it, may use it as well.
-marena_status_t marena_attach(struct marena_t *arena,
-                              void *region,
-                              size_t size);
+// As for `marena_init`, except that others who attached to the region, or initialised it, may use
+// it as well.
+marena_status_t marena_attach(struct marena_t *arena, void *region, size_t size);
 
 // Allocates `size` zeroed bytes, aligned to 8; `*address` becomes their address.
 //
@@ -126,30 +129,29 @@ marena_status_t marena_allocate_aligned(const struct marena_t *arena,
                                         size_t alignment,
                                         marena_address_t *address);
 
-// Allocates `count` blocks, side by side, or none: each size in the array is replaced by its block's address.
+// Allocates `count` blocks, side by side, or none: each size in the array is replaced by its
+// block's address.
 //
 // # Safety
 //
 // - As for `marena_allocate`.
-// - `sizes_in_addresses_out` is null, misaligned, or the start of `count` initialised numbers that nobody else uses meanwhile, outside
-//   the arena's header.
+// - `sizes_in_addresses_out` is null, misaligned, or the start of `count` initialised numbers that
+//   nobody else uses meanwhile, outside the arena's header.
 marena_status_t marena_allocate_multiple(const struct marena_t *arena,
                                          marena_address_t *sizes_in_addresses_out,
                                          size_t count);
 
-// The bytes at an address: `*bytes` becomes a pointer to them, valid until the next reset, and `*size` how many they are.
+// The bytes at an address: `*bytes` becomes a pointer to them, valid until the next reset, and
+// `*size` how many they are.
 //
-// An address is a number: one from before a reset, or from another arena, is refused unless it happens to name bytes that this
-// arena has handed out.
+// An address is a number: one from before a reset, or from another arena, is refused unless it
+// happens to name bytes that this arena has handed out.
 //
 // # Safety
 //
 // - As for `marena_allocate`.
 // - `bytes` and `size` are null, misaligned, or valid for a write.
-marena_status_t marena_view(const struct marena_t *arena,
-                            marena_address_t address,
-                            void **bytes,
-                            size_t *size);
+marena_status_t marena_view(const struct marena_t *arena, marena_address_t address, void **bytes, size_t *size);
 
 // Takes everything back: the arena is empty, and every address and pointer from before is void.
 //
@@ -167,7 +169,7 @@ marena_status_t marena_reset(const struct marena_t *arena);
 // - `remaining` is null, misaligned, or valid for a write.
 marena_status_t marena_remaining(const struct marena_t *arena, size_t *remaining);
 
-// `*stats` becomes the arena's figures.
+// `*stats` becomes the arena's statistics.
 //
 // # Safety
 //

@@ -1,4 +1,4 @@
-//! Every way to allocate, once: what can claim bytes gets all of them.
+//! Every way to allocate, once: whatever can claim bytes has all of them.
 
 use core::alloc::Layout;
 use core::ffi::CStr;
@@ -364,7 +364,7 @@ fn collect<'a, A: Claim<'a>, T>(
     Ok(vec)
 }
 
-/// Counts the bytes of what is formatted.
+/// Counts the bytes of formatted text.
 struct Count(usize);
 
 impl Write for Count {

@@ -8,9 +8,11 @@ use crate::claim::Claim;
 use crate::memory::Memory;
 use crate::reallocate::Reallocate;
 
-/// An arena in a `static` can be a program's `#[global_allocator]`: for firmware and short-lived
-/// processes that end before the memory does. What is freed comes back only if it was the last
-/// allocated.
+/// An arena in a `static` can be a program's `#[global_allocator]`: for firmware, and for processes
+/// that end before the memory does. What is freed comes back only if it was the last allocated.
+///
+/// Call this trait's methods by its name: `GlobalAlloc::alloc(&ARENA, layout)`.
+/// `ARENA.alloc(layout)` is [`Arena::alloc`], which places the layout in the arena as a value.
 ///
 /// ```standalone_crate
 /// use marena_core::{Arena, StaticMemory};

@@ -159,11 +159,11 @@ unsafe fn shrink<'a>(memory: impl Claim<'a>, start: NonNull<u8>, old: Layout, ne
     Some(NonNull::slice_from_raw_parts(start, new.size()))
 }
 
-/// Copies `len` bytes to a new block and gives the old one back.
+/// Copies `len` bytes to a new block, and gives the old one back.
 ///
 /// # Safety
 ///
-/// As for [`grow`]; `len` is at most the size of either layout.
+/// As for [`grow`]. `len` is at most the size of either layout.
 unsafe fn relocate<'a, A: Claim<'a>>(
     memory: A,
     start: NonNull<u8>,

@@ -17,7 +17,7 @@ const LIVE: u64 = u64::from_le_bytes(*b"marena_t");
 /// first use. It may be copied, and every copy is the same arena.
 #[repr(C)]
 pub struct marena_t {
-    /// Nobody's business but the library's.
+    /// For the library alone.
     opaque: [u64; 4],
 }
 
@@ -34,7 +34,7 @@ const _: () = assert!(size_of::<Live>() <= size_of::<marena_t>() && align_of::<L
 /// 0 is no address.
 pub type marena_address_t = u64;
 
-/// An arena's figures, in bytes.
+/// An arena's statistics, in bytes.
 #[repr(C)]
 pub struct marena_stats_t {
     /// The whole region, its 128-byte header included.
@@ -90,9 +90,9 @@ unsafe fn memory(region: *mut c_void, size: usize) -> Result<Region, marena_stat
 /// Makes an empty arena of `size` bytes at `region`, which must be aligned to 128 and hold
 /// initialised bytes (static memory does). The first 128 bytes are the arena's header.
 ///
-/// Memory that holds an arena is refused with `MARENA_ERROR_IN_USE`, so that a second call cannot
-/// pull live memory from under anyone: `marena_attach` and `marena_reset` begin anew with it, and
-/// zeroing its first 128 bytes gives it up.
+/// Memory that holds an arena already is an error, `MARENA_ERROR_IN_USE`, so that a second call
+/// cannot pull live memory from under anyone: `marena_attach` and `marena_reset` begin anew with
+/// it, and zeroing its first 128 bytes gives it up.
 ///
 /// # Safety
 ///
@@ -285,7 +285,7 @@ pub unsafe extern "C" fn marena_remaining(arena: *const marena_t, remaining: *mu
     status(read())
 }
 
-/// `*stats` becomes the arena's figures.
+/// `*stats` becomes the arena's statistics.
 ///
 /// # Safety
 ///

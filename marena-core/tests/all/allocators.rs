@@ -124,8 +124,8 @@ fn a_leases_large_block_that_grows_over_soiled_bytes_is_zero_where_zero_was_aske
     let arena = zeroed_arena(8192);
     let lease = arena.lease(256);
     lease.allocate(8).unwrap();
-    // Behind the chunk, so a large block is claimed apart from it, at the cursor. The lease then goes
-    // on in its chunk.
+    // Behind the chunk, so a large block is claimed apart from it, at the cursor. The lease then
+    // goes on in its chunk.
     arena.allocate(8).unwrap();
     let start = written(&lease, 300);
     lease.allocate(8).unwrap();
