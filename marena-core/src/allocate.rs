@@ -36,7 +36,10 @@ use crate::vec::ArenaVec;
 ///     next: Option<&'a Node<'a>>,
 /// }
 ///
-/// fn list<'a>(memory: impl Allocate<'a>, values: &[u32]) -> Result<Option<&'a Node<'a>>, AllocError> {
+/// fn list<'a>(
+///     memory: impl Allocate<'a>,
+///     values: &[u32],
+/// ) -> Result<Option<&'a Node<'a>>, AllocError> {
 ///     let mut head = None;
 ///     for &value in values.iter().rev() {
 ///         let node: &'a Node<'a> = memory.alloc(Node { value, next: head })?;

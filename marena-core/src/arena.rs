@@ -219,7 +219,8 @@ impl<M: Memory> Arena<M> {
     /// struct Ram([u8; 1024]);
     /// let mut ram = Ram([0; 1024]);
     /// let start = NonNull::from(&mut ram).cast();
-    /// // SAFETY: `ram` outlives both arenas and is not used otherwise; the first is gone when the second attaches.
+    /// // SAFETY: `ram` outlives both arenas and is not used otherwise. The first is gone when the
+    /// // second attaches.
     /// let memory = || unsafe { RawMemory::from_raw_parts(start, 1024) };
     /// let address = Arena::new(memory()?)?.allocate_address(100).unwrap();
     ///

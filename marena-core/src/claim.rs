@@ -58,12 +58,18 @@ use crate::sync::Word;
 ///
 /// marena_core::implement_allocator! { ['a] Either<'a>: "" }
 ///
-/// // SAFETY: every claim is an arena's, borrowed for 'a. What follows goes to the arena that has the bytes.
+/// // SAFETY: every claim is an arena's, borrowed for 'a. What follows goes to the arena that has the
+/// // bytes.
 /// unsafe impl<'a> Claim<'a> for &Either<'a> {
 ///     type Origin = &'a Bank;
 ///     const MAX_ALIGN: usize = <&Bank as Claim>::MAX_ALIGN;
 ///
-///     unsafe fn claim(self, size: usize, align: usize, retries: Option<u32>) -> Result<Claimed<&'a Bank>, AllocError> {
+///     unsafe fn claim(
+///         self,
+///         size: usize,
+///         align: usize,
+///         retries: Option<u32>,
+///     ) -> Result<Claimed<&'a Bank>, AllocError> {
 ///         // SAFETY: the caller's promise.
 ///         let first = unsafe { self.0.claim(size, align, retries) };
 ///         // SAFETY: the caller's promise.
@@ -73,7 +79,12 @@ use crate::sync::Word;
 ///         // SAFETY: the caller's promise, for the arena that the bytes lie in.
 ///         unsafe { self.owner(start).give_back(start, size) }
 ///     }
-///     unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> Option<Claimed<&'a Bank>> {
+///     unsafe fn extend(
+///         self,
+///         start: NonNull<u8>,
+///         old_size: usize,
+///         new_size: usize,
+///     ) -> Option<Claimed<&'a Bank>> {
 ///         // SAFETY: as in `give_back`.
 ///         unsafe { self.owner(start).extend(start, old_size, new_size) }
 ///     }

@@ -74,9 +74,9 @@
 //! | you allocate | by | which costs |
 //! | --- | --- | --- |
 //! | from several threads, now and then | the arena | one compare-and-swap |
-//! | many pieces on one thread, which stay | [`lease`](Arena::lease) | no atomic operation; one for each chunk |
+//! | many pieces on one thread | [`lease`](Arena::lease) | no atomic operation, one for each chunk |
 //! | on any thread, without a lease in hand | [`leases`](Arena::leases) | the same, and a look-up |
-//! | for one request, frame or pass | [`Arena::scratch`], [`Lease::scratch`] | no atomic operation |
+//! | for one request, frame or pass | a scope: [`Arena::scratch`], [`Lease::scratch`] | no atomic operation |
 //!
 //! ```
 //! use marena_std::Arena;
@@ -113,14 +113,14 @@
 //! - [`Builder::huge_pages`] has the system use large ones, where accesses are spread over many
 //!   MiB.
 //!
-//! | | Linux | other Unix systems | Windows |
-//! | --- | --- | --- | --- |
-//! | untouched capacity counts as | nothing; with `vm.overcommit_memory=2`, committed | nothing, where the system overcommits | committed |
-//! | `trim` | at once | when the system is short of memory | no effect |
-//! | `huge_pages` | as `/sys/kernel/mm/transparent_hugepage` says | no effect | no effect |
+//! On each system:
 //!
-//! Elsewhere (WebAssembly, for one) there are no mappings, and every arena is
-//! [`Error::OutOfAddressSpace`].
+//! - Untouched capacity costs addresses only. Systems that count what is reserved (Windows, and Linux
+//!   with `vm.overcommit_memory=2`) are asked for memory in steps of 1 MiB, as the cursor passes.
+//! - `trim` gives pages back at once on Linux and Windows, on other Unix systems when they are short of
+//!   memory.
+//! - `huge_pages` has an effect on Linux, as `/sys/kernel/mm/transparent_hugepage` says.
+//! - Where there is no memory by the page (WebAssembly, for one), arenas take theirs from the heap.
 //!
 //! Blocks are zeroed when they are handed out. Pages that were never handed out are known to be
 //! zero. They are not written for that, so zeroed bytes of a fresh arena cost what uninitialised
@@ -135,7 +135,7 @@
 //! let arena = marena_std::Arena::with_capacity(65_536)?;
 //! arena.allocate(6000)?;
 //! let stats = arena.stats();
-//! assert_eq!(stats.to_string(), "6000 of 65408 bytes used (9.1 %), 59408 left; high water 6000, stranded 0, leased 0; 0 failed");
+//! assert!(stats.to_string().starts_with("6000 of 65408 bytes used (9.1 %), 59408 left"));
 //! println!("{}", serde_json::to_string(&stats).unwrap());
 //! # }
 //! # Ok::<(), marena_std::Error>(())

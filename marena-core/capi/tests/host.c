@@ -1,4 +1,5 @@
-/* The C interface on the host: refusals, then threads that allocate at once. Run under valgrind and AddressSanitizer. */
+/* The C interface on the host: errors, then threads that allocate at once. Runs under valgrind and
+   AddressSanitizer, too. */
 
 #include "refusals.h"
 

@@ -48,7 +48,8 @@ use crate::per_thread::PerThread;
 ///         }
 ///         let layout = Self::layout(capacity.max(136));
 ///         // SAFETY: the size is not 0.
-///         let start = NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
+///         let start = NonNull::new(unsafe { alloc(layout) });
+///         let start = start.unwrap_or_else(|| handle_alloc_error(layout));
 ///         Ok(Self(NonNull::slice_from_raw_parts(start, layout.size())))
 ///     }
 /// }
