@@ -100,6 +100,10 @@ pub trait Reallocate<'a>: Claim<'a> {
 
 impl<'a, A: Claim<'a>> Reallocate<'a> for A {}
 
+/// A block where it is now, and what was claimed for it. Without the latter, all that is new lies in the
+/// old block's last step.
+type Moved<O> = (NonNull<[u8]>, Option<Claimed<O>>);
+
 /// `None`, marked as what seldom happens: compilers then keep a collection's own state in registers
 /// where it succeeds.
 #[cold]
@@ -118,12 +122,7 @@ fn no_room<T>() -> Option<T> {
 // Out of the way: a vector grows some twenty times and pushes a million times.
 #[cold]
 #[inline(never)]
-unsafe fn grow<'a, A: Claim<'a>>(
-    memory: A,
-    start: NonNull<u8>,
-    old: Layout,
-    new: Layout,
-) -> Option<(NonNull<[u8]>, Option<Claimed<A::Origin>>)> {
+unsafe fn grow<'a, A: Claim<'a>>(memory: A, start: NonNull<u8>, old: Layout, new: Layout) -> Option<Moved<A::Origin>> {
     if old.size() > 0 && is_aligned(start, new) {
         let block = NonNull::slice_from_raw_parts(start, new.size());
         // The rest of the last step is the block's already.
@@ -170,7 +169,7 @@ unsafe fn relocate<'a, A: Claim<'a>>(
     old: Layout,
     new: Layout,
     len: usize,
-) -> Option<(NonNull<[u8]>, Option<Claimed<A::Origin>>)> {
+) -> Option<Moved<A::Origin>> {
     if new.size() == 0 {
         let block = memory.allocate_layout(new).ok()?;
         // SAFETY: the caller's promise.
