@@ -298,11 +298,17 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
         if more > limit as usize - end {
             return None;
         }
+        let cursor = &self.header().cursor;
+        // ORDERING: Relaxed: a guess, which the compare-and-swap verifies. A block that grows is
+        // seldom the last one, and a look costs less than a compare-and-swap that fails.
+        if cursor.load(Relaxed) != end as u32 {
+            return None;
+        }
         let new_end = (end + round_up(more)) as u32;
         if !self.provide(new_end) {
             return None;
         }
-        protocol::extend(&self.header().cursor, end as u32, new_end).ok()?;
+        protocol::extend(cursor, end as u32, new_end).ok()?;
         // SAFETY: claimed from this arena before, and just now what lies behind.
         Some(unsafe { Claimed::new(start, self) })
     }

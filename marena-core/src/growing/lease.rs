@@ -214,6 +214,10 @@ unsafe impl<'a, M: Reserve> Claim<'a> for &GrowingLease<'a, M> {
         old_size: usize,
         new_size: usize,
     ) -> Option<Claimed<ClaimedFrom<'a, M>>> {
+        if self.bump.extend(start, old_size, new_size) {
+            // SAFETY: claimed from this lease before, and just now what lies behind.
+            return Some(unsafe { Claimed::new(start, self.origin()) });
+        }
         // SAFETY: the caller's promise; bytes of the lease's arena.
         let extend = |lease: &Lease<'a, M>| unsafe { lease.extend(start, old_size, new_size) }.map(Claimed::from);
         self.of_current(start, extend).unwrap_or_else(|| {
