@@ -1,4 +1,44 @@
-//! An ordered map in an arena.
+//! A lock-free ordered map in an arena.
+//!
+//! [`SkipMap`] maps bytes to bytes, in the order of the keys' bytes or in [one of your own](Order).
+//! Any number of threads insert, remove and read it at once. An insert is one allocation in a
+//! [`marena_core::Arena`] and one compare-and-swap; a read waits for nobody. A full arena is an
+//! ordinary error that changes nothing, and all memory comes back with the arena.
+//!
+//! With the feature `mapped`, `SharedMap` is the same map in a file: several processes read and
+//! write it at once, a process that is killed at any moment loses nothing that was inserted, and
+//! the map is there after a restart.
+//!
+//! # Examples
+//!
+//! ```
+//! use core::mem::MaybeUninit;
+//! use marena_core::Arena;
+//! use marena_skiplist::SkipMap;
+//!
+//! let mut bytes = [MaybeUninit::uninit(); 4096];
+//! let arena = Arena::borrowed(&mut bytes)?;
+//! let map = SkipMap::new(&arena)?;
+//! map.insert(b"apple", b"red")?;
+//! map.insert(b"pear", b"green")?;
+//! assert_eq!(map.insert(b"pear", b"yellow")?, Some(&b"green"[..]));
+//! assert_eq!(map.seek(b"b"), Some((&b"pear"[..], &b"yellow"[..])));
+//! assert!(map.iter().rev().map(|(key, _)| key).eq([&b"pear"[..], b"apple"]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # When to use something else
+//!
+//! - Memory of removed entries and of older values comes back with the arena, not before.
+//! - One thread at a time: a `BTreeMap` scans faster.
+//! - Keys and values are bytes. Encode others so that their bytes have the order that you want.
+//!
+//! [`guide`] shows the map as a storage engine's memtable and as an index that processes share.
+//!
+//! # Features
+//!
+//! Additive, off by default. `std`: seeds come from the system's random numbers. `mapped`: maps in
+//! files, on Unix and Windows, where there are 64-bit atomics.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -6,6 +46,7 @@
 extern crate std;
 
 mod damage;
+pub mod guide;
 mod height;
 mod insert;
 mod layout;

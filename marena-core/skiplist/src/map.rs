@@ -209,9 +209,8 @@ impl<S: Space, O: Order> SkipMap<S, O> {
     }
 
     fn make(&self, key: &[u8], value: Option<&[u8]>) -> Result<NewNode<'_, Plain<S>>, AllocError> {
-        let space = self.nodes.region().space();
-        let height = self.heights.draw(space.used() as u64);
-        self.nodes.make(height, key, value, |layout| space.allocate(layout))
+        let height = self.heights.draw(self.nodes.region().space().used() as u64);
+        self.nodes.make(height, key, value)
     }
 
     /// Links a node, counts it, and returns the node that it hides, or that keeps it out.

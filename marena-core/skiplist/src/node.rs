@@ -14,16 +14,23 @@
 //! node it names: that is written before the node is linked anywhere, and never after. So the
 //! compare-and-swap that links is a Release, and every load that leads to a node is an Acquire.
 
+mod new_node;
+mod path;
+mod shaped;
+
 use core::alloc::Layout;
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::Ordering::{self, Acquire, Relaxed};
 
 use marena_core::{ARENA_MIN_ADDRESS, AllocError, Word};
 
+pub(crate) use new_node::NewNode;
+pub(crate) use path::{Batch, Gap, Path};
+pub(crate) use shaped::Node;
+
 use crate::damage::Damage;
 use crate::layout::{LINK, MAX_HEIGHT, MIN_BODY, MIN_NODE, WORD, block};
-use crate::order::first_bytes_of;
 use crate::prefetch::prefetch;
-use crate::region::{Plain, Region};
+use crate::region::Region;
 use crate::shape::Shape;
 use crate::space::Space;
 
@@ -33,12 +40,6 @@ pub(crate) const VERSION: u32 = 1;
 
 /// The first byte of a region that can be a map's.
 const FIRST: u32 = ARENA_MIN_ADDRESS;
-
-/// Levels whose next nodes a walk asks for.
-const PREFETCHED_LEVELS: u32 = 4;
-
-/// Where a node of a usual size has its end, in bytes from its offset.
-const USUAL_END: usize = 48;
 
 /// A region and the nodes in it.
 #[derive(Debug)]
@@ -146,20 +147,25 @@ impl<R: Region> Nodes<R> {
         self.region.len() / MIN_NODE
     }
 
-    /// Makes a node that is not linked yet, a tombstone where there is no value.
+    /// Makes a node that is not linked yet, a tombstone where there is no value. If there is no
+    /// room for its links, it gets one: whether an entry fits does not depend on the height that
+    /// was drawn.
     #[inline]
-    pub(crate) fn make(
-        &self,
-        height: u32,
-        key: &[u8],
-        value: Option<&[u8]>,
-        allocate: impl FnOnce(Layout) -> Result<core::ptr::NonNull<u8>, AllocError>,
-    ) -> Result<NewNode<'_, R>, AllocError> {
+    pub(crate) fn make(&self, height: u32, key: &[u8], value: Option<&[u8]>) -> Result<NewNode<'_, R>, AllocError> {
+        match self.make_of(height, key, value) {
+            Err(AllocError::Full { .. }) if height > 1 => self.make_of(1, key, value),
+            made => made,
+        }
+    }
+
+    /// Makes a node of a height.
+    #[inline]
+    fn make_of(&self, height: u32, key: &[u8], value: Option<&[u8]>) -> Result<NewNode<'_, R>, AllocError> {
         let shape = Shape::new(height, key, value)?;
         let size = shape.size();
         let layout =
             Layout::from_size_align(size, LINK as usize).map_err(|_| AllocError::TooLarge { requested: size })?;
-        let start = allocate(layout)?;
+        let start = self.region.space().allocate(layout)?;
         let start = (start.addr().get() - self.region.base().addr().get()) as u32;
         let offset = start + shape.links_len();
         for at in (start..offset).step_by(LINK as usize) {
@@ -331,7 +337,7 @@ impl<'n, R: Region> Place<'n, R> {
 
     /// Loads the link of this level.
     #[inline]
-    fn link_word(self, order: core::sync::atomic::Ordering) -> u32 {
+    fn link_word(self, order: Ordering) -> u32 {
         self.link().load(order)
     }
 
@@ -340,279 +346,5 @@ impl<'n, R: Region> Place<'n, R> {
         // SAFETY: the node's link of this level lies in the region; it was zeroed before the node
         // was shared, and is accessed here alone.
         unsafe { self.nodes.region.word(self.offset - (self.level + 1) * LINK) }
-    }
-}
-
-/// A node and its shape.
-#[derive(Debug)]
-pub(crate) struct Node<'n, R> {
-    place: Place<'n, R>,
-    /// INVARIANT: the node's. Its links, key and value lie in the region; in a trusted one, they
-    /// are initialised.
-    shape: Shape,
-}
-
-impl<R> Clone for Node<'_, R> {
-    #[inline]
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<R> Copy for Node<'_, R> {}
-
-impl<'n, R: Region> Node<'n, R> {
-    #[inline]
-    pub(crate) fn place(self) -> Place<'n, R> {
-        self.place
-    }
-
-    #[inline]
-    pub(crate) fn is_tombstone(self) -> bool {
-        self.shape.tombstone
-    }
-
-    #[inline]
-    pub(crate) fn key_len(self) -> usize {
-        self.shape.key_len as usize
-    }
-
-    /// Bytes of the whole node.
-    #[cfg(feature = "mapped")]
-    pub(crate) fn size(self) -> usize {
-        self.shape.size()
-    }
-
-    /// Whether the node has a level.
-    #[cfg(feature = "mapped")]
-    pub(crate) fn has_level(self, level: u32) -> bool {
-        level < self.shape.height
-    }
-
-    /// Returns where the key is, and its length.
-    #[cfg(feature = "mapped")]
-    pub(crate) fn key_range(self) -> (u32, u32) {
-        (self.key_at(), self.shape.key_len)
-    }
-
-    /// Returns where the value is, and its length.
-    #[cfg(feature = "mapped")]
-    pub(crate) fn value_range(self) -> (u32, u32) {
-        (self.key_at() + self.shape.key_len, self.shape.value_len)
-    }
-
-    #[inline]
-    fn key_at(self) -> u32 {
-        self.place.offset + self.shape.key_start()
-    }
-
-    /// Returns the first bytes of the key as a number, zeros where it is shorter.
-    #[inline]
-    pub(crate) fn first_bytes(self) -> u64 {
-        // SAFETY: key and value are at least `MIN_BODY` bytes long, or filled up to as many, and
-        // are not written any more.
-        let bytes = unsafe { self.place.nodes.region.read_eight(self.key_at()) };
-        first_bytes_of(bytes, self.shape.key_len)
-    }
-
-    /// Shows the key.
-    #[inline]
-    pub(crate) fn with_key<T>(self, look: impl FnOnce(&[u8]) -> T) -> T {
-        // SAFETY: the key lies in the region, by the invariant, and is not written any more.
-        unsafe { self.place.nodes.region.with_bytes(self.key_at(), self.shape.key_len, look) }
-    }
-
-    /// Asks for the nodes that follow on a few levels above the lowest, and for the end of the next
-    /// one: a walk comes to them soon.
-    #[inline]
-    pub(crate) fn prefetch_ahead(self) {
-        for level in 0..self.shape.height.min(PREFETCHED_LEVELS) {
-            // INVARIANT: below the node's height.
-            let next = Place { level, ..self.place }.link_word(Relaxed);
-            let next = self.place.nodes.region.base().as_ptr().wrapping_add(next as usize);
-            prefetch(next);
-            prefetch(next.wrapping_add(USUAL_END));
-        }
-    }
-}
-
-impl<'n, S: Space> Node<'n, Plain<S>> {
-    /// Returns key and value; no value, if the node is a tombstone.
-    #[inline]
-    pub(crate) fn entry(self) -> (&'n [u8], Option<&'n [u8]>) {
-        let region = &self.place.nodes.region;
-        // SAFETY: the key lies in the region, by the invariant, and is not written any more.
-        let key = unsafe { region.bytes(self.key_at(), self.shape.key_len) };
-        // SAFETY: as above, for the value behind it.
-        let value = unsafe { region.bytes(self.key_at() + self.shape.key_len, self.shape.value_len) };
-        (key, (!self.shape.tombstone).then_some(value))
-    }
-}
-
-/// Two neighbours of one level, as they were at one moment.
-#[derive(Debug)]
-pub(crate) struct Gap<'n, R> {
-    pub(crate) previous: Place<'n, R>,
-    /// INVARIANT: a place on the same level, of the same nodes.
-    next: Option<Place<'n, R>>,
-}
-
-impl<R> Clone for Gap<'_, R> {
-    #[inline]
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<R> Copy for Gap<'_, R> {}
-
-impl<'n, R: Region> Gap<'n, R> {
-    /// Returns the gap behind a place.
-    #[inline]
-    pub(crate) fn behind(previous: Place<'n, R>) -> Result<Self, Damage> {
-        // INVARIANT: `Place::next` stays on its level.
-        Ok(Self { previous, next: previous.next()? })
-    }
-
-    #[inline]
-    pub(crate) fn next(self) -> Option<Place<'n, R>> {
-        self.next
-    }
-}
-
-/// The gaps that a search came through, by level.
-#[derive(Debug)]
-pub(crate) struct Path<'n, R> {
-    nodes: &'n Nodes<R>,
-    /// INVARIANT: by level, the offsets of a place of `nodes` and of what followed it, 0 for
-    /// nothing.
-    gaps: [(u32, u32); MAX_HEIGHT],
-}
-
-impl<'n, R: Region> Path<'n, R> {
-    /// Returns a path behind the head, with nothing on any level.
-    #[inline]
-    pub(crate) fn new(nodes: &'n Nodes<R>) -> Self {
-        // INVARIANT: the head has all levels.
-        Self { nodes, gaps: [(nodes.block + block::HEAD, 0); MAX_HEIGHT] }
-    }
-
-    /// Keeps a gap.
-    #[inline]
-    pub(crate) fn record(&mut self, gap: Gap<'n, R>) {
-        debug_assert!(core::ptr::eq(self.nodes, gap.previous.nodes));
-        // INVARIANT: a place and the next one of its level.
-        if let Some(kept) = self.gaps.get_mut(gap.previous.level as usize) {
-            *kept = (gap.previous.offset, gap.next.map_or(0, Place::offset));
-        }
-    }
-
-    /// Returns the gap of a level.
-    #[inline]
-    pub(crate) fn gap(&self, level: u32) -> Gap<'n, R> {
-        let (previous, next) = self.gaps[level as usize];
-        let nodes = self.nodes;
-        Gap {
-            // INVARIANT: recorded from a place of this level, or the head.
-            previous: Place { nodes, offset: previous, level },
-            // INVARIANT: likewise.
-            next: (next != 0).then_some(Place { nodes, offset: next, level }),
-        }
-    }
-}
-
-/// The last of many places of the lowest level.
-#[derive(Debug)]
-pub(crate) struct Batch<'n, R> {
-    nodes: &'n Nodes<R>,
-    /// INVARIANT: the `len` from `start` on, round the end, are offsets of places of `nodes`.
-    offsets: [u32; BATCH],
-    start: usize,
-    len: usize,
-}
-
-/// Places that a batch holds.
-const BATCH: usize = 64;
-
-impl<'n, R: Region> Batch<'n, R> {
-    pub(crate) fn new(nodes: &'n Nodes<R>) -> Self {
-        Self { nodes, offsets: [0; BATCH], start: 0, len: 0 }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Adds a place; a full batch loses its first one.
-    #[inline]
-    pub(crate) fn push(&mut self, place: Place<'n, R>) {
-        debug_assert!(core::ptr::eq(self.nodes, place.nodes));
-        self.offsets[(self.start + self.len) % BATCH] = place.offset;
-        if self.len == BATCH {
-            self.start = (self.start + 1) % BATCH;
-        } else {
-            self.len += 1;
-        }
-    }
-
-    /// Takes the last place.
-    #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Place<'n, R>> {
-        self.len = self.len.checked_sub(1)?;
-        // INVARIANT: added from a place; every node has level 0.
-        Some(Place { nodes: self.nodes, offset: self.offsets[(self.start + self.len) % BATCH], level: 0 })
-    }
-}
-
-/// A complete node on its way into the list.
-#[derive(Debug)]
-pub(crate) struct NewNode<'n, R> {
-    nodes: &'n Nodes<R>,
-    /// INVARIANT: of a node that is complete but for its links.
-    offset: u32,
-    /// INVARIANT: the number of the node's links.
-    height: u32,
-    /// Bytes of the whole node.
-    size: u32,
-}
-
-impl<'n, R: Region> NewNode<'n, R> {
-    #[inline]
-    pub(crate) fn height(&self) -> u32 {
-        self.height
-    }
-
-    #[inline]
-    pub(crate) fn size(&self) -> u32 {
-        self.size
-    }
-
-    /// Returns the node as a place in the list. The caller has linked it.
-    #[inline]
-    pub(crate) fn bottom(&self) -> Place<'n, R> {
-        // INVARIANT: every node has level 0.
-        Place { nodes: self.nodes, offset: self.offset, level: 0 }
-    }
-
-    /// Puts the node into a gap of a level that it is not on yet; `false` if another node got there
-    /// first. `prepare` runs when the node is complete, and before others can find it in this gap.
-    ///
-    /// The caller links level 0 first: that makes it a part of the list, and the levels above are
-    /// only shortcuts to it.
-    #[inline]
-    pub(crate) fn link<E>(&self, gap: Gap<'n, R>, prepare: impl FnOnce() -> Result<(), E>) -> Result<bool, E> {
-        let level = gap.previous.level;
-        assert!(level < self.height && core::ptr::eq(self.nodes, gap.previous.nodes));
-        // INVARIANT: below the node's height.
-        let own = Place { nodes: self.nodes, offset: self.offset, level };
-        let next = gap.next.map_or(0, Place::offset);
-        // ORDERING: Relaxed: nobody reads this link before the compare-and-swap below has released
-        // it.
-        own.link().store(next, Relaxed);
-        prepare()?;
-        // ORDERING: Release pairs with the Acquire in `Place::next`: who finds the node sees what
-        // `Nodes::make` wrote. The node that the own link names was acquired by this thread, so who
-        // goes on to it sees that one too.
-        Ok(gap.previous.link().compare_exchange(next, self.offset, Release, Relaxed).is_ok())
     }
 }

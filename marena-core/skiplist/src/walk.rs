@@ -52,8 +52,8 @@ pub(crate) struct Walk<'n, 'k, R, O> {
     order: &'n O,
     lower: Bound<&'k [u8]>,
     upper: Bound<&'k [u8]>,
-    /// The node that the walk came to from the front, or the one before its first.
-    front: Option<Place<'n, R>>,
+    /// The key's node that the walk came to from the front.
+    front: Option<Node<'n, R>>,
     /// The key's node that the walk came to from the back.
     back: Option<Node<'n, R>>,
     /// Nodes before `back`, the nearest last.
@@ -76,23 +76,25 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
             return Ok(None);
         }
         let mut place = match self.front {
-            Some(place) => place,
+            Some(front) => front.place(),
             None => self.first_place()?,
         };
         while let Some(next) = place.next()? {
             self.steps.take(next)?;
             let node = next.node()?;
             node.prefetch_ahead();
-            let older = !place.is_head() && self.follows(place.node()?, node)?.is_eq();
             place = next;
-            if older {
+            // An older node of the same key.
+            if let Some(front) = self.front
+                && self.follows(front, node)?.is_eq()
+            {
                 continue;
             }
             if self.is_past(node)? {
                 break;
             }
+            self.front = Some(node);
             if !node.is_tombstone() {
-                self.front = Some(place);
                 return Ok(Some(node));
             }
         }
@@ -170,10 +172,7 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
         if before {
             return Ok(true);
         }
-        match self.front {
-            Some(front) if !front.is_head() => Ok(compare_nodes(self.order, node, front.node()?).is_le()),
-            _ => Ok(false),
-        }
+        Ok(self.front.is_some_and(|front| compare_nodes(self.order, node, front).is_le()))
     }
 
     /// Collects nodes before what came from the back, or before the upper bound. Returns the

@@ -13,13 +13,11 @@ use super::range::{OwnedEntry, SharedRange};
 use super::spaces::{Mapped, ReadOnly};
 use crate::damage::Damage;
 use crate::height::{Heights, draw_seed};
-use crate::insert::{Linked, Rule, link_above, link_bottom, occupant};
 use crate::layout::{WORD, block};
-use crate::map::{Entry, GROUP};
-use crate::node::{NewNode, Nodes, Path, Place, VERSION, magic_words};
+use crate::node::{Nodes, Place, VERSION, magic_words};
 use crate::order::Order;
 use crate::region::Region;
-use crate::search::{Found, Search, Side, Target};
+use crate::search::{Side, Target};
 use crate::space::Space;
 
 /// An ordered map in a file: several processes read and write it at once, and it is there after a
@@ -67,9 +65,9 @@ use crate::space::Space;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SharedMap<S, O> {
-    nodes: Nodes<Checked<S>>,
-    order: O,
-    heights: Heights,
+    pub(super) nodes: Nodes<Checked<S>>,
+    pub(super) order: O,
+    pub(super) heights: Heights,
 }
 
 /// What [`SharedMap::verify`] counted.
@@ -190,166 +188,7 @@ impl<S: Space, O: Order> SharedMap<S, O> {
     }
 }
 
-/// Inserting and removing.
-impl<O: Order> SharedMap<Mapped, O> {
-    /// Inserts an entry, and returns the value that the key had before.
-    ///
-    /// # Errors
-    ///
-    /// [`SharedMapError::Alloc`] and [`SharedMapError::Damage`]: the entry is not in the map.
-    /// [`SharedMapError::Publish`]: see there.
-    pub fn insert(&self, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, SharedMapError> {
-        self.put(key, Some(value), Rule::Always)
-    }
-
-    /// Inserts an entry if the key has no value, or returns the value that it has.
-    ///
-    /// # Errors
-    ///
-    /// As for [`insert`](Self::insert).
-    pub fn insert_if_absent(&self, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, SharedMapError> {
-        self.put(key, Some(value), Rule::IfAbsent)
-    }
-
-    /// Removes a key, and returns the value that it had. The removal takes memory, as an insert
-    /// does, if the key has a value.
-    ///
-    /// # Errors
-    ///
-    /// As for [`insert`](Self::insert).
-    pub fn remove(&self, key: &[u8]) -> Result<Option<Vec<u8>>, SharedMapError> {
-        if !self.contains_key(key)? {
-            return Ok(None);
-        }
-        self.put(key, None, Rule::Always)
-    }
-
-    /// Inserts entries from the front on, in order, and returns how many: fewer than all if the
-    /// arena has no room for more. Faster than one by one.
-    ///
-    /// # Errors
-    ///
-    /// As for [`insert`](Self::insert), if not even the first was inserted.
-    pub fn insert_group(&self, entries: &[Entry<'_>]) -> Result<usize, SharedMapError> {
-        let mut inserted = 0;
-        for entries in entries.chunks(GROUP) {
-            match self.insert_some(entries) {
-                Ok(count) => inserted += count,
-                Err(error) if inserted == 0 => return Err(error),
-                Err(_) => break,
-            }
-            if inserted % GROUP != 0 {
-                break;
-            }
-        }
-        Ok(inserted)
-    }
-
-    /// Inserts up to [`GROUP`] entries.
-    fn insert_some(&self, entries: &[Entry<'_>]) -> Result<usize, SharedMapError> {
-        let mut inserts = Vec::with_capacity(entries.len());
-        for &(key, value) in entries {
-            match self.make(key, Some(value)) {
-                Ok(node) => {
-                    let target = Target::new(&self.order, key, Side::Before);
-                    inserts.push((node, Search::new(&self.nodes, target)?));
-                }
-                Err(error) if inserts.is_empty() => return Err(error),
-                Err(_) => break,
-            }
-        }
-        let mut searching = true;
-        while searching {
-            searching = false;
-            for (_, search) in &mut inserts {
-                searching |= search.advance()?;
-            }
-        }
-        let count = inserts.len();
-        for (node, search) in inserts {
-            let (target, path, found) = search.into_parts();
-            self.link(&node, &target, &path, found, Rule::Always)?;
-        }
-        Ok(count)
-    }
-
-    fn put(&self, key: &[u8], value: Option<&[u8]>, rule: Rule) -> Result<Option<Vec<u8>>, SharedMapError> {
-        let space = self.nodes.region().space();
-        self.put_with(key, value, rule, || space.before_link(), |at| space.after_link(at))
-    }
-
-    fn link<'m>(
-        &'m self,
-        node: &NewNode<'m, Checked<Mapped>>,
-        target: &Target<'_, O>,
-        path: &Path<'m, Checked<Mapped>>,
-        found: Found<'m, Checked<Mapped>>,
-        rule: Rule,
-    ) -> Result<Option<Place<'m, Checked<Mapped>>>, SharedMapError> {
-        let space = self.nodes.region().space();
-        self.link_with(node, target, path, found, rule, || space.before_link(), |at| space.after_link(at))
-    }
-}
-
-impl<S: Space, O: Order> SharedMap<S, O> {
-    fn make(&self, key: &[u8], value: Option<&[u8]>) -> Result<NewNode<'_, Checked<S>>, SharedMapError> {
-        let space = self.nodes.region().space();
-        let height = self.heights.draw(space.used() as u64);
-        Ok(self.nodes.make(height, key, value, |layout| space.allocate(layout))?)
-    }
-
-    /// Inserts. `before` runs before a link makes the entry a part of the map, and `after` then,
-    /// with the link's offset.
-    pub(super) fn put_with(
-        &self,
-        key: &[u8],
-        value: Option<&[u8]>,
-        rule: Rule,
-        before: impl FnMut() -> Result<(), PublishError>,
-        after: impl FnOnce(u32) -> Result<(), PublishError>,
-    ) -> Result<Option<Vec<u8>>, SharedMapError> {
-        let target = Target::new(&self.order, key, Side::Before);
-        let mut path = Path::new(&self.nodes);
-        let found = target.find(&self.nodes, |gap| path.record(gap))?;
-        let other = match occupant(rule, &found)? {
-            Some(occupant) => Some(occupant),
-            None => {
-                let node = self.make(key, value)?;
-                self.link_with(&node, &target, &path, found, rule, before, after)?
-            }
-        };
-        Ok(match other {
-            Some(place) => value_of(place)?,
-            None => None,
-        })
-    }
-
-    /// Links a node, and returns the node that it hides, or that keeps it out.
-    #[expect(clippy::too_many_arguments, reason = "a search's result and two hooks")]
-    fn link_with<'m>(
-        &'m self,
-        node: &NewNode<'m, Checked<S>>,
-        target: &Target<'_, O>,
-        path: &Path<'m, Checked<S>>,
-        found: Found<'m, Checked<S>>,
-        rule: Rule,
-        mut before: impl FnMut() -> Result<(), PublishError>,
-        after: impl FnOnce(u32) -> Result<(), PublishError>,
-    ) -> Result<Option<Place<'m, Checked<S>>>, SharedMapError> {
-        let prepare = || before().map_err(SharedMapError::from);
-        match link_bottom(node, target, found, rule, prepare)? {
-            (Linked::Not(occupant), _) => Ok(Some(occupant)),
-            (Linked::Before(hidden), previous) => {
-                after(previous.link_offset())?;
-                // Damage there is no reason to call the insert failed: the entry is in the map.
-                let _: Result<(), Damage> = link_above(node, target, path);
-                Ok(hidden)
-            }
-        }
-    }
-}
-
-fn value_of<S: Space>(place: Place<'_, Checked<S>>) -> Result<Option<Vec<u8>>, Damage> {
+pub(super) fn value_of<S: Space>(place: Place<'_, Checked<S>>) -> Result<Option<Vec<u8>>, Damage> {
     let node = place.node()?;
     if node.is_tombstone() {
         return Ok(None);

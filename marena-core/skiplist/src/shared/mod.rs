@@ -8,6 +8,7 @@ mod map;
 mod models;
 mod range;
 mod spaces;
+mod write;
 
 pub use error::SharedMapError;
 pub use map::{SharedMap, Verified};

@@ -3,7 +3,7 @@
 use std::thread;
 
 use marena_core::AllocError;
-use marena_skiplist::SkipMap;
+use marena_skiplist::{ByteOrder, SkipMap};
 
 use crate::{arena, map};
 
@@ -26,6 +26,17 @@ fn an_insert_that_does_not_fit_changes_nothing_and_a_smaller_one_still_fits() {
     assert_eq!(map.insert_if_absent(&0_u32.to_be_bytes(), &value), Ok(Some(&value[..])));
     assert_eq!(map.remove(b"new"), Ok(None));
     assert_eq!(map.insert(b"new", b""), Ok(None));
+}
+
+#[test]
+fn whether_an_entry_fits_depends_on_no_height() {
+    for seed in 0..64 {
+        let map = SkipMap::with_seed(arena(4096), ByteOrder, seed).unwrap();
+        // A link, the shape and eight bytes.
+        map.space().allocate_address(map.space().remaining() - 16).unwrap();
+        assert_eq!(map.insert(b"key", b"value"), Ok(None));
+        assert_eq!(map.space().remaining(), 0);
+    }
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn a_peer_that_writes_hostile_links_causes_errors_and_nothing_worse() {
                 peer.read_into(address, &mut before).unwrap();
                 MappedArena::write_from(&peer, address, &word.to_ne_bytes()).unwrap();
                 // Mostly taken back, so that the map stays one.
-                if numbers.next().unwrap() % 16 != 0 {
+                if !numbers.next().unwrap().is_multiple_of(16) {
                     peer.write_from(address, &before).unwrap();
                 }
             }

@@ -1,0 +1,122 @@
+//! What a node holds.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::Place;
+use crate::order::first_bytes_of;
+use crate::prefetch::prefetch;
+use crate::region::{Plain, Region};
+use crate::shape::Shape;
+use crate::space::Space;
+
+/// Levels whose next nodes a walk asks for.
+const PREFETCHED_LEVELS: u32 = 4;
+
+/// Where a node of a usual size has its end, in bytes from its offset.
+const USUAL_END: usize = 48;
+
+/// A node and its shape.
+#[derive(Debug)]
+pub(crate) struct Node<'n, R> {
+    pub(super) place: Place<'n, R>,
+    /// INVARIANT: the node's. Its links, key and value lie in the region; in a trusted one, they
+    /// are initialised.
+    pub(super) shape: Shape,
+}
+
+impl<R> Clone for Node<'_, R> {
+    #[inline]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Node<'_, R> {}
+
+impl<'n, R: Region> Node<'n, R> {
+    #[inline]
+    pub(crate) fn place(self) -> Place<'n, R> {
+        self.place
+    }
+
+    #[inline]
+    pub(crate) fn is_tombstone(self) -> bool {
+        self.shape.tombstone
+    }
+
+    #[inline]
+    pub(crate) fn key_len(self) -> usize {
+        self.shape.key_len as usize
+    }
+
+    /// Bytes of the whole node.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn size(self) -> usize {
+        self.shape.size()
+    }
+
+    /// Whether the node has a level.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn has_level(self, level: u32) -> bool {
+        level < self.shape.height
+    }
+
+    /// Returns where the key is, and its length.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn key_range(self) -> (u32, u32) {
+        (self.key_at(), self.shape.key_len)
+    }
+
+    /// Returns where the value is, and its length.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn value_range(self) -> (u32, u32) {
+        (self.key_at() + self.shape.key_len, self.shape.value_len)
+    }
+
+    #[inline]
+    fn key_at(self) -> u32 {
+        self.place.offset + self.shape.key_start()
+    }
+
+    /// Returns the first bytes of the key as a number, zeros where it is shorter.
+    #[inline]
+    pub(crate) fn first_bytes(self) -> u64 {
+        // SAFETY: key and value are at least `MIN_BODY` bytes long, or filled up to as many, and
+        // are not written any more.
+        let bytes = unsafe { self.place.nodes.region.read_eight(self.key_at()) };
+        first_bytes_of(bytes, self.shape.key_len)
+    }
+
+    /// Shows the key.
+    #[inline]
+    pub(crate) fn with_key<T>(self, look: impl FnOnce(&[u8]) -> T) -> T {
+        // SAFETY: the key lies in the region, by the invariant, and is not written any more.
+        unsafe { self.place.nodes.region.with_bytes(self.key_at(), self.shape.key_len, look) }
+    }
+
+    /// Asks for the nodes that follow on a few levels above the lowest, and for the end of the next
+    /// one: a walk comes to them soon.
+    #[inline]
+    pub(crate) fn prefetch_ahead(self) {
+        for level in 0..self.shape.height.min(PREFETCHED_LEVELS) {
+            // INVARIANT: below the node's height.
+            let next = Place { level, ..self.place }.link_word(Relaxed);
+            let next = self.place.nodes.region.base().as_ptr().wrapping_add(next as usize);
+            prefetch(next);
+            prefetch(next.wrapping_add(USUAL_END));
+        }
+    }
+}
+
+impl<'n, S: Space> Node<'n, Plain<S>> {
+    /// Returns key and value; no value, if the node is a tombstone.
+    #[inline]
+    pub(crate) fn entry(self) -> (&'n [u8], Option<&'n [u8]>) {
+        let region = &self.place.nodes.region;
+        // SAFETY: the key lies in the region, by the invariant, and is not written any more.
+        let key = unsafe { region.bytes(self.key_at(), self.shape.key_len) };
+        // SAFETY: as above, for the value behind it.
+        let value = unsafe { region.bytes(self.key_at() + self.shape.key_len, self.shape.value_len) };
+        (key, (!self.shape.tombstone).then_some(value))
+    }
+}
