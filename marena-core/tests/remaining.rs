@@ -137,9 +137,9 @@ fn scope(scope: &mut Scratch<'_, Memory<'_>>, others: &mut Others<'_, '_>, rng: 
             assert_eq!(inner.remaining(), left);
             self::scope(&mut inner, others, rng, depth + 1);
             if rng.below(4) == 0 {
-                std::mem::forget(inner)
+                std::mem::forget(inner);
             } else {
-                drop(inner)
+                drop(inner);
             }
             assert_eq!(scope.remaining(), left - (others.taken - before));
         } else {
@@ -159,9 +159,9 @@ fn lease(lease: &mut Lease<'_, Memory<'_>>, others: &mut Others<'_, '_>, rng: &m
             let mut outer = lease.scratch();
             scope(&mut outer, others, rng, 0);
             if rng.below(4) == 0 {
-                std::mem::forget(outer)
+                std::mem::forget(outer);
             } else {
-                drop(outer)
+                drop(outer);
             }
             assert_eq!(lease.scratch().remaining(), left - (others.taken - before));
         } else {

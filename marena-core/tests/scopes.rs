@@ -180,7 +180,7 @@ fn a_lease_counts_the_run_that_it_loses_at_once() {
     let lease = arena.lease(256);
     // Each chunk has room for four blocks, and 32 bytes are left of it.
     for chunk in 0..7 {
-        (0..4).for_each(|_| drop(lease.allocate(56).unwrap()));
+        (0..4).for_each(|_| _ = lease.allocate(56).unwrap());
         arena.allocate(8).unwrap();
         assert_eq!(arena.stats().stranded, 0, "{chunk}");
         assert_eq!(lease.remaining() - arena.remaining(), 32 * (chunk + 1));

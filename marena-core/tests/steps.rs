@@ -37,11 +37,18 @@ impl Stepped {
         memory
     }
 
+    /// A byte of the region. The caller passes an offset below the capacity.
+    fn byte(&self, offset: usize) -> NonNull<u8> {
+        assert!(offset < CAPACITY);
+        // SAFETY: in the region.
+        unsafe { self.bytes.cast::<u8>().add(offset) }
+    }
+
     fn make_ready(&self, end: usize) {
         let ready = self.ready.load(Relaxed);
         for offset in ready..end {
             // SAFETY: in the region, and not ready, so nobody else uses it.
-            unsafe { self.bytes.cast::<u8>().add(offset).write(0) };
+            unsafe { self.byte(offset).write(0) };
         }
         self.ready.store(end.max(ready), Relaxed);
     }
@@ -50,7 +57,7 @@ impl Stepped {
     fn check(&self) {
         for offset in self.ready.load(Relaxed)..CAPACITY {
             // SAFETY: in the region, and not ready, so nobody else uses it.
-            let byte = unsafe { self.bytes.cast::<u8>().add(offset).read() };
+            let byte = unsafe { self.byte(offset).read() };
             assert_eq!(byte, UNREADY, "byte {offset} was written before it was ready");
         }
     }
@@ -102,7 +109,7 @@ impl Reserve for Stepped {
         let end = kept.next_multiple_of(STEP).min(self.ready());
         for offset in end..self.ready() {
             // SAFETY: in the region, and nobody uses it any more.
-            unsafe { self.bytes.cast::<u8>().add(offset).write(UNREADY) };
+            unsafe { self.byte(offset).write(UNREADY) };
         }
         let bytes = self.ready() - end;
         self.ready.store(end, Relaxed);
