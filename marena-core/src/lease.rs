@@ -14,7 +14,7 @@ use crate::handle::Handle;
 use crate::memory::{Memory, max_align};
 use crate::placement::{STEP, Span, place};
 use crate::protocol::{self, Unclaimed};
-use crate::runs::{self, CURRENT, Marks, SLOTS, Spares};
+use crate::runs::{self, CURRENT, Marks, Spares};
 use crate::stats::Stats;
 use crate::sync::Word;
 
@@ -365,7 +365,7 @@ impl<'a, M: Memory> Lease<'a, M> {
     /// the cursor, or a new one.
     pub(crate) fn find_room(&self, marks: &Marks, request: Request) -> Result<usize, AllocError> {
         let Request { size, align, .. } = request;
-        if let Some(slot) = runs::best_fit(self.free_runs(marks), self.base.addr().get(), size, align) {
+        if let Some(slot) = self.best_fit(marks, size, align) {
             return Ok(slot);
         }
         let claimed = match self.extend_run(marks, size, align) {
@@ -377,6 +377,27 @@ impl<'a, M: Memory> Lease<'a, M> {
             // What fits and was not claimed is what the memory did not provide.
             error.with_remaining(if size > longest { longest } else { self.longest_ready(marks) })
         })
+    }
+
+    /// Returns the slot of the shortest run with room for the request behind what `marks` says is
+    /// used.
+    fn best_fit(&self, marks: &Marks, size: usize, align: usize) -> Option<usize> {
+        // Most often no spare run is long enough. A scope may still find room in the current one.
+        let slots = if self.spares.may_fit(size) { self.spares.slots() } else { CURRENT..CURRENT + 1 };
+        let (mut best, mut shortest) = (None, u32::MAX);
+        for slot in slots.clone() {
+            let free = marks.free(slot, self.run(slot));
+            if size <= free.len() as usize
+                && free.len() < shortest
+                && place(self.base.addr().get(), free.start, free.end, size, align).is_some()
+            {
+                (best, shortest) = (Some(slot), free.len());
+            }
+        }
+        if best.is_none() && slots.len() > 1 {
+            self.spares.measure();
+        }
+        best
     }
 
     /// Moves the end of the run that `marks` is in up, so that the request has room, if nobody
@@ -436,11 +457,11 @@ impl<'a, M: Memory> Lease<'a, M> {
     }
 
     /// Notes a run that was claimed just now, and returns its slot. It continues the run that ends
-    /// where it starts, or else takes the slot of the shortest run, which is lost to the lease.
-    /// Most often that slot is unused.
+    /// where it starts, or else takes an unused slot. If there is none, it takes that of the
+    /// shortest spare run, which is lost to the lease.
     ///
     /// What is lost is little: a scope claims at least as much as the lease has already, so the
-    /// shortest of seven runs is a small part of them.
+    /// shortest of six runs is a small part of them.
     fn keep(&self, claimed: Span, marks: &Marks) -> usize {
         if let Some((slot, run)) = self.run_ending_at(claimed.start) {
             // SAFETY: the lease's run, and bytes that were claimed for it just now.
@@ -448,7 +469,8 @@ impl<'a, M: Memory> Lease<'a, M> {
             self.count_leased();
             return slot;
         }
-        let (slot, lost) = self.runs().min_by_key(|(_, run)| run.len()).unwrap_or((CURRENT, claimed));
+        let slot = if self.bump.room() == 0 { CURRENT } else { self.spares.slot_for_another() };
+        let lost = self.run(slot);
         // A scope may still have values in it, so it counts as stranded only later.
         self.lost.set(self.lost.get().saturating_add(lost.len()));
         // SAFETY: claimed just now, by this lease.
@@ -460,17 +482,19 @@ impl<'a, M: Memory> Lease<'a, M> {
 
     /// Returns the run that ends at a position, and an empty one only if there is no other.
     fn run_ending_at(&self, position: u32) -> Option<(usize, Span)> {
-        self.runs().filter(|(_, run)| run.end == position).max_by_key(|(_, run)| run.len())
+        let current = || (self.run(CURRENT).end == position).then_some(CURRENT);
+        let slot = self.spares.ending_at(position).or_else(current)?;
+        Some((slot, self.run(slot)))
     }
 
     /// Returns all runs with their slots. For the lease itself, all bytes of them are free.
     pub(crate) fn runs(&self) -> impl Iterator<Item = (usize, Span)> {
-        (0..SLOTS).map(|slot| (slot, self.run(slot)))
+        self.spares.slots().map(|slot| (slot, self.run(slot)))
     }
 
     /// Returns how many bytes all runs have together.
     pub(crate) fn owned(&self) -> usize {
-        self.runs().map(|(_, run)| run.len() as usize).sum()
+        self.bump.room().saturating_add(self.spares.bytes() as usize)
     }
 
     /// Bytes to claim at once where `rest` are left: `chunk`, or a share of the rest; a multiple of
@@ -623,7 +647,9 @@ unsafe impl<M: Memory> Origin for &Lease<'_, M> {
 impl<M: Memory> Drop for Lease<'_, M> {
     fn drop(&mut self) {
         // The last run goes first. Once it is given back, the one before may be the last.
-        while let Some((slot, run)) = self.runs().filter(|(_, run)| run.len() > 0).max_by_key(|(_, run)| run.end) {
+        while let Some((slot, run)) = self.runs().max_by_key(|(_, run)| if run.len() > 0 { run.end } else { 0 })
+            && run.len() > 0
+        {
             if !self.give_back_run(run) {
                 self.lost.set(self.lost.get().saturating_add(run.len()));
             }

@@ -2,8 +2,9 @@
 #![forbid(unsafe_code)]
 
 use core::cell::Cell;
+use core::ops::Range;
 
-use crate::placement::{Span, place};
+use crate::placement::Span;
 
 /// The runs that a lease keeps beside its current one. A scope's new run is as long as all others
 /// together, so a few suffice for any size.
@@ -20,23 +21,78 @@ pub(crate) struct Spares {
     /// INVARIANT: the bytes of each are the lease's, and in no other run of it. An unused slot has
     /// an empty one.
     runs: [Cell<Span>; SPARES],
+    /// Only slots below this one have bytes.
+    end: Cell<usize>,
+    /// How many bytes all of them have.
+    bytes: Cell<u32>,
+    /// No spare run is longer.
+    longest: Cell<u32>,
 }
 
 impl Spares {
+    #[inline]
     pub(crate) const fn new() -> Self {
-        Self { runs: [const { Cell::new(Span { start: 0, end: 0 }) }; SPARES] }
+        Self {
+            runs: [const { Cell::new(Span { start: 0, end: 0 }) }; SPARES],
+            end: Cell::new(CURRENT + 1),
+            bytes: Cell::new(0),
+            longest: Cell::new(0),
+        }
     }
 
-    /// The run in `slot`, which is not that of the current run.
+    /// Returns the run in `slot`, which is not that of the current run.
     pub(crate) fn get(&self, slot: usize) -> Span {
         self.runs.get(slot.wrapping_sub(1)).map_or(Span { start: 0, end: 0 }, Cell::get)
     }
 
     /// Puts another run in `slot`, which is not that of the current run.
     pub(crate) fn set(&self, slot: usize, run: Span) {
-        if let Some(spare) = self.runs.get(slot.wrapping_sub(1)) {
-            spare.set(run);
+        let Some(spare) = self.runs.get(slot.wrapping_sub(1)) else { return };
+        let left = spare.replace(run);
+        // Runs overlap only where a peer damaged the cursor. Then the sum means nothing.
+        self.bytes.set(self.bytes.get().wrapping_sub(left.len()).wrapping_add(run.len()));
+        self.longest.set(self.longest.get().max(run.len()));
+        if run.len() > 0 {
+            self.end.set(self.end.get().max(slot + 1));
+        } else if self.end.get() == slot + 1 {
+            self.end.set(slot);
         }
+    }
+
+    /// Returns all slots that may have bytes, that of the current run included.
+    pub(crate) fn slots(&self) -> Range<usize> {
+        CURRENT..self.end.get()
+    }
+
+    /// Returns the slot for another run: an unused one, if there is one, or that of the shortest.
+    pub(crate) fn slot_for_another(&self) -> usize {
+        if self.end.get() < SLOTS {
+            return self.end.get();
+        }
+        let lens = self.runs.iter().map(|run| run.get().len());
+        lens.zip(1..).min().map_or(CURRENT + 1, |(_, slot)| slot)
+    }
+
+    /// Returns the slot of the run that has bytes and ends at a position.
+    #[inline]
+    pub(crate) fn ending_at(&self, position: u32) -> Option<usize> {
+        let ends = |run: &Cell<Span>| run.get().end == position && run.get().len() > 0;
+        Some(self.runs.iter().position(ends)? + 1)
+    }
+
+    /// Returns how many bytes all spare runs have.
+    pub(crate) fn bytes(&self) -> u32 {
+        self.bytes.get()
+    }
+
+    /// Returns whether a spare run may have room for `size` bytes.
+    pub(crate) fn may_fit(&self, size: usize) -> bool {
+        size <= self.longest.get() as usize
+    }
+
+    /// Measures the longest spare run, after a request found none that `may_fit` promised.
+    pub(crate) fn measure(&self) {
+        self.longest.set(self.runs.iter().map(|run| run.get().len()).fold(0, u32::max));
     }
 }
 
@@ -69,7 +125,8 @@ impl Marks {
         self.words[SLOTS].set(slot as u32);
     }
 
-    /// What is free of `run`, which is in `slot`.
+    /// Returns what is free of `run`, which is in `slot`.
+    #[inline]
     pub(crate) fn free(&self, slot: usize, run: Span) -> Span {
         let mark = self.words[..SLOTS].get(slot).map_or(0, Cell::get);
         if (run.start..=run.end).contains(&mark) { Span { start: mark, ..run } } else { run }
@@ -83,19 +140,8 @@ impl Marks {
     }
 }
 
-/// The slot of the shortest of `runs` that has room for the request.
-pub(crate) fn best_fit(
-    runs: impl Iterator<Item = (usize, Span)>,
-    base: usize,
-    size: usize,
-    align: usize,
-) -> Option<usize> {
-    let fitting = runs.filter(|(_, run)| place(base, run.start, run.end, size, align).is_some());
-    fitting.min_by_key(|(_, run)| run.len()).map(|(slot, _)| slot)
-}
-
-/// The most bytes that one request could get of `runs`, or of what lies behind the cursor, or of
-/// both where they meet.
+/// Returns the size of the largest request that fits in one of `runs`, or behind the cursor, or in both
+/// where they meet.
 pub(crate) fn longest(runs: impl Iterator<Item = Span>, cursor: u32, limit: u32) -> usize {
     let rest = limit - cursor;
     let reach = |run: Span| if run.end == cursor { run.len() + rest } else { run.len() };
