@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::mem::MaybeUninit;
+use std::num::NonZeroU64;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use marena_core::{Arena, CloneStableDeref, PoolGuard, PoolSlot, StableDeref};
+use marena_core::{AllocError, Arena, Claim, Claimed, CloneStableDeref, PoolGuard, PoolSlot, StableDeref};
 
 use crate::memory::OwnedMemory;
 use crate::pool::Pool;
@@ -115,6 +116,61 @@ impl AsRef<Arena<OwnedMemory>> for OwnedPoolGuard {
     fn as_ref(&self) -> &Arena<OwnedMemory> {
         self
     }
+}
+
+// SAFETY: all is done by the arena, which cannot be reset while the guard is borrowed.
+unsafe impl<'a> Claim<'a> for &'a OwnedPoolGuard {
+    type Origin = &'a Arena<OwnedMemory>;
+    const MAX_ALIGN: usize = <&Arena<OwnedMemory> as Claim>::MAX_ALIGN;
+
+    #[inline(always)]
+    unsafe fn claim(
+        self,
+        size: usize,
+        align: usize,
+        retries: Option<u32>,
+    ) -> Result<Claimed<Self::Origin>, AllocError> {
+        // SAFETY: the caller's promises.
+        unsafe { (**self).claim(size, align, retries) }
+    }
+
+    #[inline]
+    unsafe fn give_back(self, start: NonNull<u8>, size: usize) {
+        // SAFETY: the caller's promises.
+        unsafe { (**self).give_back(start, size) };
+    }
+
+    #[inline]
+    unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> Option<Claimed<Self::Origin>> {
+        // SAFETY: the caller's promises.
+        unsafe { (**self).extend(start, old_size, new_size) }
+    }
+
+    #[inline]
+    unsafe fn epoch(self) -> NonZeroU64 {
+        // SAFETY: the caller's promise.
+        unsafe { Claim::epoch(&**self) }
+    }
+
+    #[inline]
+    fn remaining(self) -> usize {
+        Claim::remaining(&**self)
+    }
+}
+
+marena_core::implement_allocator! {
+    [] OwnedPoolGuard: "```
+use std::sync::Arc;
+use allocator_api2::vec::Vec;
+use marena_std::Pool;
+
+let pool = Arc::new(Pool::with_capacity(1, 1 << 16)?);
+let guard = pool.acquire_owned().unwrap();
+let mut numbers = Vec::new_in(&guard);
+numbers.extend(0..100_u32);
+assert_eq!(guard.used(), 400);
+# Ok::<(), marena_std::Error>(())
+```"
 }
 
 impl Clone for OwnedPoolGuard {

@@ -6,7 +6,7 @@ use std::thread;
 
 use bytes::Bytes;
 use marena_std::marena_core::{CloneStableDeref, StableDeref};
-use marena_std::{Arena, Handle, Owned, OwnedPoolGuard, Pool};
+use marena_std::{Allocate, Arena, GrowingArena, Handle, Owned, OwnedPoolGuard, Pool};
 use static_assertions::assert_impl_all;
 
 assert_impl_all!(OwnedPoolGuard: Send, Sync, Clone, StableDeref, CloneStableDeref);
@@ -169,4 +169,31 @@ fn an_arena_of_its_own_is_shared_by_owned_values() {
     drop(arena);
     let sum = thread::spawn(move || numbers.iter().map(|number| **number).sum::<u64>());
     assert_eq!(sum.join().unwrap(), 45);
+}
+
+#[test]
+fn a_growing_arena_is_kept_by_the_values_that_lie_in_its_segments() {
+    let arena = Arc::new(GrowingArena::new());
+    let texts: Vec<Owned<Arc<GrowingArena>, str>> = (0..6000)
+        .map(|number| arena.insert_str(&format!("text number {number}")).unwrap())
+        .map(|handle| Owned::new(Arc::clone(&arena), handle).unwrap())
+        .collect();
+    assert!(arena.segments().count() > 1);
+    drop(arena);
+    let texts = thread::spawn(move || texts).join().unwrap();
+    assert!(texts.iter().zip(0..).all(|(text, number)| **text == *format!("text number {number}")));
+}
+
+#[test]
+fn an_owned_guard_allocates_as_its_arena_does() {
+    fn sum<'a>(memory: impl Allocate<'a>) -> u32 {
+        memory.alloc_slice_from_iter(0..10).unwrap().iter().sum()
+    }
+
+    let pool = pool(1);
+    let guard = pool.acquire_owned().unwrap();
+    assert_eq!((sum(&guard), guard.used()), (45, 40));
+    let none = Allocate::insert(&guard, ()).unwrap();
+    assert!(Owned::new(guard, none).is_some());
+    assert_eq!(pool.available(), 1);
 }
