@@ -188,6 +188,18 @@ fn any_number<M: Reserve>(arena: &GrowingArena<M>, count: u32) {
     numbers.extend(0..count);
 }
 ```"
+    ['a, M: crate::Reserve] crate::GrowingScope<'a, M>: "```
+use allocator_api2::vec::Vec;
+use marena_core::{GrowingArena, Reserve};
+
+fn any_number<M: Reserve>(arena: &mut GrowingArena<M>, count: u32) -> usize {
+    arena.scoped(|scope| {
+        let mut numbers = Vec::new_in(&*scope);
+        numbers.extend(0..count);
+        numbers.len()
+    })
+}
+```"
     ['a, M: crate::Reserve] crate::GrowingScratch<'a, M>: "```
 use allocator_api2::vec::Vec;
 use marena_core::{GrowingArena, Reserve};

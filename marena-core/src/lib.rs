@@ -195,7 +195,7 @@ pub use boxed::{ArenaBox, Coerce};
 pub use claim::{Claim, Claimed};
 pub use claimed_from::ClaimedFrom;
 pub use error::{AllocError, AttachError, InteriorNul, MemoryError, TryAllocError};
-pub use growing::{GrowingArena, GrowingBuilder, GrowingLease, GrowingScratch, GrowthError};
+pub use growing::{GrowingArena, GrowingBuilder, GrowingLease, GrowingScope, GrowingScratch, GrowthError};
 pub use handle::{Handle, Nameable};
 pub use header::Header;
 pub use lease::Lease;

@@ -49,4 +49,27 @@ use crate::memory::OwnedMemory;
 /// arena.reset();
 /// *number += 1;
 /// ```
+///
+/// Nothing leaves a scope, whether it is a guard or a closure gets it:
+///
+/// ```compile_fail,E0505
+/// # let mut arena = marena_std::GrowingArena::new();
+/// let scratch = arena.scratch();
+/// let number = scratch.alloc(1).unwrap();
+/// drop(scratch);
+/// *number += 1;
+/// ```
+///
+/// ```compile_fail
+/// # let mut arena = marena_std::GrowingArena::new();
+/// let number = arena.scoped(|scope| scope.alloc(1).unwrap());
+/// ```
+///
+/// ```compile_fail
+/// # let mut arena = marena_std::GrowingArena::new();
+/// arena.scoped(|outer| {
+///     let mut other = marena_std::GrowingArena::new();
+///     other.scoped(|inner| std::mem::swap(outer, inner));
+/// });
+/// ```
 pub type GrowingArena = marena_core::GrowingArena<OwnedMemory>;

@@ -110,6 +110,35 @@ fn scopes_within_scopes_keep_to_themselves_over_segments() {
 }
 
 #[test]
+fn values_of_a_scope_stay_usable_while_scopes_within_it_come_and_go() {
+    let mut arena = GrowingArena::new();
+    for _ in 0..3 {
+        let total = arena.scoped(|scope| {
+            let sum = scope.alloc(0_u64).unwrap();
+            let kept = scope.insert(7_u64).unwrap();
+            let mut texts = Vec::new();
+            for round in 0..50_u64 {
+                *sum += scope.scoped(|inner| {
+                    let numbers = inner.alloc_slice_fill_with(20_000, |index| index as u64 + round).unwrap();
+                    let within = inner.insert(round).unwrap();
+                    inner
+                        .scoped(|innermost| assert!(innermost.alloc([1_u8; 100_000]).unwrap().iter().all(|&b| b == 1)));
+                    numbers.iter().sum::<u64>() + inner.get(within).unwrap()
+                });
+                // Much of the scope's own too, in segments that scopes within it used.
+                texts.push(scope.alloc_fmt(format_args!("{round:0>3000}")).unwrap());
+            }
+            assert!((0..).zip(&texts).all(|(round, text): (u64, _)| text.parse::<u64>().unwrap() == round));
+            assert_eq!(scope.get(kept), Some(&7));
+            *sum
+        });
+        let each = (0..20_000_u64).sum::<u64>();
+        assert_eq!(total, 50 * each + (0..50).map(|round| round * 20_001).sum::<u64>());
+        assert_eq!(arena.stats().used, 0);
+    }
+}
+
+#[test]
 fn a_scope_may_be_the_first_use_and_may_be_forgotten() {
     let mut arena = GrowingArena::new();
     for _ in 0..10 {

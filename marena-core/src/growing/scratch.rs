@@ -105,6 +105,16 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
         core::iter::successors(self.part(), |part| part.before.get().map(|before| unsafe { before.as_ref() }))
     }
 
+    /// What a handle that was made in this scope names.
+    ///
+    /// # Safety
+    ///
+    /// The scope ends after `'s`.
+    pub(super) unsafe fn published<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&'s T> {
+        // SAFETY: the parts end with the scope: the caller's promise.
+        self.parts().find_map(|part| unsafe { part.scratch.published(handle) })
+    }
+
     /// A request that the current part has no room for.
     #[cold]
     #[inline(never)]
