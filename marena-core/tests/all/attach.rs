@@ -313,18 +313,3 @@ fn a_reset_clears_the_roots_so_that_the_arena_can_be_attached_to_afterwards() {
         assert_eq!(root.load(Relaxed), 0);
     }
 }
-
-#[cfg(target_has_atomic = "64")]
-#[test]
-fn a_shared_reset_clears_the_roots_too() {
-    let arena = zeroed_arena(1024);
-    let address = arena.allocate_address(8).unwrap();
-    // SAFETY: the header lives in the arena's memory.
-    let header = unsafe { arena.memory().header().as_ref() };
-    header.root_slot(2).unwrap().store(address.to_raw(), Relaxed);
-    // SAFETY: nothing from before is used.
-    unsafe { arena.reset_shared() };
-    assert_eq!(header.root_slot(2).unwrap().load(Relaxed), 0);
-    // SAFETY: made by an arena, of which nothing is used any more.
-    assert!(unsafe { Arena::attach(arena.into_memory()) }.is_ok());
-}
