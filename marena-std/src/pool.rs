@@ -10,12 +10,12 @@ use crate::memory::OwnedMemory;
 
 /// Arenas of one capacity that are handed out and recycled.
 ///
-/// Each arena is free or shared by the clones of one guard. When the last clone is dropped, the arena is reset and
-/// free again.
+/// Each arena is free or shared by the clones of one guard. When the last clone is dropped, the
+/// arena is reset and free again.
 ///
-/// The number of arenas is chosen at run time; [`marena_core::Pool`] has one fixed at build time. Address space for all
-/// of them is reserved at the start. Memory is used from the first touch of each page on, and stays with its arena
-/// when that is recycled.
+/// The number of arenas is chosen at run time; [`marena_core::Pool`] has one fixed at build time.
+/// Address space for all of them is reserved at the start. Memory is used from the first touch of
+/// each page on, and stays with its arena when that is recycled.
 ///
 /// # Examples
 ///
@@ -43,8 +43,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Creates a pool of `arenas` empty arenas of `capacity` bytes each, rounded up to a multiple of
-    /// [`ARENA_PAGESIZE`](crate::ARENA_PAGESIZE). [`Builder::build_pool`] has further settings.
+    /// Creates a pool of `arenas` empty arenas of `capacity` bytes each, rounded up to a multiple
+    /// of [`ARENA_PAGESIZE`](crate::ARENA_PAGESIZE). [`Builder::build_pool`] has further settings.
     ///
     /// # Errors
     ///
@@ -69,8 +69,8 @@ impl Pool {
         &self.slots
     }
 
-    /// Takes a free arena, or returns `None` if every arena was in use. Takes time in proportion to the number of
-    /// arenas.
+    /// Takes a free arena, or returns `None` if every arena was in use. Takes time in proportion to
+    /// the number of arenas.
     ///
     /// ```
     /// use marena_std::Pool;
@@ -86,8 +86,9 @@ impl Pool {
         self.slots.iter().find_map(PoolSlot::acquire)
     }
 
-    /// Gives the pages of all free arenas back to the system, as [`Arena::trim`](marena_core::Arena::trim) does for one, and
-    /// returns the number of bytes offered. For a pool after a burst.
+    /// Gives the pages of all free arenas back to the system, as
+    /// [`Arena::trim`](marena_core::Arena::trim) does for one, and returns the number of bytes
+    /// offered. For a pool after a burst.
     ///
     /// Arenas in use are left alone. One that is being trimmed counts as in use.
     ///
@@ -104,12 +105,11 @@ impl Pool {
     /// # Ok::<(), marena_std::Error>(())
     /// ```
     pub fn trim(&self) -> Result<usize, Error> {
-        let trimmed = self.slots.iter().filter_map(PoolSlot::trim);
-        trimmed.fold(Ok(0), |sum, offered| match (sum, offered) {
-            (Ok(sum), Ok(offered)) => Ok(sum + offered),
-            (Err(first), _) => Err(first),
-            (Ok(_), Err(first)) => Err(first),
-        })
+        let mut outcome = Ok(0);
+        for offered in self.slots.iter().filter_map(PoolSlot::trim) {
+            outcome = outcome.and_then(|sum| Ok(sum + offered?));
+        }
+        outcome
     }
 
     /// Returns how many arenas are free: a snapshot, which other threads may outdate at once.

@@ -31,8 +31,10 @@ const STRICT: &CStr = c"/proc/sys/vm/overcommit_memory";
 fn may_commit(len: usize) -> bool {
     CALLS.fetch_add(1, Relaxed);
     if COMMITTED.load(Relaxed) + len > MOST.load(Relaxed) {
+        // SAFETY: a call without arguments.
+        let error = unsafe { libc::__errno_location() };
         // SAFETY: the C library's error number of this thread is a valid place.
-        unsafe { *libc::__errno_location() = libc::ENOMEM };
+        unsafe { *error = libc::ENOMEM };
         return false;
     }
     COMMITTED.fetch_add(len, Relaxed);

@@ -200,7 +200,7 @@ fn a_limit_on_mappings_is_named() {
         };
         let mut made: Vec<*mut c_void> = Vec::with_capacity(usize::try_from(most).unwrap());
         while made.len() < made.capacity() {
-            let access = if made.len() % 2 == 0 { libc::PROT_NONE } else { libc::PROT_READ };
+            let access = if made.len().is_multiple_of(2) { libc::PROT_NONE } else { libc::PROT_READ };
             match map(access) {
                 libc::MAP_FAILED => break,
                 page => made.push(page),

@@ -179,6 +179,7 @@ fn a_view_on_an_overlay_sees_who_writes_later_or_is_refused() {
     let path = overlay.path().join("arena");
     // SAFETY: as in `create`, here and below.
     let view = unsafe { MappedArena::open_read_only(&path) }.unwrap();
+    // SAFETY: as above.
     let writer = unsafe { MappedArena::open(&path) }.unwrap();
     writer.publish_root(0, writer.allocate_copy(b"seen").unwrap()).unwrap();
     assert_eq!(view.read_value::<[u8; 4]>(view.root(0).unwrap()), Ok(*b"seen"));
