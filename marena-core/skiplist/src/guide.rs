@@ -49,7 +49,8 @@
 //!     let key = versioned(b"key", number);
 //!     if table.insert(&key, b"value").is_err() {
 //!         // Full: the next table takes its place, and this one is written out.
-//!         let full = core::mem::replace(&mut table, SkipMap::with_order(pool.acquire().unwrap(), NewestFirst)?);
+//!         let next = SkipMap::with_order(pool.acquire().unwrap(), NewestFirst)?;
+//!         let full = core::mem::replace(&mut table, next);
 //!         flushed += full.iter().count();
 //!         table.insert(&key, b"value")?;
 //!     }

@@ -1,8 +1,8 @@
 //! `marena-skiplist` against other ordered maps: one workload, one run, as ratios.
 //!
 //! ```sh
-//! cd marena-core/skiplist/benches && cargo run --release            # a million entries, five rounds
-//! cargo run --release -- ENTRIES ROUNDS                             # others
+//! cd marena-core/skiplist/benches && cargo run --release  # a million entries, five rounds
+//! cargo run --release -- ENTRIES ROUNDS                   # others
 //! ```
 
 mod contenders;

@@ -1,6 +1,4 @@
-//! Inserting into a map in a file.
-
-#![forbid(unsafe_code)]
+//! Inserting into a map in a file. No unsafe code but in tests.
 
 use std::vec::Vec;
 
@@ -174,5 +172,45 @@ impl<S: Space, O: Order> SharedMap<S, O> {
                 Ok(hidden)
             }
         }
+    }
+}
+
+// Miri maps no files.
+#[cfg(all(test, unix, not(miri)))]
+mod tests {
+    use std::fs;
+
+    use marena_std::MappedArena;
+
+    use super::*;
+    use crate::order::ByteOrder;
+
+    #[test]
+    fn an_entry_is_flushed_complete_before_it_is_linked_and_its_link_after() {
+        let path = std::env::temp_dir().join(std::format!("marena-skiplist-flush-{}", std::process::id()));
+        // SAFETY: the file is this test's own.
+        let arena = unsafe { MappedArena::create(&path, 65_536) }.unwrap();
+        let map = SharedMap::create(arena, 0, ByteOrder).unwrap();
+        map.insert(b"a", b"before").unwrap();
+        let holds = |needle: &[u8]| fs::read(&path).unwrap().windows(needle.len()).any(|bytes| bytes == needle);
+        let mut prepared = 0;
+        let before = || {
+            prepared += 1;
+            assert!(holds(b"key of the entry and its value") && map.get(b"key of the entry").unwrap().is_none());
+            Ok(())
+        };
+        let mut linked = 0;
+        let after = |link: u32| {
+            assert!(map.get(b"key of the entry").unwrap().is_some());
+            let bytes = fs::read(&path).unwrap();
+            let link = &bytes[link as usize..][..4];
+            linked = u32::from_ne_bytes(link.try_into().unwrap());
+            assert_eq!(&bytes[linked as usize + 4..][..3], b"key");
+            Ok(())
+        };
+        map.put_with(b"key of the entry", Some(b" and its value"), Rule::Always, before, after).unwrap();
+        assert_eq!(prepared, 1);
+        assert!(linked > 0);
+        fs::remove_file(&path).unwrap();
     }
 }
