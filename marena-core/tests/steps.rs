@@ -44,6 +44,12 @@ impl Stepped {
         unsafe { self.bytes.cast::<u8>().add(offset) }
     }
 
+    fn at(&self, offset: usize) -> NonNull<u8> {
+        assert!(offset < CAPACITY);
+        // SAFETY: in the region.
+        unsafe { self.bytes.cast::<u8>().add(offset) }
+    }
+
     fn make_ready(&self, end: usize) {
         let ready = self.ready.load(Relaxed);
         for offset in ready..end {
@@ -221,6 +227,11 @@ fn what_cannot_be_provided_is_full_and_the_error_says_what_still_fits() {
         arena.memory().check();
         arena.reset();
 
+        // A lease that cannot have as much as it wants claims what it needs.
+        let lease = arena.lease(8 * STEP);
+        lease.alloc(1_u64).unwrap();
+        drop(lease);
+        arena.reset();
         let lease = arena.lease(100);
         let left = remaining(lease.allocate(most).unwrap_err());
         lease.allocate(left).unwrap();
