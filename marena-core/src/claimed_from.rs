@@ -9,17 +9,20 @@ use crate::claim::{Claimed, Origin};
 use crate::lease::Lease;
 use crate::memory::Memory;
 
-/// Where bytes were claimed that came from an arena, or from a lease of it: what was known about them then.
+/// Where bytes were claimed that came from an arena, or from a lease of it: what was known about
+/// them then.
 ///
 /// For implementors of [`Claim`](crate::Claim) that claim now in one way and now in another.
 pub struct ClaimedFrom<'a, M: Memory> {
     arena: &'a Arena<M>,
-    /// INVARIANT: the bytes at and behind this position were zero when they were claimed, if it is known.
+    /// INVARIANT: the bytes at and behind this position were zero when they were claimed, if it is
+    /// known.
     dirty_end: Option<usize>,
 }
 
 impl<'a, M: Memory> ClaimedFrom<'a, M> {
-    /// What is known about bytes that are claimed from the lease before anything else is done with it.
+    /// What is known about bytes that are claimed from the lease before anything else is done with
+    /// it.
     #[inline(always)]
     pub(crate) fn now(lease: &Lease<'a, M>) -> Self {
         Self { arena: lease.arena(), dirty_end: Origin::dirty_end(lease) }
@@ -27,7 +30,8 @@ impl<'a, M: Memory> ClaimedFrom<'a, M> {
 }
 
 impl<'a, M: Memory> Lease<'a, M> {
-    /// Claims bytes of the current chunk, if they fit. The caller passes a power of two as `align`, and as `size` not 0.
+    /// Claims bytes of the current chunk, if they fit. The caller passes a power of two as `align`,
+    /// and as `size` not 0.
     #[inline(always)]
     pub(crate) fn claim_ahead(&self, size: usize, align: usize) -> Option<Claimed<ClaimedFrom<'a, M>>> {
         let start = self.bump().claim(size, align)?;
@@ -54,7 +58,8 @@ impl<'a, M: Memory> From<Claimed<&Lease<'a, M>>> for Claimed<ClaimedFrom<'a, M>>
     }
 }
 
-// SAFETY: what the arena or the lease said when the bytes were claimed. Nothing is done with the bytes since then but by their owner.
+// SAFETY: what the arena or the lease said when the bytes were claimed. Nothing is done with the
+// bytes since then but by their owner.
 unsafe impl<M: Memory> Origin for ClaimedFrom<'_, M> {
     #[inline(always)]
     fn base(self) -> NonNull<u8> {

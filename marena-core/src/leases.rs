@@ -14,23 +14,25 @@ use crate::lend::private::Claims;
 use crate::memory::Reserve;
 use crate::per_thread::PerThread;
 
-/// The leases of an arena for each thread that allocates: one value that all threads share, at the speed of a lease.
+/// The leases of an arena for each thread that allocates: one value that all threads share, at the
+/// speed of a lease.
 ///
-/// The calling thread's own lease is made at its first allocation, and found by the thread from then on. When a thread ends, the
-/// next new thread goes on with its lease, so short-lived threads strand nothing. Dropping `Leases` ends all of them, as
-/// dropping a [`Lease`](crate::Lease) ends one. What was allocated lives as long as the arena's borrow.
+/// The calling thread's own lease is made at its first allocation, and found by the thread from
+/// then on. When a thread ends, the next new thread goes on with its lease, so short-lived threads
+/// strand nothing. Dropping `Leases` ends all of them, as dropping a [`Lease`](crate::Lease) ends
+/// one. What was allocated lives as long as the arena's borrow.
 ///
-/// Made by [`Arena::leases`] and [`GrowingArena::leases`]. `&Leases` is an allocator for collections, which may go to another thread
-/// and grow there.
+/// Made by [`Arena::leases`] and [`GrowingArena::leases`]. `&Leases` is an allocator for
+/// collections, which may go to another thread and grow there.
 ///
-/// Not for signal and interrupt handlers: one that interrupts its thread in the middle of an allocation would find the lease half
-/// changed. The arena itself is for them, at the same time.
+/// Not for signal and interrupt handlers: one that interrupts its thread in the middle of an
+/// allocation would find the lease half changed. The arena itself is for them, at the same time.
 ///
 /// # Details
 ///
 /// - An initialiser may allocate from the same `Leases`.
-/// - In the destructors of thread-local variables, the thread's lease can be another thread's already. There, allocations are made on the
-///   arena itself, at its speed.
+/// - In the destructors of thread-local variables, the thread's lease can be another thread's
+///   already. There, allocations are made on the arena itself, at its speed.
 /// - `chunk` is as for [`Arena::lease`]. With 0 every allocation is made on the arena.
 /// - If it is leaked, what its leases have left is stranded.
 ///
@@ -56,7 +58,8 @@ pub struct Leases<'a, A: Lend> {
 }
 
 impl<M: Reserve + Send + Sync> Arena<M> {
-    /// Returns leases for all threads: each claims up to `chunk` bytes at once. 4,096 to 65,536 suit most threads.
+    /// Returns leases for all threads: each claims up to `chunk` bytes at once. 4,096 to 65,536
+    /// suit most threads.
     ///
     /// Claims nothing yet.
     #[must_use]
@@ -66,7 +69,8 @@ impl<M: Reserve + Send + Sync> Arena<M> {
 }
 
 impl<M: Reserve + Send + Sync> GrowingArena<M> {
-    /// Returns leases for all threads: each claims up to `chunk` bytes at once, and goes on in the next segment.
+    /// Returns leases for all threads: each claims up to `chunk` bytes at once, and goes on in the
+    /// next segment.
     ///
     /// Claims nothing yet.
     #[must_use]
@@ -114,8 +118,9 @@ impl<'a, A: Lend> Leases<'a, A> {
     }
 }
 
-// SAFETY: what is claimed comes from a lease of the arena or from the arena itself, which is borrowed for `'a`, and what is done with it
-// afterwards is done by another lease of the arena, or by the arena. A lease is used by one thread at a time: see `PerThread`.
+// SAFETY: what is claimed comes from a lease of the arena or from the arena itself, which is
+// borrowed for `'a`, and what is done with it afterwards is done by another lease of the arena, or
+// by the arena. A lease is used by one thread at a time: see `PerThread`.
 unsafe impl<'a, A: Lend> Claim<'a> for &Leases<'a, A> {
     type Origin = ClaimedFrom<'a, A::Memory>;
     const MAX_ALIGN: usize = A::MAX_ALIGN;

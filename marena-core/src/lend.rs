@@ -12,8 +12,8 @@ use crate::growing::{GrowingArena, GrowingLease};
 use crate::lease::Lease;
 use crate::memory::{Memory, Reserve, max_align};
 
-/// An arena that [`Leases`](crate::Leases) are made of, in memory that can be had by size: [`Arena`] or [`GrowingArena`].
-/// Sealed.
+/// An arena that [`Leases`](crate::Leases) are made of, in memory that can be had by size:
+/// [`Arena`] or [`GrowingArena`]. Sealed.
 pub trait Lend: private::Lend {}
 
 impl<M: Reserve + Send + Sync> Lend for Arena<M> {}

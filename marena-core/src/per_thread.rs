@@ -3,18 +3,20 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-/// A value of type `T` for each thread that asks for one: how [`Leases`](crate::Leases) find the calling thread's lease.
+/// A value of type `T` for each thread that asks for one: how [`Leases`](crate::Leases) find the
+/// calling thread's lease.
 ///
-/// `marena-std` implements it over thread-local variables, a kernel could over its processors. [`NoThreads`] has no values.
+/// `marena-std` implements it over thread-local variables, a kernel could over its processors.
+/// [`NoThreads`] has no values.
 ///
 /// # Safety
 ///
-/// - [`with`](Self::with) lends a value to one thread at a time. What one thread did with it happens before it is lent to
-///   another.
+/// - [`with`](Self::with) lends a value to one thread at a time. What one thread did with it
+///   happens before it is lent to another.
 /// - A value is dropped with `self` at the earliest.
 pub unsafe trait PerThread<T: Send>: Send + Sync {
-    /// Calls `f` with the calling thread's value, which `make` makes if the thread has none. Returns `None`, and calls
-    /// nothing, where the thread cannot have one.
+    /// Calls `f` with the calling thread's value, which `make` makes if the thread has none.
+    /// Returns `None`, and calls nothing, where the thread cannot have one.
     fn with<R>(&self, make: impl FnOnce() -> T, f: impl FnOnce(&T) -> R) -> Option<R>;
 }
 

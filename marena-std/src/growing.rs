@@ -4,8 +4,9 @@ use crate::memory::OwnedMemory;
 
 /// An arena that grows, in memory of its own: [`marena_core::GrowingArena`] in [`OwnedMemory`].
 ///
-/// It has no memory before the first allocation. Segments have 64 KiB, 128 KiB and so on up to 1 GiB; address space is reserved,
-/// and memory is used from the first touch of each page on. **Values placed in it are not dropped.**
+/// It has no memory before the first allocation. Segments have 64 KiB, 128 KiB and so on up to 1
+/// GiB; address space is reserved, and memory is used from the first touch of each page on.
+/// **Values placed in it are not dropped.**
 ///
 /// # Examples
 ///
@@ -13,8 +14,8 @@ use crate::memory::OwnedMemory;
 /// use marena_std::{AllocError, GrowingArena};
 ///
 /// let mut arena = GrowingArena::new();
-/// let numbers: Vec<&u64> = (0..100_000).map(|number| arena.alloc(number).map(|n| &*n)).collect::<Result<_, _>>()?;
-/// assert_eq!(numbers[99_999], &99_999);
+/// let numbers: Result<Vec<&mut u64>, _> = (0..100_000).map(|number| arena.alloc(number)).collect();
+/// assert_eq!(*numbers?[99_999], 99_999);
 ///
 /// // Any number of threads, each as fast as with a lease of its own.
 /// let leases = arena.leases(65_536);

@@ -2,9 +2,11 @@
 
 use crate::arena::Arena;
 
-/// Lets every thread allocate from one value, as fast as from a lease of its own: [`marena_core::Leases`].
+/// Lets every thread allocate from one value, as fast as from a lease of its own:
+/// [`marena_core::Leases`].
 ///
-/// Made by [`Arena::leases`](marena_core::Arena::leases) and [`GrowingArena::leases`](marena_core::GrowingArena::leases).
+/// Made by [`Arena::leases`](marena_core::Arena::leases) and
+/// [`GrowingArena::leases`](marena_core::GrowingArena::leases).
 ///
 /// # Examples
 ///

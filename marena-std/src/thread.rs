@@ -1,7 +1,8 @@
 //! What is kept for each thread: its number, and which value it looked up last.
 //!
-//! A number belongs to one thread at a time, from the thread's first lookup to its end. Then the next new thread gets
-//! it, and with it what the old one had: in a table by number, nothing is left behind by a thread that ended.
+//! A number belongs to one thread at a time, from the thread's first lookup to its end. Then the
+//! next new thread gets it, and with it what the old one had: in a table by number, nothing is left
+//! behind by a thread that ended.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -60,7 +61,8 @@ struct Numbers {
     unused: usize,
 }
 
-/// Its lock orders what a thread did with what is by its number before what the next thread with that number does.
+/// Its lock orders what a thread did with what is by its number before what the next thread with
+/// that number does.
 static NUMBERS: Mutex<Numbers> = Mutex::new(Numbers { free: BinaryHeap::new(), unused: 0 });
 
 /// The calling thread's number. No other thread has it until this one runs its destructors.
@@ -72,8 +74,8 @@ pub(crate) struct ThreadNumber {
 }
 
 impl ThreadNumber {
-    /// Returns the calling thread's number, or `None` late in the thread's end: in the destructors of some thread-local
-    /// values, the number has gone to another thread.
+    /// Returns the calling thread's number, or `None` late in the thread's end: in the destructors
+    /// of some thread-local values, the number has gone to another thread.
     pub(crate) fn current() -> Option<Self> {
         let number = match STATE.try_with(Cell::get).ok()? {
             State::Numbered(number) => number,
@@ -85,7 +87,8 @@ impl ThreadNumber {
 
     #[cold]
     fn assign() -> Option<usize> {
-        // From here on the destructor runs when the thread ends; without it, the number would never come back.
+        // From here on the destructor runs when the thread ends; without it, the number would never
+        // come back.
         END.try_with(|_| ()).ok()?;
         let mut numbers = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
         let number = match numbers.free.pop() {
@@ -112,8 +115,8 @@ pub(crate) fn last(owner: NonZeroU64) -> Option<*const ()> {
     (last.owner == owner.get()).then_some(last.value)
 }
 
-/// Has [`last`] find a value of this owner that is by the thread's `number`. It is forgotten before the number goes to
-/// another thread.
+/// Has [`last`] find a value of this owner that is by the thread's `number`. It is forgotten before
+/// the number goes to another thread.
 #[inline]
 pub(crate) fn remember(_number: ThreadNumber, owner: NonZeroU64, value: *const ()) {
     let _ = LAST.try_with(|last| last.set(Last { owner: owner.get(), value }));

@@ -12,14 +12,17 @@ use marena_core::PerThread;
 
 use crate::thread::{self, ThreadNumber};
 
-/// Table `k` holds the values of threads `2^k - 1` to `2^(k + 1) - 2`. So many threads do not fit into memory.
+/// Table `k` holds the values of threads `2^k - 1` to `2^(k + 1) - 2`. So many threads do not fit
+/// into memory.
 const TABLES: usize = 31;
 
-/// A value for each thread that asked for one: where [`Leases`](crate::Leases) keep the threads' leases.
+/// A value for each thread that asked for one: where [`Leases`](crate::Leases) keep the threads'
+/// leases.
 ///
 /// A thread that ends leaves its value to the next new thread.
 pub struct ThreadValues<T> {
-    /// No other value of this process has or had this number: what a thread remembers by it is never another's.
+    /// No other value of this process has or had this number: what a thread remembers by it is
+    /// never another's.
     owner: NonZeroU64,
     /// INVARIANT: null, or from [`new_table`] with the table's index, and freed on drop only.
     tables: [AtomicPtr<Slot<T>>; TABLES],
@@ -27,7 +30,8 @@ pub struct ThreadValues<T> {
 
 /// A thread's value, if it has one: on cache lines of its own.
 ///
-/// INVARIANT: used by the thread that has the slot's number alone, or by the exclusive owner of the whole.
+/// INVARIANT: used by the thread that has the slot's number alone, or by the exclusive owner of the
+/// whole.
 #[repr(align(128))]
 struct Slot<T>(UnsafeCell<Option<T>>);
 
@@ -38,8 +42,9 @@ impl<T> ThreadValues<T> {
         let slot = self.slot(thread.get())?;
         // SAFETY: the slot is in a table of `self`, which lives as long.
         let cell = unsafe { slot.as_ref() }.0.get();
-        // SAFETY: the slot's number is this thread's, so nobody else uses what is in it, and this thread only reads it here.
-        // What the thread that had the number before did with it happened before the number was given back.
+        // SAFETY: the slot's number is this thread's, so nobody else uses what is in it, and this
+        // thread only reads it here. What the thread that had the number before did with it
+        // happened before the number was given back.
         if unsafe { &*cell }.is_none() {
             let value = make();
             // SAFETY: as above.
@@ -63,7 +68,8 @@ impl<T> ThreadValues<T> {
         let mut table = entry.load(Acquire);
         if table.is_null() {
             let new = new_table(index);
-            // ORDERING: Release publishes the slots; Acquire, where another thread's table was first, as above.
+            // ORDERING: Release publishes the slots; Acquire, where another thread's table was
+            // first, as above.
             table = match entry.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire) {
                 Ok(_) => new,
                 Err(first) => {
@@ -73,7 +79,8 @@ impl<T> ThreadValues<T> {
                 }
             };
         }
-        // SAFETY: the table has `2^index` slots, and `position` is `2^index` to `2^(index + 1) - 1`.
+        // SAFETY: the table has `2^index` slots, and `position` is `2^index` to `2^(index + 1) -
+        // 1`.
         NonNull::new(unsafe { table.add(position - (1 << index)) })
     }
 }
@@ -102,19 +109,22 @@ impl<T> Default for ThreadValues<T> {
     }
 }
 
-// SAFETY: a slot's value is lent to the thread that has the slot's number. Between two threads with one number lies the lock
-// under which numbers are given back and given out. Values are dropped with their table.
+// SAFETY: a slot's value is lent to the thread that has the slot's number. Between two threads with
+// one number lies the lock under which numbers are given back and given out. Values are dropped
+// with their table.
 unsafe impl<T: Send> PerThread<T> for ThreadValues<T> {
-    // The value is lent to `f` and no longer: a reference that stayed on the thread could be used at its very end.
+    // The value is lent to `f` and no longer: a reference that stayed on the thread could be used
+    // at its very end.
     #[inline(always)]
     fn with<R>(&self, make: impl FnOnce() -> T, f: impl FnOnce(&T) -> R) -> Option<R> {
         let value = match thread::last(self.owner) {
             Some(value) => NonNull::new(value.cast::<T>().cast_mut())?,
             None => self.find(make)?,
         };
-        // SAFETY: it was found, or remembered, for this thread's number and for this owner, whose number nobody else has.
-        // So it is a value of a table of `self`, initialised, where it stays until `self` is dropped. The thread still has
-        // the number: it forgets what it remembers first. Values are written before they are found, and never again.
+        // SAFETY: it was found, or remembered, for this thread's number and for this owner, whose
+        // number nobody else has. So it is a value of a table of `self`, initialised, where it
+        // stays until `self` is dropped. The thread still has the number: it forgets what it
+        // remembers first. Values are written before they are found, and never again.
         Some(f(unsafe { value.as_ref() }))
     }
 }
@@ -124,8 +134,8 @@ impl<T> Drop for ThreadValues<T> {
         for (index, table) in self.tables.iter_mut().enumerate() {
             let table = *table.get_mut();
             if !table.is_null() {
-                // SAFETY: the invariant of `tables`. What threads remember of it, they never look up again: they would need
-                // this value's number.
+                // SAFETY: the invariant of `tables`. What threads remember of it, they never look
+                // up again: they would need this value's number.
                 unsafe { free_table(table, index) };
             }
         }
@@ -134,8 +144,8 @@ impl<T> Drop for ThreadValues<T> {
 
 // SAFETY: the values move with it.
 unsafe impl<T: Send> Send for ThreadValues<T> {}
-// SAFETY: each value is made and used by one thread, then by the next one with the same number, and dropped by another: for
-// that it must be `Send`. No two threads use it at once.
+// SAFETY: each value is made and used by one thread, then by the next one with the same number, and
+// dropped by another: for that it must be `Send`. No two threads use it at once.
 unsafe impl<T: Send> Sync for ThreadValues<T> {}
 
 impl<T> fmt::Debug for ThreadValues<T> {

@@ -1,4 +1,5 @@
-//! Growing arenas where the system has no memory: each test in a process of its own, whose address space is limited.
+//! Growing arenas where the system has no memory: each test in a process of its own, whose address
+//! space is limited.
 #![cfg(all(target_os = "linux", not(miri)))]
 
 use std::process::Command;
@@ -9,7 +10,8 @@ use marena_std::{AllocError, GrowingArena};
 
 const CHILD: &str = "MARENA_TEST_CHILD";
 
-/// Runs the test `name` again in a process of its own, where `work` runs; true in the process that waits.
+/// Runs the test `name` again in a process of its own, where `work` runs; true in the process that
+/// waits.
 fn in_a_process_of_its_own(name: &str, work: impl FnOnce()) {
     if env::var_os(CHILD).is_some() {
         work();

@@ -70,7 +70,8 @@ fn the_next_thread_goes_on_with_the_lease_of_one_that_ended() {
     let threads = if cfg!(miri) { 20 } else { 10_000 };
     let arena = Arena::with_capacity(1 << 20).unwrap();
     let leases = arena.leases(CHUNK);
-    // One at a time: other tests of this process can take numbers between two of them, so a few leases are made.
+    // One at a time: other tests of this process can take numbers between two of them, so a few
+    // leases are made.
     for number in 0..threads {
         thread::scope(|scope| scope.spawn(|| *leases.alloc(number).unwrap()).join().unwrap());
     }
@@ -236,8 +237,9 @@ fn destructors_of_thread_locals_may_allocate() {
     let arena: &'static Arena = Box::leak(Box::new(Arena::with_capacity(64 << 20).unwrap()));
     let leases: &'static Leases<'static> = Box::leak(Box::new(arena.leases(CHUNK)));
     for _ in 0..rounds {
-        // One is registered before the thread has a lease and one behind it, so that one of them is destroyed after the lease went on
-        // to another thread, whichever order the system has. Others allocate meanwhile.
+        // One is registered before the thread has a lease and one behind it, so that one of them is
+        // destroyed after the lease went on to another thread, whichever order the system has.
+        // Others allocate meanwhile.
         on_threads(4, |thread| {
             AT_END.with_borrow_mut(|values| values.push(AtEnd(leases, &ENDED)));
             if thread % 2 == 0 {

@@ -1,4 +1,5 @@
-//! Leases of all threads where programs use them: in collections, in a `rayon` loop, in a `tokio` runtime.
+//! Leases of all threads where programs use them: in collections, in a `rayon` loop, in a `tokio`
+//! runtime.
 #![cfg(all(feature = "allocator-api2", not(miri)))]
 
 use std::thread;
@@ -15,7 +16,8 @@ fn a_collection_that_goes_to_another_thread_grows_shrinks_and_is_dropped_there()
     let leases = arena.leases(4096);
     thread::scope(|scope| {
         let (send, receive) = std::sync::mpsc::channel::<ArenaVec<usize, _>>();
-        // Each vector is filled by two threads in turn, while both have blocks of their own between its pieces.
+        // Each vector is filled by two threads in turn, while both have blocks of their own between
+        // its pieces.
         let other = scope.spawn({
             let leases = &leases;
             move || {

@@ -1,4 +1,5 @@
-//! A signal handler allocates from the shared arena while the thread that it interrupts allocates from it too.
+//! A signal handler allocates from the shared arena while the thread that it interrupts allocates
+//! from it too.
 #![cfg(all(unix, not(miri)))]
 
 use std::os::unix::thread::JoinHandleExt;
@@ -23,7 +24,8 @@ static BLOCKS: [AtomicPtr<[u64; 5]>; SIGNALS] = [const { AtomicPtr::new(ptr::nul
 static HANDLED: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" fn handler(_signal: libc::c_int) {
-    // ORDERING: Relaxed: handlers of one thread do not interrupt each other, and the thread is waited for.
+    // ORDERING: Relaxed: handlers of one thread do not interrupt each other, and the thread is
+    // waited for.
     let index = HANDLED.load(Relaxed);
     if let (Some(arena), Some(place)) = (ARENA.get(), BLOCKS.get(index)) {
         // A bounded number of attempts, as in any handler; here nobody else can win one meanwhile.
@@ -46,7 +48,8 @@ fn a_handler_and_the_thread_that_it_interrupts_get_disjoint_blocks() {
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handler as *const () as libc::sighandler_t;
     action.sa_flags = libc::SA_RESTART;
-    // SAFETY: the handler does only what a handler may: atomics, and claims from an arena, which are lock-free.
+    // SAFETY: the handler does only what a handler may: atomics, and claims from an arena, which
+    // are lock-free.
     assert_eq!(unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, ptr::null_mut()) }, 0);
 
     static DONE: AtomicBool = AtomicBool::new(false);

@@ -14,8 +14,9 @@ use crate::memory::Reserve;
 use crate::placement::STEP;
 use crate::sync::AtomicBool;
 
-/// Segments that were made for one request come first, the newest of them before the others. So many are looked at once more for
-/// a request that would get one of its own, or that nothing else has room for.
+/// Segments that were made for one request come first, the newest of them before the others. So
+/// many are looked at once more for a request that would get one of its own, or that nothing else
+/// has room for.
 const FIRST_SEGMENTS: usize = 64;
 
 /// The right to add a segment, until it is dropped.
@@ -25,7 +26,8 @@ impl<'g> Lock<'g> {
     /// Takes the lock, or returns `None` where another thread has it.
     fn take(taken: &'g AtomicBool) -> Option<Self> {
         // Not `then_some`, which would make a lock in any case, and drop it.
-        // ORDERING: Acquire pairs with the store in `drop`: what was written under the lock is seen.
+        // ORDERING: Acquire pairs with the store in `drop`: what was written under the lock is
+        // seen.
         taken.compare_exchange(false, true, Acquire, Relaxed).is_ok().then(|| Self(taken))
     }
 }
@@ -80,7 +82,8 @@ impl<M: Reserve> GrowingArena<M> {
         }
     }
 
-    /// A request that no segment from `current` to `last`, the last one, has room for. The caller has the lock.
+    /// A request that no segment from `current` to `last`, the last one, has room for. The caller
+    /// has the lock.
     fn grow(
         &self,
         current: Option<&Segment<M>>,
@@ -106,8 +109,8 @@ impl<M: Reserve> GrowingArena<M> {
         })
     }
 
-    /// Claims from a segment that counts as full, or was made for one request: those are empty again when that was given
-    /// back, or when its scope has ended.
+    /// Claims from a segment that counts as full, or was made for one request: those are empty
+    /// again when that was given back, or when its scope has ended.
     fn claim_in_first(&self, size: usize, align: usize) -> Option<Claimed<&Arena<M>>> {
         let remaining = |segment: &&Segment<M>| segment.arena().remaining();
         let fitting = self.first_segments().filter(|segment| remaining(segment) >= size);
@@ -115,7 +118,8 @@ impl<M: Reserve> GrowingArena<M> {
         unsafe { fitting.min_by_key(remaining)?.arena().claim(size, align, None) }.ok()
     }
 
-    /// Adds a segment, behind `last`, the last one, or before all, and claims from it. The caller has the lock.
+    /// Adds a segment, behind `last`, the last one, or before all, and claims from it. The caller
+    /// has the lock.
     fn add(
         &self,
         plan: Plan,
@@ -127,7 +131,8 @@ impl<M: Reserve> GrowingArena<M> {
         // ORDERING: Relaxed for both: written under the lock only, which orders them.
         let (reserved, index) = (self.reserved.load(Relaxed), self.next_index.load(Relaxed));
         let new = Segment::new(plan.capacity, plan.in_series.then_some(index as u32))?;
-        // SAFETY: just made; nobody else knows it before it is in the list, and it stays where it is.
+        // SAFETY: just made; nobody else knows it before it is in the list, and it stays where it
+        // is.
         let segment: &Segment<M> = unsafe { &*new.as_ptr() };
         let total = reserved.saturating_add(segment.arena().capacity());
         // Before anybody else can: however many wait for the segment, its maker is served.
@@ -147,18 +152,21 @@ impl<M: Reserve> GrowingArena<M> {
             unsafe { self.segments.append(last, new) };
             self.advance(current, segment);
         } else {
-            // It has hardly any room left. In front of the others, small requests do not look at it.
+            // It has hardly any room left. In front of the others, small requests do not look at
+            // it.
             // SAFETY: just made; the lock keeps others from adding one.
             unsafe { self.segments.prepend(new) };
         }
         Some(claimed)
     }
 
-    /// Has later requests start at `segment`, which lies behind `seen`, unless another thread went on meanwhile.
+    /// Has later requests start at `segment`, which lies behind `seen`, unless another thread went
+    /// on meanwhile.
     fn advance(&self, seen: Option<&Segment<M>>, segment: &Segment<M>) {
         let seen = seen.map_or(ptr::null_mut(), |seen| ptr::from_ref(seen).cast_mut());
         let segment = ptr::from_ref(segment).cast_mut();
-        // ORDERING: Release pairs with `current`. A failure leaves the other thread's, which is as good.
+        // ORDERING: Release pairs with `current`. A failure leaves the other thread's, which is as
+        // good.
         let _ = self.current.compare_exchange(seen, segment, Release, Relaxed);
     }
 
@@ -175,7 +183,8 @@ impl<M: Reserve> GrowingArena<M> {
         from_current.chain(self.first_segments()).map(|segment| segment.arena().remaining()).max().unwrap_or(0)
     }
 
-    /// The most bytes that one request could get: from segments that are there, or from the next one.
+    /// The most bytes that one request could get: from segments that are there, or from the next
+    /// one.
     pub(super) fn most(&self, current: Option<&Segment<M>>) -> usize {
         // ORDERING: Relaxed: a snapshot.
         let left = self.sizes.left(self.reserved.load(Relaxed)).min(M::MAX_CAPACITY);

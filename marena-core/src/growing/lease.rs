@@ -18,9 +18,10 @@ use crate::placement::round_up;
 
 /// A part of a growing arena for one thread: a [`Lease`] that goes on in the next segment.
 ///
-/// Allocating costs what it costs in a lease: no atomic operation, and no other thread's cache line. What it hands out lives as
-/// long as the arena's borrow and outlives the lease. When it is dropped, its unused bytes go back to the arena if nobody
-/// allocated behind them, else they are [stranded](crate::Stats::stranded) until the next reset.
+/// Allocating costs what it costs in a lease: no atomic operation, and no other thread's cache
+/// line. What it hands out lives as long as the arena's borrow and outlives the lease. When it is
+/// dropped, its unused bytes go back to the arena if nobody allocated behind them, else they are
+/// [stranded](crate::Stats::stranded) until the next reset.
 ///
 /// May be sent to another thread, but not shared. Made by [`GrowingArena::lease`].
 ///
@@ -44,8 +45,8 @@ use crate::placement::round_up;
 /// ```
 pub struct GrowingLease<'a, M: Reserve> {
     growing: &'a GrowingArena<M>,
-    /// What `lease` has free in its chunk. The lease's own bump stands still until [`synced`](Self::synced), so that one that has no
-    /// segment yet is as fast as one that has.
+    /// What `lease` has free in its chunk. The lease's own bump stands still until
+    /// [`synced`](Self::synced), so that one that has no segment yet is as fast as one that has.
     ///
     /// INVARIANT: empty where there is no lease.
     bump: Bump,
@@ -56,7 +57,8 @@ pub struct GrowingLease<'a, M: Reserve> {
 }
 
 impl<M: Reserve> GrowingArena<M> {
-    /// Returns a lease that claims up to `chunk` bytes at once: 4,096 to 65,536 suit most threads. Claims nothing yet.
+    /// Returns a lease that claims up to `chunk` bytes at once: 4,096 to 65,536 suit most threads.
+    /// Claims nothing yet.
     ///
     /// The chunks start small, and never leave their segment, whatever `chunk` is.
     #[must_use]
@@ -97,15 +99,18 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
         self.growing.get(handle)
     }
 
-    /// Calls `f` with the lease of the current segment, if there is one. `f` calls no code of users.
+    /// Calls `f` with the lease of the current segment, if there is one. `f` calls no code of
+    /// users.
     fn synced<R>(&self, f: impl FnOnce(&Lease<'a, M>) -> R) -> Option<R> {
-        // SAFETY: it is replaced in `go_on_in` only, which does not run meanwhile: this type stays on its thread, and `f` calls
-        // the lease's own code.
+        // SAFETY: it is replaced in `go_on_in` only, which does not run meanwhile: this type stays
+        // on its thread, and `f` calls the lease's own code.
         let lease = unsafe { &*self.lease.get() }.as_ref()?;
-        // SAFETY: what is free of the lease's bytes: its bump did not move meanwhile, and what was free of it then is here.
+        // SAFETY: what is free of the lease's bytes: its bump did not move meanwhile, and what was
+        // free of it then is here.
         unsafe { lease.bump().set(self.bump.next(), self.bump.room()) };
         let result = f(lease);
-        // SAFETY: the lease's free bytes, which it does not hand out before the next call of this function.
+        // SAFETY: the lease's free bytes, which it does not hand out before the next call of this
+        // function.
         unsafe { self.bump.set(lease.bump().next(), lease.bump().room()) };
         Some(result)
     }
@@ -153,7 +158,8 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
         drop(unsafe { self.lease.get().replace(Some(lease)) });
     }
 
-    /// Claims bytes of the lease's chunk, if they fit. The caller passes a power of two as `align`, and as `size` not 0.
+    /// Claims bytes of the lease's chunk, if they fit. The caller passes a power of two as `align`,
+    /// and as `size` not 0.
     #[inline(always)]
     pub(crate) fn claim_ahead(&self, size: usize, align: usize) -> Option<Claimed<ClaimedFrom<'a, M>>> {
         let start = self.bump.claim(size, align)?;
@@ -176,9 +182,9 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
     }
 }
 
-// SAFETY: what is claimed comes from a lease of a segment, or from a segment itself. It stays claimed when the lease ends, and
-// segments stay while the growing arena is borrowed. What is done with the bytes afterwards is done by the lease of their
-// segment, or by the segment.
+// SAFETY: what is claimed comes from a lease of a segment, or from a segment itself. It stays
+// claimed when the lease ends, and segments stay while the growing arena is borrowed. What is done
+// with the bytes afterwards is done by the lease of their segment, or by the segment.
 unsafe impl<'a, M: Reserve> Claim<'a> for &GrowingLease<'a, M> {
     type Origin = ClaimedFrom<'a, M>;
     const MAX_ALIGN: usize = max_align::<M>();
@@ -244,8 +250,8 @@ impl<M: Reserve> Drop for GrowingLease<'_, M> {
     }
 }
 
-// SAFETY: all that is not `Send` by itself is the bump's pointer into a segment, whose bytes are the lease's own. The arena is
-// used through a shared reference from the thread that has the lease.
+// SAFETY: all that is not `Send` by itself is the bump's pointer into a segment, whose bytes are
+// the lease's own. The arena is used through a shared reference from the thread that has the lease.
 unsafe impl<M: Reserve> Send for GrowingLease<'_, M> where GrowingArena<M>: Sync {}
 
 impl<M: Reserve> fmt::Debug for GrowingLease<'_, M> {

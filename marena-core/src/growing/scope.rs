@@ -12,8 +12,8 @@ use crate::handle::{Handle, Nameable};
 use crate::memory::{Reserve, max_align};
 use crate::view::View;
 
-/// A scope of a growing arena, which a closure gets: as [`Scope`](crate::Scope) of one that does not
-/// grow.
+/// A scope of a growing arena, which a closure gets: as [`Scope`](crate::Scope) of one that does
+/// not grow.
 ///
 /// Its values stay usable while scopes within it come and go. Made by [`GrowingArena::scoped`].
 ///
@@ -27,7 +27,10 @@ use crate::view::View;
 ///         let sum = scope.alloc(0).unwrap();
 ///         for part in parts {
 ///             // What the part needs goes back at once, and `sum` stays.
-///             *sum += scope.scoped(|inner| inner.alloc_slice_copy(part).unwrap().iter().sum::<u64>());
+///             *sum += scope.scoped(|inner| {
+///                 let part = inner.alloc_slice_copy(part).unwrap();
+///                 part.iter().sum::<u64>()
+///             });
 ///         }
 ///         *sum
 ///     })

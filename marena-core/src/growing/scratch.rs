@@ -1,4 +1,5 @@
-//! A scope of a growing arena: it goes on in the next segment, and everything in it goes back at its end.
+//! A scope of a growing arena: it goes on in the next segment, and everything in it goes back at
+//! its end.
 
 use core::cell::{Cell, UnsafeCell};
 use core::fmt;
@@ -15,11 +16,13 @@ use crate::placement::STEP;
 use crate::scratch::Scratch;
 use crate::view::View;
 
-/// A scope of a growing arena, in which allocating costs no atomic operation, and whose bytes all go back at once when it ends.
+/// A scope of a growing arena, in which allocating costs no atomic operation, and whose bytes all
+/// go back at once when it ends.
 ///
-/// Made by [`GrowingArena::scratch`], and by [`GrowingScratch::scratch`] for a scope within a scope. The arena grows for it as it
-/// does otherwise, and keeps the segments for what comes next. What it hands out cannot outlive it, and it cannot be shared
-/// between threads. Handles made in it are its own, as in a [`Scratch`].
+/// Made by [`GrowingArena::scratch`], and by [`GrowingScratch::scratch`] for a scope within a
+/// scope. The arena grows for it as it does otherwise, and keeps the segments for what comes next.
+/// What it hands out cannot outlive it, and it cannot be shared between threads. Handles made in it
+/// are its own, as in a [`Scratch`].
 ///
 /// # Examples
 ///
@@ -49,7 +52,8 @@ pub struct GrowingScratch<'s, M: Reserve> {
 struct Part<'s, M: Reserve> {
     scratch: Scratch<'s, M>,
     segment: &'s Segment<M>,
-    /// The part before. INVARIANT: initialised, in memory of `scratch`, and read once, before `scratch` ends.
+    /// The part before. INVARIANT: initialised, in memory of `scratch`, and read once, before
+    /// `scratch` ends.
     before: Cell<Option<NonNull<Part<'s, M>>>>,
 }
 
@@ -64,7 +68,8 @@ impl<M: Reserve> GrowingArena<M> {
     }
 }
 
-/// Allocating: as [`Arena`](crate::Arena)'s methods of the same names. What they return lives as long as the scratch's borrow.
+/// Allocating: as [`Arena`](crate::Arena)'s methods of the same names. What they return lives as
+/// long as the scratch's borrow.
 impl<M: Reserve> GrowingScratch<'_, M> {
     crate::forward_allocate!('s => 's);
 }
@@ -77,15 +82,15 @@ impl<M: Reserve> GrowingScratch<'_, M> {
         GrowingScratch { growing: self.growing, part: UnsafeCell::new(part), began: self.growing.current() }
     }
 
-    /// Returns the bytes of a block published in this scratch, or `None` for any other handle. One comparison for each segment that
-    /// the scratch has used.
+    /// Returns the bytes of a block published in this scratch, or `None` for any other handle. One
+    /// comparison for each segment that the scratch has used.
     #[must_use]
     pub fn view(&self, handle: Handle) -> Option<&[u8]> {
         self.get(handle)
     }
 
-    /// Returns a value inserted in this scratch, or `None` for any other handle. One comparison for each segment that the scratch has
-    /// used.
+    /// Returns a value inserted in this scratch, or `None` for any other handle. One comparison for
+    /// each segment that the scratch has used.
     #[must_use]
     pub fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
         self.parts().find_map(|part| part.scratch.get(handle))
@@ -95,13 +100,15 @@ impl<M: Reserve> GrowingScratch<'_, M> {
 impl<'s, M: Reserve> GrowingScratch<'s, M> {
     #[inline(always)]
     fn part(&self) -> Option<&Part<'s, M>> {
-        // SAFETY: it is replaced in `go_on` only. This type stays on its thread, and nothing that borrows the part calls that.
+        // SAFETY: it is replaced in `go_on` only. This type stays on its thread, and nothing that
+        // borrows the part calls that.
         unsafe { &*self.part.get() }.as_ref()
     }
 
     /// The scope's parts, the newest first.
     fn parts(&self) -> impl Iterator<Item = &Part<'s, M>> {
-        // SAFETY: the invariant of `before`; it stays there while the scope does, since parts are added only.
+        // SAFETY: the invariant of `before`; it stays there while the scope does, since parts are
+        // added only.
         core::iter::successors(self.part(), |part| part.before.get().map(|before| unsafe { before.as_ref() }))
     }
 
@@ -133,7 +140,8 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
         unsafe { part.scratch.claim(size, align, retries) }.map(|claimed| claimed.start())
     }
 
-    /// The error of a request for `size` bytes, where another segment has room for `elsewhere` bytes.
+    /// The error of a request for `size` bytes, where another segment has room for `elsewhere`
+    /// bytes.
     fn full(&self, size: usize, elsewhere: usize) -> AllocError {
         let here = self.part().map_or(0, |part| Claim::remaining(&part.scratch));
         AllocError::Full { requested: size, remaining: here.max(elsewhere & !(STEP - 1)) }
@@ -142,7 +150,8 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
     /// Adds a part, in a segment that has room for the request.
     fn go_on(&self, size: usize, align: usize, retries: Option<u32>) -> Result<(), AllocError> {
         let segment = self.part().map(|part| part.segment);
-        // Room for the part before this one too, however both are aligned: a claim at the segment's cursor, without padding.
+        // Room for the part before this one too, however both are aligned: a claim at the segment's
+        // cursor, without padding.
         let room = size_of::<Part<'s, M>>() + align_of::<Part<'s, M>>() + align;
         let needed = size.saturating_add(room).saturating_add(STEP);
         let found = self.growing.claim_slowly(segment, needed, STEP, retries);
@@ -152,7 +161,8 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
             other => self.full(size, other.remaining().saturating_sub(room + STEP)),
         })?;
         let arena = claimed.origin();
-        // SAFETY: just claimed, never published, not used. Nobody else claims meanwhile, so it goes back.
+        // SAFETY: just claimed, never published, not used. Nobody else claims meanwhile, so it goes
+        // back.
         unsafe { arena.give_back(claimed.start(), needed) };
         let segment = self.growing.owner(claimed.start()).ok_or(AllocError::Full { requested: size, remaining: 0 })?;
         let new = Part::new(segment, Scratch::of_arena(arena));
@@ -225,9 +235,9 @@ impl<M: Reserve> Part<'_, M> {
     }
 }
 
-// SAFETY: `claim` hands out bytes of the newest part's scope, each once. They are the scope's until it is dropped, and the borrow
-// of the scratch keeps its drop, and inner scopes, away meanwhile. What is done with them afterwards is done by the part whose
-// segment has them.
+// SAFETY: `claim` hands out bytes of the newest part's scope, each once. They are the scope's until
+// it is dropped, and the borrow of the scratch keeps its drop, and inner scopes, away meanwhile.
+// What is done with them afterwards is done by the part whose segment has them.
 unsafe impl<'s, M: Reserve> Claim<'s> for &'s GrowingScratch<'_, M> {
     type Origin = InScope;
     const MAX_ALIGN: usize = max_align::<M>();
@@ -249,7 +259,8 @@ unsafe impl<'s, M: Reserve> Claim<'s> for &'s GrowingScratch<'_, M> {
         if let Some(part) = self.part()
             && part.segment.arena().contains(start)
         {
-            // SAFETY: the caller's promise; bytes of this part, which is the only one of the scope in its segment.
+            // SAFETY: the caller's promise; bytes of this part, which is the only one of the scope
+            // in its segment.
             unsafe { part.scratch.give_back(start, size) };
         }
     }
@@ -264,7 +275,8 @@ unsafe impl<'s, M: Reserve> Claim<'s> for &'s GrowingScratch<'_, M> {
 
     unsafe fn epoch(self) -> NonZeroU64 {
         if self.part().is_none() {
-            // The first allocation, of no bytes: it makes the first segment, so that there is somebody to read them.
+            // The first allocation, of no bytes: it makes the first segment, so that there is
+            // somebody to read them.
             let _ = self.go_on(STEP, STEP, None);
         }
         self.part().map_or(NonZeroU64::MAX, |part| Origin::epoch(&part.scratch))
@@ -286,7 +298,8 @@ impl<M: Reserve> Drop for GrowingScratch<'_, M> {
     fn drop(&mut self) {
         let mut newest = self.part.get_mut().take();
         while let Some(part) = newest {
-            // SAFETY: the invariant of `before`: it is read here once, while `part` still has its memory.
+            // SAFETY: the invariant of `before`: it is read here once, while `part` still has its
+            // memory.
             newest = part.before.get().map(|before| unsafe { before.read() });
             drop(part);
         }
@@ -294,7 +307,8 @@ impl<M: Reserve> Drop for GrowingScratch<'_, M> {
     }
 }
 
-// SAFETY: what is not `Send` by itself are the parts, whose scopes are, under the same bound, and which nobody else uses.
+// SAFETY: what is not `Send` by itself are the parts, whose scopes are, under the same bound, and
+// which nobody else uses.
 unsafe impl<M: Reserve> Send for GrowingScratch<'_, M> where GrowingArena<M>: Sync {}
 
 impl<M: Reserve> fmt::Debug for GrowingScratch<'_, M> {

@@ -16,7 +16,8 @@ const NO_INDEX: u32 = u32::MAX;
 /// An arena in a list. The value lies in the arena's own memory: a list needs no other.
 pub(super) struct Segment<M: Memory> {
     arena: Arena<M>,
-    /// Position behind this value, which ends there. INVARIANT: the arena's cursor never goes below it.
+    /// Position behind this value, which ends there. INVARIANT: the arena's cursor never goes below
+    /// it.
     start: u32,
     /// Which of the series it is, if it is one.
     index: u32,
@@ -25,17 +26,20 @@ pub(super) struct Segment<M: Memory> {
 }
 
 impl<M: Reserve> Segment<M> {
-    /// Bytes of a segment that are none of its blocks', at most: the header, this value, and its alignment.
+    /// Bytes of a segment that are none of its blocks', at most: the header, this value, and its
+    /// alignment.
     pub(super) const OVERHEAD: usize = crate::placement::HEADER_SIZE + size_of::<Self>() + align_of::<Self>();
 
-    /// Reserves memory, makes an arena of it, and places the segment in it. `None` where there is no memory.
+    /// Reserves memory, makes an arena of it, and places the segment in it. `None` where there is
+    /// no memory.
     pub(super) fn new(capacity: usize, index: Option<u32>) -> Option<NonNull<Self>> {
         let arena = Arena::new(M::reserve(capacity).ok()?).ok()?;
         // SAFETY: an alignment is a power of two, and the size is not 0.
         let place = unsafe { (&arena).claim(size_of::<Self>(), align_of::<Self>(), None) }.ok()?.start().cast();
         let start = arena.used() as u32;
         let (index, next) = (index.unwrap_or(NO_INDEX), AtomicPtr::new(ptr::null_mut()));
-        // SAFETY: just claimed, with this size and alignment. Moving the arena leaves its memory where it is.
+        // SAFETY: just claimed, with this size and alignment. Moving the arena leaves its memory
+        // where it is.
         unsafe { place.write(Self { arena, start, index, next }) };
         Some(place)
     }
@@ -80,8 +84,8 @@ impl<M: Memory> Segment<M> {
 
 /// A list of segments, which only grows while it is shared.
 pub(super) struct List<M: Memory> {
-    /// INVARIANT: null, or a segment from [`Segment::new`], as are all that follow. They are the list's, and stay until it is
-    /// mutably borrowed.
+    /// INVARIANT: null, or a segment from [`Segment::new`], as are all that follow. They are the
+    /// list's, and stay until it is mutably borrowed.
     first: AtomicPtr<Segment<M>>,
     owns: PhantomData<Segment<M>>,
 }
@@ -110,7 +114,8 @@ impl<M: Memory> List<M> {
     /// # Safety
     ///
     /// - The segment is from [`Segment::new`], and in no list.
-    /// - `last` is the list's last segment, or `None` where it has none, and nobody else adds one meanwhile.
+    /// - `last` is the list's last segment, or `None` where it has none, and nobody else adds one
+    ///   meanwhile.
     pub(super) unsafe fn append(&self, last: Option<&Segment<M>>, segment: NonNull<Segment<M>>) {
         let link = last.map_or(&self.first, |segment| &segment.next);
         // ORDERING: Release pairs with `after`.
@@ -138,7 +143,8 @@ impl<M: Memory> List<M> {
     pub(super) fn for_each_mut(&mut self, mut visit: impl FnMut(&mut Segment<M>)) {
         let mut link = *self.first.get_mut();
         while let Some(mut segment) = NonNull::new(link) {
-            // SAFETY: the invariant of `first`; `&mut self` is exclusive, and this is the only reference to the segment.
+            // SAFETY: the invariant of `first`; `&mut self` is exclusive, and this is the only
+            // reference to the segment.
             let segment = unsafe { segment.as_mut() };
             visit(segment);
             link = *segment.next.get_mut();
@@ -152,13 +158,15 @@ impl<M: Memory> List<M> {
         let mut rest = mem::replace(self.first.get_mut(), ptr::null_mut());
         let mut last = None;
         while let Some(mut segment) = NonNull::new(rest) {
-            // SAFETY: the invariant of `first`; `&mut self` is exclusive, and this is the only reference to the segment.
+            // SAFETY: the invariant of `first`; `&mut self` is exclusive, and this is the only
+            // reference to the segment.
             let value = unsafe { segment.as_mut() };
             rest = mem::replace(value.next.get_mut(), ptr::null_mut());
             if keep(value) {
                 // SAFETY: it is in no list now, and nobody else adds to this one.
                 unsafe { self.append(last, segment) };
-                // SAFETY: as above; the list has it again, and nothing is made mutable of it here any more.
+                // SAFETY: as above; the list has it again, and nothing is made mutable of it here
+                // any more.
                 last = Some(unsafe { &*segment.as_ptr() });
             } else {
                 // SAFETY: it is in no list now, and `&mut self` lets nothing of it be borrowed.
@@ -176,5 +184,6 @@ impl<M: Memory> Drop for List<M> {
 
 // SAFETY: the list owns its segments, and they move with it.
 unsafe impl<M: Memory> Send for List<M> where Arena<M>: Send {}
-// SAFETY: shared, it gives references to arenas. A segment that one thread adds can be dropped by another, hence `Send`.
+// SAFETY: shared, it gives references to arenas. A segment that one thread adds can be dropped by
+// another, hence `Send`.
 unsafe impl<M: Memory> Sync for List<M> where Arena<M>: Send + Sync {}

@@ -32,8 +32,9 @@ impl Sizes {
         doubled.map_or(self.max, |size| size.min(self.max))
     }
 
-    /// The segment to make next for a request that needs `needed` bytes in all: that of the series with this index if the
-    /// request fits in, one for the request alone if not. `None` where the `reserved` bytes leave no room for it.
+    /// The segment to make next for a request that needs `needed` bytes in all: that of the series
+    /// with this index if the request fits in, one for the request alone if not. `None` where the
+    /// `reserved` bytes leave no room for it.
     ///
     /// The last segment of the series can be shorter, as long as the request fits.
     pub(super) fn next(self, index: u32, needed: usize, reserved: usize) -> Option<Plan> {
@@ -49,7 +50,8 @@ impl Sizes {
     /// The largest segment that can still be made.
     pub(super) fn left(self, reserved: usize) -> usize {
         let left = self.limit.saturating_sub(reserved);
-        // Memory comes in whole pages: a few bytes more than so many could come out as more than there may be.
+        // Memory comes in whole pages: a few bytes more than so many could come out as more than
+        // there may be.
         if left > ARENA_PAGESIZE { left & !(ARENA_PAGESIZE - 1) } else { left }
     }
 }

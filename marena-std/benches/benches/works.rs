@@ -1,6 +1,8 @@
-//! The works under criterion: a closer look at one contender, its distribution, and its change since the last run.
+//! The works under criterion: a closer look at one contender, its distribution, and its change
+//! since the last run.
 //!
-//! `cargo bench -- lease/bumpalo` in this package's folder. For ratios use the report, where contenders take turns.
+//! `cargo bench -- lease/bumpalo` in this package's folder. For ratios use the report, where
+//! contenders take turns.
 
 use std::time::Duration;
 

@@ -26,7 +26,8 @@ pub trait SharedContender: Contender + Sync {
 
 /// Hands out blocks.
 pub trait Source {
-    /// A block that is nobody else's, valid for reads and writes until the contender's reset: uninitialised.
+    /// A block that is nobody else's, valid for reads and writes until the contender's reset:
+    /// uninitialised.
     fn block(&mut self, layout: Layout) -> NonNull<u8>;
 
     /// A block for a `T`, where the contender has a faster way to one.
@@ -45,8 +46,8 @@ pub trait Source {
     }
 }
 
-/// Allocates `count` blocks for a `T` and writes the address of the one before into each: every contender's block is touched,
-/// and heaps can free theirs afterwards. The last block.
+/// Allocates `count` blocks for a `T` and writes the address of the one before into each: every
+/// contender's block is touched, and heaps can free theirs afterwards. The last block.
 ///
 /// The layout is known at build time, as it is where values are allocated.
 #[inline(always)]

@@ -14,7 +14,8 @@ pub fn describe() -> Vec<(&'static str, String)> {
     let cpu = line_of("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
     let memory = line_of("/proc/meminfo", "MemTotal").unwrap_or_default();
     let pages = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
-    // More than none of other programs' makes the works of several threads wrong, and those that take pages slow.
+    // More than none of other programs' makes the works of several threads wrong, and those that
+    // take pages slow.
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     vec![
         ("CPU", format!("{cpu}, {} cores", cores())),

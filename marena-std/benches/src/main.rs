@@ -24,8 +24,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         print!("{}", report::section(&result));
         results.push(result);
     }
+    let stranded = if chosen.is_empty() { works::strand() } else { vec![] };
+    print!("{}", report::targets(&results, &stranded));
     if chosen.is_empty() {
-        report::write(&results, &works::strand(), &Path::new(env!("CARGO_MANIFEST_DIR")).join("results"))?;
+        report::write(&results, &stranded, &Path::new(env!("CARGO_MANIFEST_DIR")).join("results"))?;
     }
     Ok(())
 }

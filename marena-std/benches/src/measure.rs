@@ -1,7 +1,8 @@
 //! Rounds in which everyone has a turn.
 //!
-//! A shared machine is never quiet for long, but it is quiet for milliseconds. So a turn's figure is its fastest batch (what
-//! interferes only adds), the contenders take turns close together, and a ratio is the median of the rounds' ratios.
+//! A shared machine is never quiet for long, but it is quiet for milliseconds. So a turn's figure
+//! is its fastest batch (what interferes only adds), the contenders take turns close together, and
+//! a ratio is the median of the rounds' ratios.
 
 use std::time::Instant;
 

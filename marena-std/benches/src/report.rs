@@ -66,7 +66,19 @@ fn markdown(results: &[Result], stranded: &[Stranded]) -> String {
     for fact in facts.chain([format!("peers: {}", versions.join(", ")), format!("command: `{COMMAND}`")]) {
         text.push_str(&item(&fact));
     }
-    text.push_str("\n## Targets\n\nRatios of times, or of throughputs where the target is `≥`. Medians of the rounds of one run.\n\n");
+    text.push_str(&targets(results, stranded));
+    text.push_str("\n## Works\n\nAll numbers, with quartiles: [results.csv](results.csv).\n\n");
+    for Result { id, title, .. } in results {
+        _ = writeln!(text, "![{title}]({id}.svg)");
+    }
+    text
+}
+
+/// What was aimed at, and what came of it.
+pub fn targets(results: &[Result], stranded: &[Stranded]) -> String {
+    let mut text = String::from(
+        "\n## Targets\n\nRatios of times, or of throughputs where the target is `≥`. Medians of the rounds of one run.\n\n",
+    );
     text.push_str("|work|marena|against|measured|target|met|\n|---|---|---|---:|---:|---|\n");
     for outcome in results.iter().flat_map(|result| &result.outcomes) {
         let bound = match outcome.bound {
@@ -84,10 +96,6 @@ fn markdown(results: &[Result], stranded: &[Stranded]) -> String {
             None => ("–".to_owned(), "–"),
         };
         _ = writeln!(text, "|stranded bytes|{what}|capacity|{share:.6}|{bound}|{met}|");
-    }
-    text.push_str("\n## Works\n\nAll numbers, with quartiles: [results.csv](results.csv).\n\n");
-    for Result { id, title, .. } in results {
-        _ = writeln!(text, "![{title}]({id}.svg)");
     }
     text
 }

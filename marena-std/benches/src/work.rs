@@ -63,7 +63,8 @@ impl Entry {
         Self { name: name.into(), operations, batch: Box::new(batch) }
     }
 
-    /// `count` blocks for a `T` from a contender with room for them, reset before each batch and not measured.
+    /// `count` blocks for a `T` from a contender with room for them, reset before each batch and
+    /// not measured.
     pub fn blocks<C: Contender + 'static, T>(count: usize) -> Self {
         let mut contender = C::with_capacity(size_of::<T>() * count);
         Self::new(C::NAME, count, move || {

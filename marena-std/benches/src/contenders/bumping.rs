@@ -44,8 +44,8 @@ impl Contender for Herd {
         let mut herd = bumpalo_herd::Herd::new();
         let layout = Layout::from_size_align(bytes, 8).expect("a capacity is no more than a layout's size");
         {
-            // There is no capacity to set. A member keeps its largest chunk at a reset: as many members as may be
-            // needed at once each get one.
+            // There is no capacity to set. A member keeps its largest chunk at a reset: as many
+            // members as may be needed at once each get one.
             let members: Vec<_> = (0..crate::machine::cores()).map(|_| herd.get()).collect();
             for member in &members {
                 member.alloc_layout(layout);

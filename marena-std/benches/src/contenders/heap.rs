@@ -1,4 +1,5 @@
-//! General-purpose allocators. They free block by block, outside the measured time: arenas do not free at all.
+//! General-purpose allocators. They free block by block, outside the measured time: arenas do not
+//! free at all.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::NonNull;
@@ -80,8 +81,8 @@ fn slice(start: *mut u8, len: usize) -> Result<NonNull<[u8]>, AllocError> {
     NonNull::new(start).map(|start| NonNull::slice_from_raw_parts(start, len)).ok_or(AllocError)
 }
 
-// SAFETY: a heap's blocks are nobody else's until they are freed; the value is the heap itself, wherever it is moved. A vector of
-// some values asks for no blocks of no bytes.
+// SAFETY: a heap's blocks are nobody else's until they are freed; the value is the heap itself,
+// wherever it is moved. A vector of some values asks for no blocks of no bytes.
 unsafe impl<H: HeapAllocator> Allocator for Heap<H> {
     #[inline]
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {

@@ -72,7 +72,8 @@ impl<const BYTES: usize> Contender for Leased<BYTES> {
     const NAME: &'static str = "marena lease";
 
     fn with_capacity(bytes: usize) -> Self {
-        // Each chunk leaves less than a block at its end, and the last of each thread may be hardly used.
+        // Each chunk leaves less than a block at its end, and the last of each thread may be hardly
+        // used.
         Self(arena(2 * bytes + crate::machine::cores() * BYTES))
     }
 
@@ -111,7 +112,8 @@ impl Contender for LeasedScratch {
     const NAME: &'static str = "marena lease's scratch";
 
     fn with_capacity(bytes: usize) -> Self {
-        // Leaked: a contender that borrows from itself would be harder to read than a few MiB are worth.
+        // Leaked: a contender that borrows from itself would be harder to read than a few MiB are
+        // worth.
         Self(Box::leak(Box::new(arena(bytes + CHUNK))).lease(bytes))
     }
 

@@ -12,7 +12,8 @@ const CHUNK: usize = 64 << 10;
 
 /// One value for all threads, over an arena that does not grow.
 pub struct AllThreads<const BYTES: usize = CHUNK> {
-    /// Made anew after each reset. INVARIANT: `None` whenever `arena` is mutably borrowed, and dropped before it.
+    /// Made anew after each reset. INVARIANT: `None` whenever `arena` is mutably borrowed, and
+    /// dropped before it.
     leases: Option<Leases<'static>>,
     arena: Box<Arena>,
 }
@@ -44,13 +45,14 @@ macro_rules! all_threads {
     ($contender:ident, $arena:ty, $name:literal, $bytes:ident => $new:expr) => {
         impl<const BYTES: usize> $contender<BYTES> {
             fn lend(&mut self) {
-                // SAFETY: the arena stays where its box is, and is mutably borrowed or dropped after the leases only. What they
-                // hand out is used before the next reset.
+                // SAFETY: the arena stays where its box is, and is mutably borrowed or dropped
+                // after the leases only. What they hand out is used before the next reset.
                 let arena: &'static $arena = unsafe { NonNull::from(&*self.arena).as_ref() };
                 self.leases = Some(arena.leases(BYTES));
             }
 
-            /// The thread has its lease before anything is measured, as one with a lease in its hand has.
+            /// The thread has its lease before anything is measured, as one with a lease in its
+            /// hand has.
             fn thread(&self) -> &Leases<'static, $arena> {
                 let leases = self.leases.as_ref().expect("made at the reset");
                 leases.allocate_uninit(8, 8).expect("works reserve what they use");

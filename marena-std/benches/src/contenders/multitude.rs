@@ -13,7 +13,8 @@ pub struct Multitude(Arena);
 impl Contender for Multitude {
     const NAME: &'static str = "multitude";
 
-    /// There is no capacity to set: what was reserved grows at the first use, which is not measured.
+    /// There is no capacity to set: what was reserved grows at the first use, which is not
+    /// measured.
     fn with_capacity(_bytes: usize) -> Self {
         Self(Arena::new())
     }

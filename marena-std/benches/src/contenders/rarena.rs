@@ -46,7 +46,8 @@ impl Source for &Arena {
         let mut bytes = self.alloc_aligned_bytes::<u64>((layout.size() - size_of::<u64>()) as u32);
         // In place: moving the result out of its place on the stack costs more than the claim.
         let Ok(bytes) = &mut bytes else { panic!("works reserve what they use") };
-        // SAFETY: nothing in plain bytes needs to be dropped; the arena gets them back at its reset.
+        // SAFETY: nothing in plain bytes needs to be dropped; the arena gets them back at its
+        // reset.
         unsafe { bytes.detach() };
         NonNull::new(bytes.as_mut_ptr()).expect("a block of some bytes is somewhere")
     }

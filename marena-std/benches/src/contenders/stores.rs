@@ -1,4 +1,5 @@
-//! What writing the blocks costs at least: each thread walks through memory of its own, without asking anybody.
+//! What writing the blocks costs at least: each thread walks through memory of its own, without
+//! asking anybody.
 
 use std::alloc::Layout;
 use std::marker::PhantomData;

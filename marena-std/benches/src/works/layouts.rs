@@ -12,7 +12,8 @@ use crate::contenders::{
 };
 use crate::work::{Effort, Entry, Work};
 
-/// Sizes of a word and more, aligned to a word and more: what a parser or an interpreter asks for, whose layouts come from tables.
+/// Sizes of a word and more, aligned to a word and more: what a parser or an interpreter asks for,
+/// whose layouts come from tables.
 const LAYOUTS: [(usize, usize); 8] = [(8, 8), (24, 8), (16, 16), (40, 8), (9, 1), (32, 4), (64, 32), (12, 4)];
 
 /// The most bytes that a block can take, its padding included.
@@ -71,7 +72,8 @@ fn fill(source: &mut impl Source, layouts: &[Layout], blocks: &mut Vec<std::ptr:
     let start = Instant::now();
     for &layout in layouts {
         let block = source.block(layout);
-        // SAFETY: a block of a byte or more, and nobody else's. Volatile, so that a write nobody reads is not left out.
+        // SAFETY: a block of a byte or more, and nobody else's. Volatile, so that a write nobody
+        // reads is not left out.
         unsafe { block.write_volatile(1) };
         blocks.push(block);
     }

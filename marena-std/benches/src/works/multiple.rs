@@ -40,7 +40,8 @@ pub(super) fn work() -> Work {
 
 #[inline(always)]
 fn touch(block: &mut [u8]) {
-    // SAFETY: the block has a byte, which is the block's owner's. Volatile, so that a write nobody reads is not left out.
+    // SAFETY: the block has a byte, which is the block's owner's. Volatile, so that a write nobody
+    // reads is not left out.
     unsafe { block.as_mut_ptr().write_volatile(1) };
 }
 

@@ -26,8 +26,8 @@ pub fn strand() -> Vec<Stranded> {
     ]
 }
 
-/// Opens 64 leases, has them take turns with blocks of up to 100 bytes until each has its bytes or the arena is full, and drops
-/// them all.
+/// Opens 64 leases, has them take turns with blocks of up to 100 bytes until each has its bytes or
+/// the arena is full, and drops them all.
 fn leases(what: &'static str, capacity: usize, limit: Option<f64>, bytes: impl Fn(usize) -> usize) -> Stranded {
     let arena = Arena::with_capacity(capacity).expect("address space");
     let mut leases: Vec<_> = (0..64).map(|index| (arena.lease(64 << 10), bytes(index))).collect();

@@ -22,7 +22,8 @@ impl Start {
     #[inline(always)]
     pub(super) fn run(&self, work: impl FnOnce()) -> Span {
         // A barrier that nobody sleeps at: waking up takes longer than a short batch.
-        // ORDERING: AcqRel and Acquire: whoever sees all threads ready sees what they did before, as at any barrier.
+        // ORDERING: AcqRel and Acquire: whoever sees all threads ready sees what they did before,
+        // as at any barrier.
         self.ready.fetch_add(1, AcqRel);
         while self.ready.load(Acquire) < self.threads {
             hint::spin_loop();
@@ -33,7 +34,8 @@ impl Start {
     }
 }
 
-/// Runs `work` in so many threads, each on a core of its own. The time from the first start to the last end.
+/// Runs `work` in so many threads, each on a core of its own. The time from the first start to the
+/// last end.
 pub(super) fn together(threads: usize, work: impl Fn(&Start) -> Span + Sync) -> Duration {
     let start = Start { ready: AtomicUsize::new(0), threads };
     let run = |core: CoreId| {
