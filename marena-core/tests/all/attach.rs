@@ -204,6 +204,7 @@ fn a_peer_that_writes_any_cursor_while_the_arena_lives_makes_it_full_or_leaves_i
             // ORDERING: Relaxed, here and below: one thread plays both sides.
             word(64).store(cursor, Relaxed);
             word(68).store(peak, Relaxed);
+            word(76).store(peak, Relaxed);
             exercise(&arena, region.addr().get());
             word(64).store(cursor, Relaxed);
             if cursor > limit || !cursor.is_multiple_of(8) {
