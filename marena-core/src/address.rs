@@ -1,4 +1,5 @@
-//! Position-independent addresses: an offset from the region's start and a size, packed into one `u64`.
+//! Position-independent addresses: an offset from the region's start and a size, packed into one
+//! `u64`.
 
 use core::error::Error;
 use core::fmt;
@@ -28,7 +29,8 @@ pub const ARENA_PAGESIZE: usize = 1 << 16;
 /// ```
 pub const ARENA_INVALID_ADDRESS: u64 = 0;
 
-/// The smallest offset an address can have, in bytes from the region's start: 128. The header lies below it.
+/// The smallest offset an address can have, in bytes from the region's start: 128. The header lies
+/// below it.
 ///
 /// ```
 /// use marena_core::{ARENA_MIN_ADDRESS, Address};
@@ -42,18 +44,22 @@ pub(crate) const REGION_MAX: u64 = 1 << 31;
 
 const_assert!(ARENA_MAX_ALLOC_SIZE as u64 == REGION_MAX - 1);
 
-/// Where a block lies: `offset << 32 | size`, both in bytes, the offset counted from the region's start.
+/// Where a block lies: `offset << 32 | size`, both in bytes, the offset counted from the region's
+/// start.
 ///
-/// An address is a plain number. It means the same in every mapping of the region, fits a `u64` field of a node,
-/// and proves nothing: reading through one is `unsafe` ([`Arena::view_address`](crate::Arena::view_address)) or yields a
-/// raw pointer ([`Arena::view_ptr`](crate::Arena::view_ptr)). For checked reads there is [`Handle`](crate::Handle).
+/// An address is a plain number. It means the same in every mapping of the region, fits a `u64`
+/// field of a node, and proves nothing: reading through one is `unsafe`
+/// ([`Arena::view_address`](crate::Arena::view_address)) or yields a raw pointer
+/// ([`Arena::view_ptr`](crate::Arena::view_ptr)). For checked reads there is
+/// [`Handle`](crate::Handle).
 ///
-/// Every `Address` satisfies `128 <= offset`, `size <= 2^31 - 1` and `offset + size <= 2^31`, so no sum of the two wraps.
-/// `Option<Address>` is 8 bytes, and `None` is 0. Addresses order by offset, then by size.
+/// Every `Address` satisfies `128 <= offset`, `size <= 2^31 - 1` and `offset + size <= 2^31`, so no
+/// sum of the two wraps. `Option<Address>` is 8 bytes, and `None` is 0. Addresses order by offset,
+/// then by size.
 ///
-/// With the feature `serde`, an address is the number [`to_raw`](Self::to_raw), checked when it is read. With the feature
-/// `zerocopy`, nodes that hold addresses can derive `IntoBytes`, `Immutable` and `KnownLayout`. To read one from bytes, read a
-/// `u64` and convert it.
+/// With the feature `serde`, an address is the number [`to_raw`](Self::to_raw), checked when it is
+/// read. With the feature `zerocopy`, nodes that hold addresses can derive `IntoBytes`, `Immutable`
+/// and `KnownLayout`. To read one from bytes, read a `u64` and convert it.
 ///
 /// # Examples
 ///
@@ -75,8 +81,8 @@ pub struct Address(NonZeroU64);
 assert_eq_size!(Option<Address>, u64);
 
 impl Address {
-    /// The address of `size` bytes at `offset`, or `None` where no region can have such bytes: `offset < 128`,
-    /// `size > 2^31 - 1` or `offset + size > 2^31`.
+    /// The address of `size` bytes at `offset`, or `None` where no region can have such bytes:
+    /// `offset < 128`, `size > 2^31 - 1` or `offset + size > 2^31`.
     ///
     /// ```
     /// use marena_core::Address;
@@ -90,8 +96,8 @@ impl Address {
         Self::from_raw(((offset as u64) << 32) | size as u64)
     }
 
-    /// The address that [`to_raw`](Self::to_raw) gave, or `None` for 0 and for every number that no region can have
-    /// as an address.
+    /// The address that [`to_raw`](Self::to_raw) gave, or `None` for 0 and for every number that no
+    /// region can have as an address.
     ///
     /// ```
     /// use marena_core::Address;
@@ -104,7 +110,8 @@ impl Address {
     pub const fn from_raw(raw: u64) -> Option<Self> {
         let offset = raw >> 32;
         let size = raw & u32::MAX as u64;
-        // Both are below 2^32, so the sum cannot wrap. An offset of at least 128 makes `size <= MAX` follow from the sum.
+        // Both are below 2^32, so the sum cannot wrap. An offset of at least 128 makes
+        // `size <= MAX` follow from the sum.
         if offset < ARENA_MIN_ADDRESS as u64 || offset + size > REGION_MAX {
             return None;
         }
@@ -152,8 +159,9 @@ impl Address {
 
     /// The address of a block that the arena handed out.
     ///
-    /// The caller passes the offset and the size of bytes inside a region of at most 2^31 bytes, past its header.
-    /// Should a damaged cursor break that, the result is some address in range, never an invalid one.
+    /// The caller passes the offset and the size of bytes inside a region of at most 2^31 bytes,
+    /// past its header. Should a damaged cursor break that, the result is some address in range,
+    /// never an invalid one.
     #[inline]
     pub(crate) const fn of_block(offset: usize, size: usize) -> Self {
         debug_assert!(Self::new(offset as u32, size as u32).is_some());

@@ -1,4 +1,5 @@
-//! What a log over defmt shows of addresses, figures and errors: the names and numbers that `Debug` shows.
+//! What a log over defmt shows of addresses, figures and errors: the names and numbers that `Debug`
+//! shows.
 //!
 //! The texts stay on the host; the target sends an index and the numbers.
 

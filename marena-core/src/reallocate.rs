@@ -100,8 +100,8 @@ pub trait Reallocate<'a>: Claim<'a> {
 
 impl<'a, A: Claim<'a>> Reallocate<'a> for A {}
 
-/// A block where it is now, and what was claimed for it. Without the latter, all that is new lies in the
-/// old block's last step.
+/// A block where it is now, and what was claimed for it. Without the latter, all that is new lies
+/// in the old block's last step.
 type Moved<O> = (NonNull<[u8]>, Option<Claimed<O>>);
 
 /// `None`, marked as what seldom happens: compilers then keep a collection's own state in registers

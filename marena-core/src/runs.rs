@@ -140,8 +140,8 @@ impl Marks {
     }
 }
 
-/// Returns the size of the largest request that fits in one of `runs`, or behind the cursor, or in both
-/// where they meet.
+/// Returns the size of the largest request that fits in one of `runs`, or behind the cursor, or in
+/// both where they meet.
 pub(crate) fn longest(runs: impl Iterator<Item = Span>, cursor: u32, limit: u32) -> usize {
     let rest = limit - cursor;
     let reach = |run: Span| if run.end == cursor { run.len() + rest } else { run.len() };

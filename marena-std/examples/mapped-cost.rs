@@ -1,6 +1,8 @@
-//! What a mapped arena costs beside an owned one, and what opening a large one does: `cargo run --release -p marena-std --example mapped-cost`.
+//! What a mapped arena costs beside an owned one, and what opening a large one does:
+//! `cargo run --release -p marena-std --example mapped-cost`.
 //!
-//! Prints ratios. Each measurement takes turns with the one it is compared to, and the median of many is printed.
+//! Prints ratios. Each measurement takes turns with the one it is compared to, and the median of
+//! many is printed.
 
 #[cfg(all(any(unix, windows), target_has_atomic = "64"))]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -28,7 +30,8 @@ mod measure {
         // SAFETY: the file is new, and nobody else knows it.
         let mapped = unsafe { MappedArena::create(directory.path().join("arena"), CAPACITY) }?;
         let mut owned = Arena::with_capacity(CAPACITY)?;
-        // Every page is there before anything is measured, and the owned arena zeroes as the mapped one does, since its bytes are used.
+        // Every page is there before anything is measured, and the owned arena zeroes as the mapped
+        // one does, since its bytes are used.
         owned.allocate_uninit(owned.remaining(), 8)?.fill(std::mem::MaybeUninit::new(1));
         mapped.allocate_address(mapped.remaining())?;
 
@@ -36,7 +39,8 @@ mod measure {
             let count = CAPACITY / 2 / size;
             let uninit = ratio(
                 || {
-                    // SAFETY: nothing of what was allocated before is used, and nobody else has the file.
+                    // SAFETY: nothing of what was allocated before is used, and nobody else has the
+                    // file.
                     unsafe { mapped.reset_shared() }.expect("nothing is flushed");
                     // SAFETY: as above.
                     let plain = unsafe { mapped.plain() };

@@ -115,10 +115,11 @@
 //!
 //! On each system:
 //!
-//! - Untouched capacity costs addresses only. Systems that count what is reserved (Windows, and Linux
-//!   with `vm.overcommit_memory=2`) are asked for memory in steps of 1 MiB, as the cursor passes.
-//! - `trim` gives pages back at once on Linux and Windows, on other Unix systems when they are short of
-//!   memory.
+//! - Untouched capacity costs addresses only. Systems that count what is reserved (Windows, and
+//!   Linux with `vm.overcommit_memory=2`) are asked for memory in steps of 1 MiB, as the cursor
+//!   passes.
+//! - `trim` gives pages back at once on Linux and Windows, on other Unix systems when they are
+//!   short of memory.
 //! - `huge_pages` has an effect on Linux, as `/sys/kernel/mm/transparent_hugepage` says.
 //! - Where there is no memory by the page (WebAssembly, for one), arenas take theirs from the heap.
 //!

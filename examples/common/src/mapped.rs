@@ -6,8 +6,8 @@ use marena_std::{MapError, MappedArena, MappedBuilder, MappedView};
 
 use crate::program::{AnyError, Chain, Negative};
 
-/// Opens the arena in a file, or makes it with so many bytes. One that is there keeps what it has, also if another
-/// process makes it at the same time with another capacity.
+/// Opens the arena in a file, or makes it with so many bytes. One that is there keeps what it has,
+/// also if another process makes it at the same time with another capacity.
 ///
 /// # Errors
 ///
@@ -31,7 +31,8 @@ pub unsafe fn open_or_create(builder: MappedBuilder, path: &Path, capacity: usiz
     }
 }
 
-/// Opens the arena in a file to read only. A file that is there and is no arena is a [`Negative`] answer.
+/// Opens the arena in a file to read only. A file that is there and is no arena is a [`Negative`]
+/// answer.
 ///
 /// # Errors
 ///

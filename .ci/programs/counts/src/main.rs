@@ -33,7 +33,8 @@ counted! {
     count_allocate_multiple(arena: &Borrowed<'_>) arena.allocate_multiple(black_box([24, 5, 100])).is_ok()
     count_allocate_refused(arena: &Borrowed<'_>) arena.allocate(black_box(1 << 30)).is_ok()
     count_alloc(arena: &Borrowed<'_>) arena.alloc(black_box(7_u64)).is_ok()
-    // Of another type, since for the same one it is the same function as `alloc`, and the compiler keeps one of both.
+    // Of another type, since for the same one it is the same function as `alloc`, and the compiler
+    // keeps one of both.
     count_alloc_box(arena: &Borrowed<'_>) arena.alloc_box(black_box(7_u32)).is_ok()
     count_insert(arena: &Borrowed<'_>) arena.insert(black_box(7_u64)).is_ok()
     count_reset(arena: &mut Borrowed<'_>) arena.reset()

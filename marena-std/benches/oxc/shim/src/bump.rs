@@ -84,7 +84,8 @@ impl Bump {
     }
 }
 
-// SAFETY: all is done by the memory, which lives as long as the `Bump`, and is not reset while that is borrowed.
+// SAFETY: all is done by the memory, which lives as long as the `Bump`, and is not reset while that
+// is borrowed.
 unsafe impl Allocator for &Bump {
     #[inline(always)]
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {

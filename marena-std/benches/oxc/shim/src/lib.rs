@@ -1,4 +1,5 @@
-//! The part of bumpalo's interface that `oxc_allocator` uses, over what a feature chooses of marena.
+//! The part of bumpalo's interface that `oxc_allocator` uses, over what a feature chooses of
+//! marena.
 
 mod bump;
 mod source;
