@@ -11,7 +11,7 @@ use std::{env, fs};
 
 const PROBE: &str = "
     #![no_std]
-    #![feature(allocator_api, allow_internal_unstable, auto_traits, negative_impls)]
+    #![feature(allocator_api, allow_internal_unstable, auto_traits, fundamental, negative_impls)]
     pub use core::alloc::{AllocError, Allocator};
 ";
 

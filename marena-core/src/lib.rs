@@ -126,7 +126,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Set by `build.rs`: see `allocator.rs` and `not_std.rs`.
 #![cfg_attr(marena_allocator_api, feature(allow_internal_unstable), allow(internal_features))]
-#![cfg_attr(all(feature = "nightly", marena_allocator_api), feature(allocator_api, auto_traits, negative_impls))]
+#![cfg_attr(
+    all(feature = "nightly", marena_allocator_api),
+    feature(allocator_api, auto_traits, fundamental, negative_impls)
+)]
 
 #[cfg(test)]
 extern crate std;

@@ -1,8 +1,10 @@
 //! Collections of four crates in everything that allocates.
 #![cfg_attr(any(feature = "nightly", feature = "foreign-nightly"), feature(allocator_api))]
 
+use std::sync::Arc;
+
 use marena_std::marena_core::Regions;
-use marena_std::{Arena, Pool};
+use marena_std::{Arena, GrowingArena, Pool};
 
 /// A vector of each crate that has an allocator trait, and a map.
 macro_rules! collect_in {
@@ -36,12 +38,22 @@ fn main() {
     collect_in!(&scratch);
     drop(scratch);
     drop(lease);
+    let leases = arena.leases(4096);
+    collect_in!(&leases);
+    drop(leases);
+    let growing = GrowingArena::new();
+    collect_in!(&growing);
+    let lease = growing.lease(4096);
+    collect_in!(&lease);
+    drop(lease);
     let scratch = arena.scratch();
     collect_in!(&scratch);
     drop(scratch);
-    let pool = Pool::with_capacity(1, 1 << 20).unwrap();
+    let pool = Arc::new(Pool::with_capacity(2, 1 << 20).unwrap());
     let guard = pool.acquire().unwrap();
     collect_in!(&guard);
+    let owned = pool.acquire_owned().unwrap();
+    collect_in!(&owned);
     let mut regions: Regions<_, 1> = Regions::new();
     regions.push(arena).unwrap();
     collect_in!(&regions);
