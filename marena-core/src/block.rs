@@ -11,10 +11,10 @@ use core::slice;
 use crate::address::Address;
 use crate::handle::Handle;
 
-/// A freshly allocated run of zeroed bytes, exclusively its owner's; a slice in all but name.
+/// Zeroed bytes that were just allocated, exclusively their owner's. Derefs to a byte slice.
 ///
-/// Write to it, then either keep it for the arena's life ([`into_mut`](Self::into_mut)) or
-/// [`publish`](Self::publish) it for everyone to read. Dropping it gives nothing back.
+/// Write to it. Then keep it for as long as the arena is borrowed
+/// ([`into_mut`](Self::into_mut)), or [`publish`](Self::publish) it for everyone to read. Dropping it gives nothing back.
 ///
 /// # Examples
 ///
@@ -43,7 +43,8 @@ use crate::handle::Handle;
 /// drop(block);
 /// ```
 pub struct Block<'a> {
-    /// INVARIANT: valid for reads and writes of `address.size()` initialised bytes during `'a`, by this value alone.
+    /// INVARIANT: valid for reads and writes of `address.size()` initialised bytes during `'a`, by
+    /// this value alone.
     start: NonNull<u8>,
     /// INVARIANT: where `start` lies in the region.
     address: Address,
@@ -61,7 +62,7 @@ impl<'a> Block<'a> {
         Self { start, address, epoch, owns: PhantomData }
     }
 
-    /// Where it lies: exactly the size that was asked for.
+    /// Returns where the block lies. The address has exactly the size that was asked for.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -78,8 +79,8 @@ impl<'a> Block<'a> {
         self.address
     }
 
-    /// Ends the exclusive ownership: from now on anyone with the arena and the handle may read the bytes, and nobody may
-    /// write them.
+    /// Ends the exclusive ownership. From now on everyone with the arena and the handle may read
+    /// the bytes, and nobody may write them.
     ///
     /// Sending the handle to another thread by any safe means makes the bytes visible there.
     ///
@@ -100,7 +101,7 @@ impl<'a> Block<'a> {
         Handle::new(self.address, self.epoch)
     }
 
-    /// The bytes, for as long as the arena is borrowed.
+    /// Returns the bytes, for as long as the arena is borrowed.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -114,7 +115,8 @@ impl<'a> Block<'a> {
     #[must_use = "the bytes cannot be reached otherwise"]
     #[inline]
     pub fn into_mut(self) -> &'a mut [u8] {
-        // SAFETY: the invariant of `start`; `self` is consumed, so the reference is the only access during `'a`.
+        // SAFETY: the invariant of `start`; `self` is consumed, so the reference is the only access
+        // during `'a`.
         unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.address.size() as usize) }
     }
 }

@@ -19,9 +19,9 @@ use static_assertions::assert_eq_size;
 /// A value in an arena that is dropped when the box is.
 ///
 /// Made by [`Arena::alloc_box`](crate::Arena::alloc_box) and its namesakes, at the cost of
-/// [`alloc`](crate::Arena::alloc). It is a pointer, 8 bytes on machines of 64 bits for a sized `T`. Its drop runs the
-/// value's destructor and gives no memory back: that comes with the arena's reset. Values that are not in a box are not
-/// dropped at all.
+/// [`alloc`](crate::Arena::alloc). It is a pointer, 8 bytes on machines of 64 bits for a sized `T`.
+/// Its drop runs the value's destructor and gives no memory back: that comes with the arena's
+/// reset. Values that are not in a box are not dropped at all.
 ///
 /// [`finish`](crate::ArenaVec::finish)ed vectors and strings can be boxed, too: see
 /// [`ArenaVec::into_box`](crate::ArenaVec::into_box).
@@ -59,7 +59,8 @@ use static_assertions::assert_eq_size;
 /// # Ok::<(), marena_core::MemoryError>(())
 /// ```
 pub struct ArenaBox<'a, T: ?Sized> {
-    /// INVARIANT: valid during `'a` as a `&mut T`, exclusively this box's, and dropped by nobody else.
+    /// INVARIANT: valid during `'a` as a `&mut T`, exclusively this box's, and dropped by nobody
+    /// else.
     value: NonNull<T>,
     lives: PhantomData<&'a ()>,
     owns: PhantomData<T>,
@@ -80,7 +81,8 @@ impl<'a, T: ?Sized> ArenaBox<'a, T> {
         Self { value, lives: PhantomData, owns: PhantomData }
     }
 
-    /// Gives up the box. The value is not dropped, unless [`from_raw`](Self::from_raw) makes a box of it again.
+    /// Gives up the box. The value is not dropped, unless [`from_raw`](Self::from_raw) makes a box
+    /// of it again.
     ///
     /// An associated function, as all here, so that it hides no method of the value.
     #[must_use = "the value is not dropped otherwise"]
@@ -91,7 +93,8 @@ impl<'a, T: ?Sized> ArenaBox<'a, T> {
         value
     }
 
-    /// Returns a plain reference for as long as the arena is borrowed. The value is not dropped any more.
+    /// Returns a plain reference for as long as the arena is borrowed. The value is not dropped any
+    /// more.
     #[must_use = "the value cannot be reached otherwise"]
     #[inline]
     pub fn leak(this: Self) -> &'a mut T {
@@ -102,16 +105,18 @@ impl<'a, T: ?Sized> ArenaBox<'a, T> {
 
     /// Pins the value.
     ///
-    /// For arenas that live for ever, as those in statics do. A pinned value must be dropped before its memory is used for
-    /// something else, and a shorter-lived arena can be reset although the box was forgotten.
+    /// For arenas that live for ever, as those in statics do. A pinned value must be dropped before
+    /// its memory is used for something else, and a shorter-lived arena can be reset although the
+    /// box was forgotten.
     #[must_use]
     pub fn into_pin(this: Self) -> Pin<Self>
     where
         'a: 'static,
     {
-        // SAFETY: the value does not move when the box does, and no safe method moves it out of a pinned box. Its memory
-        // stays claimed until it is dropped: the arena is borrowed for `'static`, so it is never reset or dropped, and a
-        // boxed value's bytes are never given back.
+        // SAFETY: the value does not move when the box does, and no safe method moves it out of a
+        // pinned box. Its memory stays claimed until it is dropped: the arena is borrowed for
+        // `'static`, so it is never reset or dropped, and a boxed value's bytes are never given
+        // back.
         unsafe { Pin::new_unchecked(this) }
     }
 }
@@ -126,10 +131,12 @@ impl<'a, T> ArenaBox<'a, T> {
         unsafe { value.read() }
     }
 
-    /// Turns the box into one of a trait object or a slice: `boxed.unsize::<dyn Trait>(|value| value)`.
+    /// Turns the box into one of a trait object or a slice: `boxed.unsize::<dyn Trait>(|value|
+    /// value)`.
     ///
-    /// The closure's body is the coercion, which safe code cannot write for types that are not the standard library's. A
-    /// [`Coerce`] can be coerced and not looked into, so the closure can return nothing but the value that it got.
+    /// The closure's body is the coercion, which safe code cannot write for types that are not the
+    /// standard library's. A [`Coerce`] can be coerced and not looked into, so the closure can
+    /// return nothing but the value that it got.
     ///
     /// # Examples
     ///
@@ -140,7 +147,7 @@ impl<'a, T> ArenaBox<'a, T> {
     /// let mut bytes = [MaybeUninit::uninit(); 1024];
     /// let arena = Arena::borrowed(&mut bytes)?;
     /// let text = arena.alloc_box("text").unwrap().unsize::<dyn core::fmt::Display>(|value| value);
-    /// let numbers: ArenaBox<'_, [u8]> = arena.alloc_box([1, 2, 3]).unwrap().unsize::<[u8]>(|value| value);
+    /// let numbers = arena.alloc_box([1, 2, 3]).unwrap().unsize::<[u8]>(|value| value);
     /// assert_eq!((text.to_string(), numbers.len()), (String::from("text"), 3));
     /// # Ok::<(), marena_core::MemoryError>(())
     /// ```
@@ -155,13 +162,15 @@ impl<'a, T> ArenaBox<'a, T> {
         let value = NonNull::from(&mut coerce(value).0);
         debug_assert!(value.cast::<T>() == self.value, "a coercion stays where it is");
         mem::forget(self);
-        // SAFETY: the same value: out of a `&'x mut Coerce<T>`, for a lifetime that the closure does not choose, safe code
-        // can make a `&'x mut Coerce<U>` only by coercing it. Such a coercion adds the metadata of the same `T`.
+        // SAFETY: the same value: out of a `&'x mut Coerce<T>`, for a lifetime that the closure
+        // does not choose, safe code can make a `&'x mut Coerce<U>` only by coercing it. Such a
+        // coercion adds the metadata of the same `T`.
         unsafe { ArenaBox::from_raw(value) }
     }
 }
 
-/// A value on its way from one box into another: it can be coerced, and nothing else. See [`ArenaBox::unsize`].
+/// A value on its way from one box into another: it can be coerced, and nothing else. See
+/// [`ArenaBox::unsize`].
 #[derive(Debug)]
 #[repr(transparent)]
 pub struct Coerce<T: ?Sized>(T);

@@ -12,14 +12,17 @@ use static_assertions::assert_eq_size;
 use crate::address::Address;
 use crate::placement::HEADER_SIZE;
 
-/// A checked name of a published block (`Handle`) or value (`Handle<T>`) that everyone with the arena may read.
+/// A checked name of a published block (`Handle`) or value (`Handle<T>`) that everyone with the
+/// arena may read.
 ///
-/// Only [`Block::publish`](crate::Block::publish) and [`Arena::insert`](crate::Arena::insert) make one, so a handle
-/// always names initialised bytes that nobody writes. It carries its arena's epoch:
-/// [`Arena::view`](crate::Arena::view) and [`Arena::get`](crate::Arena::get) return `None` for a handle from before a
-/// reset or from another arena. `T` is a sized type, a slice or `str`: see [`Nameable`].
+/// Only [`Block::publish`](crate::Block::publish) and [`Arena::insert`](crate::Arena::insert) make
+/// one, so a handle always names initialised bytes that nobody writes. It carries its arena's
+/// epoch: [`Arena::view`](crate::Arena::view) and [`Arena::get`](crate::Arena::get) return `None`
+/// for a handle from before a reset or from another arena. `T` is a sized type, a slice or `str`:
+/// see [`Nameable`].
 ///
-/// A handle takes 16 bytes and is `Copy`; so is its `Option`. It may go to another thread if `T` is `Sync`.
+/// A handle takes 16 bytes and is `Copy`; so is its `Option`. It may go to another thread if `T` is
+/// `Sync`.
 ///
 /// # Examples
 ///
@@ -58,14 +61,15 @@ assert_eq_size!(Handle, [u64; 2]);
 assert_eq_size!(Option<Handle>, [u64; 2]);
 
 impl<T: ?Sized> Handle<T> {
-    /// The caller promises that the address names a valid `T` of the generation `epoch`, and that it is only read from
-    /// now on.
+    /// The caller promises that the address names a valid `T` of the generation `epoch`, and that
+    /// it is only read from now on.
     #[inline]
     pub(crate) const fn new(address: Address, epoch: NonZeroU64) -> Self {
         Self { address, epoch, names: PhantomData }
     }
 
-    /// Returns where the value lies. An address can be kept in a node or a file, but is not checked against a reset.
+    /// Returns where the value lies. An address can be kept in a node or a file, but is not checked
+    /// against a reset.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -88,7 +92,8 @@ impl<T: ?Sized> Handle<T> {
     }
 }
 
-// SAFETY: with the arena, a handle gives a `&T` and nothing more. A `&T` may go to another thread if `T: Sync`.
+// SAFETY: with the arena, a handle gives a `&T` and nothing more. A `&T` may go to another thread
+// if `T: Sync`.
 unsafe impl<T: ?Sized + Sync> Send for Handle<T> {}
 // SAFETY: a `&Handle<T>` gives a copy of the handle, for which the same holds.
 unsafe impl<T: ?Sized + Sync> Sync for Handle<T> {}
@@ -160,8 +165,8 @@ mod sealed {
 
     /// How the bytes that a handle names become a value.
     pub trait Sealed {
-        /// The pointer to the value of `size` bytes at `start`. A value of no bytes was placed nowhere, and any aligned
-        /// pointer reads it.
+        /// The pointer to the value of `size` bytes at `start`. A value of no bytes was placed
+        /// nowhere, and any aligned pointer reads it.
         fn locate(size: usize, start: impl FnOnce() -> NonNull<u8>) -> NonNull<Self>;
     }
 }
@@ -181,7 +186,8 @@ impl<T> Sealed for [T] {
     fn locate(size: usize, start: impl FnOnce() -> NonNull<u8>) -> NonNull<Self> {
         // Slices of types without bytes cannot be inserted: their length has no place in a handle.
         let len = size.checked_div(size_of::<T>()).unwrap_or(0);
-        // No bytes count as lying at the arena's first position, which is aligned to the size of a header.
+        // No bytes count as lying at the arena's first position, which is aligned to the size of a
+        // header.
         let start = if len == 0 && align_of::<T>() > HEADER_SIZE { NonNull::dangling() } else { start().cast() };
         NonNull::slice_from_raw_parts(start, len)
     }

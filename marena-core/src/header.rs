@@ -174,8 +174,8 @@ impl<W: Word> Header<W> {
         protocol::raise_peak(&self.recent_peak, position);
     }
 
-    /// Counts a request that found no room. Two that fail at the same time may count as one: nothing depends on it, and
-    /// a failure costs no compare-and-swap.
+    /// Counts a request that found no room. Two that fail at the same time may count as one:
+    /// nothing depends on it, and a failure costs no compare-and-swap.
     #[cold]
     #[inline]
     pub(crate) fn count_failure(&self) {

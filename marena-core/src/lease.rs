@@ -93,7 +93,8 @@ pub struct Lease<'a, M: Memory> {
     dirty_end: Cell<usize>,
     /// Bytes of runs that the lease lost and that are not counted as stranded yet.
     lost: Cell<u32>,
-    /// What the header's count of leased bytes has of this lease's: no less than its runs have, or 0 for a few.
+    /// What the header's count of leased bytes has of this lease's: no less than its runs have, or
+    /// 0 for a few.
     counted: Cell<u32>,
 }
 
@@ -510,8 +511,8 @@ impl<'a, M: Memory> Lease<'a, M> {
         self.learn_dirty_end();
     }
 
-    /// Counts what the runs have, if it is more than what is counted: in steps of powers of two, so that a lease which has
-    /// claimed a few chunks finds nothing to count.
+    /// Counts what the runs have, if it is more than what is counted: in steps of powers of two, so
+    /// that a lease which has claimed a few chunks finds nothing to count.
     fn count_leased(&self) {
         let (owned, counted) = (self.owned() as u32, self.counted.get());
         if owned > counted.max(UNCOUNTED) {

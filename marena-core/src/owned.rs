@@ -15,14 +15,16 @@ use crate::view::View;
 
 /// A published value and the guard of its arena, in one value without a lifetime of its own.
 ///
-/// Derefs to the value. The handle is checked once, by [`Owned::new`]. From then on the guard keeps the arena from being
-/// reset, so reading costs what a reference costs. Dropping it drops the guard; the value's destructor does not run,
-/// like that of every value in an arena.
+/// Derefs to the value. The handle is checked once, by [`Owned::new`]. From then on the guard keeps
+/// the arena from being reset, so reading costs what a reference costs. Dropping it drops the
+/// guard; the value's destructor does not run, like that of every value in an arena.
 ///
 /// `G` is anything that keeps an arena alive and in place:
 ///
-/// - a [`PoolGuard`](crate::PoolGuard), or the `OwnedPoolGuard` of `marena-std`, which is `'static`;
-/// - an `Arc<Arena>` (needs the feature `alloc` of the crate `stable_deref_trait`, which `marena-std` enables);
+/// - a [`PoolGuard`](crate::PoolGuard), or the `OwnedPoolGuard` of `marena-std`, which is
+///   `'static`;
+/// - an `Arc<Arena>` (needs the feature `alloc` of the crate `stable_deref_trait`, which
+///   `marena-std` enables);
 /// - an `&Arena`, and so an `&'static Arena` for an arena in a static;
 /// - a guard of your own, with an `unsafe impl` of [`StableDeref`].
 ///
@@ -56,7 +58,8 @@ use crate::view::View;
 /// # Ok::<(), marena_core::MemoryError>(())
 /// ```
 pub struct Owned<G, T: ?Sized = [u8]> {
-    /// INVARIANT: made from a `&T` that borrows from the guard's target. It is valid as a `&T` while the guard lives.
+    /// INVARIANT: made from a `&T` that borrows from the guard's target. It is valid as a `&T`
+    /// while the guard lives.
     value: NonNull<T>,
     guard: Guard<G>,
 }
@@ -66,23 +69,24 @@ where
     G: StableDeref,
     G::Target: View,
 {
-    /// Joins a handle and the guard of its arena. Returns `None`, and drops the guard, if the handle is stale or of
-    /// another arena.
+    /// Joins a handle and the guard of its arena. Returns `None`, and drops the guard, if the
+    /// handle is stale or of another arena.
     #[must_use]
     #[inline]
     pub fn new(guard: G, handle: Handle<T>) -> Option<Self> {
         let guard = Guard::new(guard);
-        // INVARIANT: the value borrows from `*guard`. `StableDeref` promises that the result of `deref` stays valid for
-        // as long as the guard lives, also after it was moved and whatever is done through `&G`. Nothing else is done
-        // with the guard before it is dropped or taken out: no `&mut G` is made.
+        // INVARIANT: the value borrows from `*guard`. `StableDeref` promises that the result of
+        // `deref` stays valid for as long as the guard lives, also after it was moved and whatever
+        // is done through `&G`. Nothing else is done with the guard before it is dropped or taken
+        // out: no `&mut G` is made.
         let value = NonNull::from(guard.get().get(handle)?);
         Some(Self { value, guard })
     }
 }
 
 impl<G, T: ?Sized> Owned<G, T> {
-    /// Returns the guard, to allocate more in the arena or to clone it. An associated function, so that it hides no
-    /// method of the value.
+    /// Returns the guard, to allocate more in the arena or to clone it. An associated function, so
+    /// that it hides no method of the value.
     #[must_use]
     #[inline]
     pub fn guard(this: &Self) -> &G {
@@ -111,19 +115,20 @@ impl<G: CloneStableDeref, T: ?Sized> Clone for Owned<G, T> {
     /// Clones the guard. The clone reads the same value.
     #[inline]
     fn clone(&self) -> Self {
-        // INVARIANT: `CloneStableDeref` promises that both guards deref to the same address, so that the value borrows
-        // from either.
+        // INVARIANT: `CloneStableDeref` promises that both guards deref to the same address, so
+        // that the value borrows from either.
         Self { value: self.value, guard: Guard::new(self.guard.get().clone()) }
     }
 }
 
-// SAFETY: an `Owned` gives `&T` and `G`: the one may go to another thread if `T: Sync`, the other if `G: Send`.
+// SAFETY: an `Owned` gives `&T` and `G`: the one may go to another thread if `T: Sync`, the other
+// if `G: Send`.
 unsafe impl<G: Send, T: ?Sized + Sync> Send for Owned<G, T> {}
 // SAFETY: a shared `Owned` gives `&T` and `&G`, for which `T` and `G` are `Sync`.
 unsafe impl<G: Sync, T: ?Sized + Sync> Sync for Owned<G, T> {}
 
-// SAFETY: `deref` returns the pointer `value`, which is valid while the guard lives, wherever the `Owned` is moved. It
-// never changes, and there is no `DerefMut`.
+// SAFETY: `deref` returns the pointer `value`, which is valid while the guard lives, wherever the
+// `Owned` is moved. It never changes, and there is no `DerefMut`.
 unsafe impl<G, T: ?Sized> StableDeref for Owned<G, T> {}
 // SAFETY: a clone has the same pointer.
 unsafe impl<G: CloneStableDeref, T: ?Sized> CloneStableDeref for Owned<G, T> {}
@@ -181,8 +186,8 @@ impl<G, T: ?Sized + fmt::Display> fmt::Display for Owned<G, T> {
 
 /// A guard that can be moved while references into what it keeps exist.
 ///
-/// Moving a `Box` or a `&mut` claims exclusive access to what it points to. Inside a `MaybeUninit` it is moved as plain
-/// bytes, which claims nothing.
+/// Moving a `Box` or a `&mut` claims exclusive access to what it points to. Inside a `MaybeUninit`
+/// it is moved as plain bytes, which claims nothing.
 struct Guard<G>(
     /// INVARIANT: initialised until the drop.
     MaybeUninit<G>,

@@ -16,23 +16,23 @@ use crate::header::Header;
 use crate::memory::{ExclusiveMemory, Reserve, max_align};
 use crate::sync::Word;
 
-/// Three values of a slot's count are states; any other is the number of guards. `FREE`: no guard has the arena.
-/// `RECYCLING`: its last guard is resetting it. `PINNED`: more guards were made than can be counted, so the arena
-/// is never recycled.
+/// Three values of a slot's count are states; any other is the number of guards. `FREE`: no guard
+/// has the arena. `RECYCLING`: its last guard is resetting it. `PINNED`: more guards were made than
+/// can be counted, so the arena is never recycled.
 const FREE: u32 = 0;
 const RECYCLING: u32 = u32::MAX - 1;
 const PINNED: u32 = u32::MAX;
 
 /// `N` arenas that are handed out and recycled.
 ///
-/// Each arena is free or shared by the clones of one guard. When the last clone is dropped, the arena is reset and
-/// free again. A storage engine's memtable is the pattern: one arena fills; readers and a flush keep using it behind
-/// their guards; the last of them recycles it.
+/// Each arena is free or shared by the clones of one guard. When the last clone is dropped, the
+/// arena is reset and free again. A storage engine's memtable is the pattern: one arena fills;
+/// readers and a flush keep using it behind their guards; the last of them recycles it.
 ///
 /// A forgotten guard keeps its arena in use for good, and affects no other.
 ///
-/// Lock-free: every step is one compare-and-swap on a count, and fails only because another step succeeded. The count
-/// lies in the arena's header, outside the cursor's cache line.
+/// Lock-free: every step is one compare-and-swap on a count, and fails only because another step
+/// succeeded. The count lies in the arena's header, outside the cursor's cache line.
 ///
 /// # Examples
 ///
@@ -72,7 +72,8 @@ impl<M: ExclusiveMemory, const N: usize> Pool<M, N> {
         Ok(Self { slots })
     }
 
-    /// Takes a free arena, or returns `None` if every arena was in use. Takes time in proportion to `N`.
+    /// Takes a free arena, or returns `None` if every arena was in use. Takes time in proportion to
+    /// `N`.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -90,7 +91,8 @@ impl<M: ExclusiveMemory, const N: usize> Pool<M, N> {
         self.slots.iter().find_map(PoolSlot::acquire)
     }
 
-    /// Returns how many arenas are free: 0 to `N`. A snapshot, which other threads may outdate at once.
+    /// Returns how many arenas are free: 0 to `N`. A snapshot, which other threads may outdate at
+    /// once.
     #[must_use]
     pub fn available(&self) -> usize {
         self.slots.iter().filter(|slot| slot.is_free()).count()
@@ -123,16 +125,19 @@ impl<M: ExclusiveMemory, const N: usize> fmt::Debug for Pool<M, N> {
 /// # Ok::<(), marena_core::MemoryError>(())
 /// ```
 pub struct PoolSlot<M: ExclusiveMemory> {
-    /// INVARIANT: shared by the guards that its count counts. With the count at `RECYCLING`, it is the last guard's alone.
+    /// INVARIANT: shared by the guards that its count counts. With the count at `RECYCLING`, it is
+    /// the last guard's alone.
     arena: UnsafeCell<Arena<M>>,
-    /// The arena's header, kept beside it: the count is read while the last guard has exclusive access to the arena.
+    /// The arena's header, kept beside it: the count is read while the last guard has exclusive
+    /// access to the arena.
     header: NonNull<Header<M::Word>>,
 }
 
-// SAFETY: the pointer is to the arena's own header, which the arena keeps valid on whatever thread it is.
+// SAFETY: the pointer is to the arena's own header, which the arena keeps valid on whatever thread
+// it is.
 unsafe impl<M: ExclusiveMemory> Send for PoolSlot<M> where Arena<M>: Send {}
-// SAFETY: guards on several threads share the arena, for which it must be `Sync`. The last one, on any thread, gets
-// exclusive access to it, for which it must be `Send`.
+// SAFETY: guards on several threads share the arena, for which it must be `Sync`. The last one, on
+// any thread, gets exclusive access to it, for which it must be `Send`.
 unsafe impl<M: ExclusiveMemory> Sync for PoolSlot<M> where Arena<M>: Send + Sync {}
 
 impl<M: ExclusiveMemory> PoolSlot<M> {
@@ -142,12 +147,14 @@ impl<M: ExclusiveMemory> PoolSlot<M> {
         arena.reset();
         let header = arena.memory().header();
         let slot = Self { arena: UnsafeCell::new(arena), header };
-        // ORDERING: Relaxed: no other thread knows the slot. An arena that was attached to may have been a pool's.
+        // ORDERING: Relaxed: no other thread knows the slot. An arena that was attached to may have
+        // been a pool's.
         slot.guards().store(FREE, Relaxed);
         slot
     }
 
-    /// Returns the arena. No guard borrows the slot any more; values of a forgotten guard do not either.
+    /// Returns the arena. No guard borrows the slot any more; values of a forgotten guard do not
+    /// either.
     #[must_use]
     pub fn into_inner(self) -> Arena<M> {
         self.arena.into_inner()
@@ -156,8 +163,8 @@ impl<M: ExclusiveMemory> PoolSlot<M> {
     /// Takes the arena if it is free: at most one compare-and-swap.
     #[must_use = "dropping the guard recycles the arena"]
     pub fn acquire(&self) -> Option<PoolGuard<'_, M>> {
-        // ORDERING: Acquire pairs with the last guard's store of `FREE`: its reset happens before what follows. The
-        // load only saves a compare-and-swap that would fail.
+        // ORDERING: Acquire pairs with the last guard's store of `FREE`: its reset happens before
+        // what follows. The load only saves a compare-and-swap that would fail.
         let free = self.is_free() && self.guards().compare_exchange(FREE, 1, Acquire, Relaxed).is_ok();
         free.then(|| PoolGuard { slot: self })
     }
@@ -169,7 +176,8 @@ impl<M: ExclusiveMemory> PoolSlot<M> {
         self.guards().load(Relaxed) == FREE
     }
 
-    /// Trims the arena if it is free: see [`Arena::trim`]. `None` if it is not. Meanwhile nobody can take it.
+    /// Trims the arena if it is free: see [`Arena::trim`]. `None` if it is not. Meanwhile nobody
+    /// can take it.
     ///
     /// # Errors
     ///
@@ -191,20 +199,22 @@ impl<M: ExclusiveMemory> PoolSlot<M> {
         let free = self.is_free() && self.guards().compare_exchange(FREE, RECYCLING, Acquire, Relaxed).is_ok();
         free.then(|| {
             let trimming = Trimming(self);
-            // SAFETY: the count is at `RECYCLING`: no guard is left, and none is made before `FREE`.
+            // SAFETY: the count is at `RECYCLING`: no guard is left, and none is made before
+            // `FREE`.
             unsafe { &mut *trimming.0.arena.get() }.trim()
         })
     }
 
     /// The count of guards, or one of the three states.
     fn guards(&self) -> &M::Word {
-        // SAFETY: the header is initialised and valid while the arena lives, and its words are atomics. A reference is
-        // made to this word alone, which a reset does not touch.
+        // SAFETY: the header is initialised and valid while the arena lives, and its words are
+        // atomics. A reference is made to this word alone, which a reset does not touch.
         unsafe { &(*self.header.as_ptr()).guards }
     }
 
     fn retain(&self) {
-        // ORDERING: Relaxed throughout: the new guard is made from one that keeps the arena, as with `Arc`.
+        // ORDERING: Relaxed throughout: the new guard is made from one that keeps the arena, as
+        // with `Arc`.
         let mut seen = self.guards().load(Relaxed);
         while seen != PINNED {
             let more = if seen + 1 == RECYCLING { PINNED } else { seen + 1 };
@@ -219,8 +229,9 @@ impl<M: ExclusiveMemory> PoolSlot<M> {
         // ORDERING: Relaxed, a guess that the compare-and-swap verifies.
         let mut seen = self.guards().load(Relaxed);
         while seen != PINNED {
-            // ORDERING: Release pairs with the last guard's Acquire: what this guard's owner did happens before the
-            // reset. The counts form one release sequence, so the last guard acquires from all of them.
+            // ORDERING: Release pairs with the last guard's Acquire: what this guard's owner did
+            // happens before the reset. The counts form one release sequence, so the last guard
+            // acquires from all of them.
             let exchanged = match seen {
                 1 => self.guards().compare_exchange_weak(1, RECYCLING, Acquire, Relaxed),
                 more => self.guards().compare_exchange_weak(more, more - 1, Release, Relaxed),
@@ -233,7 +244,8 @@ impl<M: ExclusiveMemory> PoolSlot<M> {
         }
     }
 
-    /// Resets the arena and frees it. The caller's guard was the last, and moved the count to `RECYCLING`.
+    /// Resets the arena and frees it. The caller's guard was the last, and moved the count to
+    /// `RECYCLING`.
     fn recycle(&self) {
         // SAFETY: the count is at `RECYCLING`: no guard is left, and none is made before `FREE`.
         unsafe { &mut *self.arena.get() }.reset();
@@ -244,9 +256,9 @@ impl<M: ExclusiveMemory> PoolSlot<M> {
 
 /// Shared access to one of a [`Pool`]'s arenas.
 ///
-/// Clones share the arena. When the last is dropped, the arena is reset and free again. Whatever the arena hands out
-/// borrows the guard that it was called through. What must outlive that borrow goes into an
-/// [`Owned`](crate::Owned) together with the guard.
+/// Clones share the arena. When the last is dropped, the arena is reset and free again. Whatever
+/// the arena hands out borrows the guard that it was called through. What must outlive that borrow
+/// goes into an [`Owned`](crate::Owned) together with the guard.
 ///
 /// # Examples
 ///
@@ -286,8 +298,9 @@ impl<M: ExclusiveMemory> Deref for PoolGuard<'_, M> {
     }
 }
 
-// SAFETY: the arena lies in the slot, which is borrowed for longer than the guard lives, wherever that is moved. It is only
-// shared until the guard is dropped, whatever is done through `&PoolGuard`. There is no `DerefMut`.
+// SAFETY: the arena lies in the slot, which is borrowed for longer than the guard lives, wherever
+// that is moved. It is only shared until the guard is dropped, whatever is done through
+// `&PoolGuard`. There is no `DerefMut`.
 unsafe impl<M: ExclusiveMemory> StableDeref for PoolGuard<'_, M> {}
 // SAFETY: a clone has the same slot.
 unsafe impl<M: ExclusiveMemory> CloneStableDeref for PoolGuard<'_, M> {}
@@ -339,7 +352,8 @@ unsafe impl<'a, M: ExclusiveMemory> Claim<'a> for &'a PoolGuard<'_, M> {
 }
 
 impl<M: ExclusiveMemory> Clone for PoolGuard<'_, M> {
-    /// Returns another guard of the same arena. After four billion forgotten clones the arena is never recycled.
+    /// Returns another guard of the same arena. After four billion forgotten clones the arena is
+    /// never recycled.
     fn clone(&self) -> Self {
         self.slot.retain();
         Self { slot: self.slot }

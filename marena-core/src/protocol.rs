@@ -25,8 +25,9 @@
 //! after a claim that succeeded. The give-back's Release and the claim's Acquire carry it, so its
 //! own accesses are Relaxed.
 //!
-//! **Recent peak, stranded, leased, failed**: numbers for people. A scope of an arena, which has it to itself, goes by the
-//! recent peak, which is never above the peak. Nothing depends on the others.
+//! **Recent peak, stranded, leased, failed**: numbers for people. A scope of an arena, which has it
+//! to itself, goes by the recent peak, which is never above the peak. Nothing depends on the
+//! others.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 

@@ -138,8 +138,8 @@ impl<M: Reserve> Arena<M> {
     /// when it is touched. Returns the number of bytes that were offered.
     ///
     /// What is allocated stays as it is, under its handles and addresses. After a
-    /// [`reset`](Self::reset) nearly everything goes back. With `marena_std`, Linux and Windows take
-    /// the pages at once, and other Unix systems when they need them.
+    /// [`reset`](Self::reset) nearly everything goes back. With `marena_std`, Linux and Windows
+    /// take the pages at once, and other Unix systems when they need them.
     ///
     /// This is no substitute for [`wipe`](Self::wipe): memory that is not taken keeps its bytes.
     ///

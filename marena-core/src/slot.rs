@@ -9,13 +9,15 @@ use crate::boxed::ArenaBox;
 use crate::claim::Claim;
 use crate::error::AllocError;
 
-/// Room in an arena for one value, which is written later. Dropped without a value, it goes back to the arena.
+/// Room in an arena for one value, which is written later. Dropped without a value, it goes back to
+/// the arena.
 ///
-/// Made by [`Arena::alloc_slot`](crate::Arena::alloc_slot) and its namesakes. Allocating first and computing the value
-/// afterwards keeps the value if there is no room, needs no copy of a large value on the stack, and takes any control
-/// flow (`?`, `await`) in between.
+/// Made by [`Arena::alloc_slot`](crate::Arena::alloc_slot) and its namesakes. Allocating first and
+/// computing the value afterwards keeps the value if there is no room, needs no copy of a large
+/// value on the stack, and takes any control flow (`?`, `await`) in between.
 ///
-/// The room goes back only if nothing was allocated behind it meanwhile; else it stays unused until the next reset.
+/// The room goes back only if nothing was allocated behind it meanwhile; else it stays unused until
+/// the next reset.
 ///
 /// # Examples
 ///
@@ -73,14 +75,16 @@ impl<'a, A: Claim<'a>, T> Slot<'a, A, T> {
         let place = self.into_place();
         // SAFETY: the place is aligned and valid for writes.
         unsafe { place.write(value) };
-        // SAFETY: initialised just now, exclusively the slot's, which is gone, and dropped by nobody else.
+        // SAFETY: initialised just now, exclusively the slot's, which is gone, and dropped by
+        // nobody else.
         unsafe { ArenaBox::from_raw(place) }
     }
 
     /// Returns the room, for a value that is built in place.
     #[inline]
     pub fn as_uninit_mut(&mut self) -> &mut MaybeUninit<T> {
-        // SAFETY: aligned, valid for writes, and exclusively the slot's; a `MaybeUninit` needs no initialised bytes.
+        // SAFETY: aligned, valid for writes, and exclusively the slot's; a `MaybeUninit` needs no
+        // initialised bytes.
         unsafe { self.place.cast().as_mut() }
     }
 
@@ -126,7 +130,8 @@ impl<'a, A: Claim<'a>, T> Drop for Slot<'a, A, T> {
     }
 }
 
-// SAFETY: the place is exclusively the slot's. A value goes into it by value, for which `T` is `Send`.
+// SAFETY: the place is exclusively the slot's. A value goes into it by value, for which `T` is
+// `Send`.
 unsafe impl<'a, A: Claim<'a> + Send, T: Send> Send for Slot<'a, A, T> {}
 // SAFETY: nothing can be reached through a shared slot.
 unsafe impl<'a, A: Claim<'a> + Sync, T> Sync for Slot<'a, A, T> {}

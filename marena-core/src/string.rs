@@ -12,8 +12,9 @@ use crate::vec::ArenaVec;
 
 /// A growing `str` in an arena.
 ///
-/// Made by [`Arena::alloc_string`](crate::Arena::alloc_string) and its namesakes. [`finish`](Self::finish) returns the
-/// text and gives the unused room back. It grows as an [`ArenaVec`] does.
+/// Made by [`Arena::alloc_string`](crate::Arena::alloc_string) and its namesakes.
+/// [`finish`](Self::finish) returns the text and gives the unused room back. It grows as an
+/// [`ArenaVec`] does.
 ///
 /// `write!` works without an import, and its error is an [`AllocError`].
 ///
@@ -86,8 +87,8 @@ impl<'a, A: Claim<'a>> ArenaString<'a, A> {
     ///
     /// # Errors
     ///
-    /// Those of [`Arena::alloc`](crate::Arena::alloc), and [`AllocError::Format`] if a value reports an error. The text
-    /// is then what it was before.
+    /// Those of [`Arena::alloc`](crate::Arena::alloc), and [`AllocError::Format`] if a value
+    /// reports an error. The text is then what it was before.
     pub fn write_fmt(&mut self, arguments: fmt::Arguments<'_>) -> Result<(), AllocError> {
         let before = self.bytes.len();
         let mut sink = Sink { text: self, error: None };
@@ -109,7 +110,8 @@ impl<'a, A: Claim<'a>> ArenaString<'a, A> {
         self.bytes.truncate(0);
     }
 
-    /// Returns the text, and gives the unused room back to the arena if nothing was allocated behind it.
+    /// Returns the text, and gives the unused room back to the arena if nothing was allocated
+    /// behind it.
     #[inline]
     pub fn finish(self) -> &'a mut str {
         let bytes = self.bytes.finish();
@@ -125,7 +127,8 @@ impl<'a, A: Claim<'a>> ArenaString<'a, A> {
     }
 }
 
-/// Formatting's way into a text. It keeps the first error, and takes nothing after it, so that no text has a gap.
+/// Formatting's way into a text. It keeps the first error, and takes nothing after it, so that no
+/// text has a gap.
 struct Sink<'s, 'a, A: Claim<'a>> {
     text: &'s mut ArenaString<'a, A>,
     error: Option<AllocError>,
@@ -140,7 +143,8 @@ impl<'a, A: Claim<'a>> Write for Sink<'_, 'a, A> {
     }
 }
 
-/// For code that is generic over [`fmt::Write`]; its error says nothing. The inherent methods report an [`AllocError`].
+/// For code that is generic over [`fmt::Write`]; its error says nothing. The inherent methods
+/// report an [`AllocError`].
 impl<'a, A: Claim<'a>> Write for ArenaString<'a, A> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.push_str(text).map_err(|_| fmt::Error)

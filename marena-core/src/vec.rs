@@ -15,18 +15,21 @@ use crate::placement::STEP;
 
 /// A growing slice in an arena.
 ///
-/// Made by [`Arena::alloc_vec`](crate::Arena::alloc_vec) and its namesakes. When it is complete, [`finish`](Self::finish)
-/// returns the slice, which is not dropped, or [`into_box`](Self::into_box) a box, which drops its values. Both give the
-/// unused room back to the arena. Dropping the vector drops its values and gives all of its room back.
+/// Made by [`Arena::alloc_vec`](crate::Arena::alloc_vec) and its namesakes. When it is complete,
+/// [`finish`](Self::finish) returns the slice, which is not dropped, or
+/// [`into_box`](Self::into_box) a box, which drops its values. Both give the unused room back to
+/// the arena. Dropping the vector drops its values and gives all of its room back.
 ///
-/// Unlike the standard library's `Vec`, it reports a full arena: every method that may allocate returns a `Result`.
+/// Unlike the standard library's `Vec`, it reports a full arena: every method that may allocate
+/// returns a `Result`.
 ///
 /// # Growth
 ///
-/// A vector that is the last in its arena grows in place. If something was allocated behind it, its values move to new
-/// room of twice the size, and the old room stays unused until the next reset: two vectors that grow in turn take up
-/// to four times the bytes of their values. [`reserve`](Self::reserve) what is needed first, build one after the other,
-/// or give each a lease of its own.
+/// A vector that is the last in its arena grows in place. If something was allocated behind it, its
+/// values move to new room of twice the size, and the old room stays unused until the next reset:
+/// two vectors that grow in turn take up to four times the bytes of their values.
+/// [`reserve`](Self::reserve) what is needed first, build one after the other, or give each a lease
+/// of its own.
 ///
 /// # Examples
 ///
@@ -48,8 +51,8 @@ use crate::placement::STEP;
 /// ```
 pub struct ArenaVec<'a, A: Claim<'a>, T> {
     memory: A,
-    /// INVARIANT: aligned, and valid during `'a` for writes of `capacity` values by this vector alone: one claim of
-    /// `memory`'s, or no bytes.
+    /// INVARIANT: aligned, and valid during `'a` for writes of `capacity` values by this vector
+    /// alone: one claim of `memory`'s, or no bytes.
     start: NonNull<T>,
     /// `usize::MAX` for values of no bytes, which need no room.
     capacity: usize,
@@ -60,7 +63,8 @@ pub struct ArenaVec<'a, A: Claim<'a>, T> {
 }
 
 impl<'a, A: Claim<'a>, T> ArenaVec<'a, A, T> {
-    /// Claims room for `capacity` values. No bytes are claimed for no values, nor for values of no bytes.
+    /// Claims room for `capacity` values. No bytes are claimed for no values, nor for values of no
+    /// bytes.
     #[inline]
     pub(crate) fn with_capacity(memory: A, capacity: usize) -> Result<Self, AllocError> {
         let (start, capacity) = match size_of::<T>().checked_mul(capacity) {
@@ -73,7 +77,8 @@ impl<'a, A: Claim<'a>, T> ArenaVec<'a, A, T> {
         Ok(Self { memory, start, capacity, len: 0, lives: PhantomData, owns: PhantomData })
     }
 
-    /// Returns how many values there is room for before the vector grows; `usize::MAX` for values of no bytes.
+    /// Returns how many values there is room for before the vector grows; `usize::MAX` for values
+    /// of no bytes.
     #[must_use]
     #[inline]
     pub fn capacity(&self) -> usize {
@@ -94,8 +99,8 @@ impl<'a, A: Claim<'a>, T> ArenaVec<'a, A, T> {
     ///
     /// # Errors
     ///
-    /// Those of [`Arena::alloc`](crate::Arena::alloc); the value is dropped then. [`reserve`](Self::reserve) first to
-    /// keep it.
+    /// Those of [`Arena::alloc`](crate::Arena::alloc); the value is dropped then.
+    /// [`reserve`](Self::reserve) first to keep it.
     #[inline]
     pub fn push(&mut self, value: T) -> Result<(), AllocError> {
         if self.len == self.capacity {
@@ -158,15 +163,16 @@ impl<'a, A: Claim<'a>, T> ArenaVec<'a, A, T> {
         let Some(more) = self.len.checked_sub(len) else { return };
         // First, so that values are not dropped again if one of their destructors panics.
         self.len = len;
-        // SAFETY: `len` is no more than it was, so the place lies in the vector's room or at its end.
+        // SAFETY: `len` is no more than it was, so the place lies in the vector's room or at its
+        // end.
         let behind = unsafe { self.start.add(len) };
         let values = ptr::slice_from_raw_parts_mut(behind.as_ptr(), more);
         // SAFETY: `more` values there are initialised, and not the vector's any more.
         unsafe { ptr::drop_in_place(values) };
     }
 
-    /// Returns the slice, and gives the unused room back to the arena if nothing was allocated behind it. The values are
-    /// not dropped.
+    /// Returns the slice, and gives the unused room back to the arena if nothing was allocated
+    /// behind it. The values are not dropped.
     #[inline]
     pub fn finish(self) -> &'a mut [T] {
         let mut values = self.into_values();
@@ -188,10 +194,12 @@ impl<'a, A: Claim<'a>, T> ArenaVec<'a, A, T> {
         NonNull::slice_from_raw_parts(start, len)
     }
 
-    /// Returns a box that drops the values, and gives the unused room back as [`finish`](Self::finish) does.
+    /// Returns a box that drops the values, and gives the unused room back as
+    /// [`finish`](Self::finish) does.
     #[inline]
     pub fn into_box(self) -> ArenaBox<'a, [T]> {
-        // SAFETY: the values are initialised, exclusively the vector's, which is gone, and dropped by nobody else.
+        // SAFETY: the values are initialised, exclusively the vector's, which is gone, and dropped
+        // by nobody else.
         unsafe { ArenaBox::from_raw(self.into_values()) }
     }
 
@@ -201,11 +209,13 @@ impl<'a, A: Claim<'a>, T> ArenaVec<'a, A, T> {
         debug_assert!(self.len == 0 && len <= self.capacity, "{len} of {}", self.capacity);
         let start = self.start;
         mem::forget(self);
-        // SAFETY: the caller passes at most the capacity; the room is exclusively the vector's, which is gone.
+        // SAFETY: the caller passes at most the capacity; the room is exclusively the vector's,
+        // which is gone.
         unsafe { slice::from_raw_parts_mut(start.cast().as_ptr(), len) }
     }
 
-    /// Makes room for `additional` more values, which do not fit: twice as many as now if there is room for so many.
+    /// Makes room for `additional` more values, which do not fit: twice as many as now if there is
+    /// room for so many.
     // Out of the way: a vector grows some twenty times and pushes a million times.
     #[cold]
     #[inline(never)]
@@ -236,9 +246,11 @@ impl<'a, A: Claim<'a>, T> ArenaVec<'a, A, T> {
             self.capacity = capacity;
             return Ok(());
         }
-        // SAFETY: an alignment is a power of two. The caller's capacity is more than the old one, so the size is not 0.
+        // SAFETY: an alignment is a power of two. The caller's capacity is more than the old one,
+        // so the size is not 0.
         let start = unsafe { self.memory.claim(size, align_of::<T>(), None) }?.start().cast::<T>();
-        // SAFETY: `len` values lie in the old room, for all of which there is more than enough in the new one.
+        // SAFETY: `len` values lie in the old room, for all of which there is more than enough in
+        // the new one.
         unsafe { ptr::copy_nonoverlapping(self.start.as_ptr(), start.as_ptr(), self.len) };
         // SAFETY: the vector's claim, whose values have moved.
         unsafe { self.memory.give_back(self.start.cast(), old_size) };
@@ -253,10 +265,12 @@ impl<'a, A: Claim<'a>, T> Drop for ArenaVec<'a, A, T> {
     /// Drops the values and gives the room back.
     fn drop(&mut self) {
         let values = ptr::slice_from_raw_parts_mut(self.start.as_ptr(), self.len);
-        // SAFETY: `len` values are initialised, owned by the vector, and reached by nobody afterwards.
+        // SAFETY: `len` values are initialised, owned by the vector, and reached by nobody
+        // afterwards.
         unsafe { ptr::drop_in_place(values) };
         if size_of::<T>() > 0 {
-            // SAFETY: the vector owned this room, all of its claim, and has handed out nothing of it.
+            // SAFETY: the vector owned this room, all of its claim, and has handed out nothing of
+            // it.
             unsafe { self.memory.give_back(self.start.cast(), self.capacity * size_of::<T>()) };
         }
     }

@@ -10,7 +10,8 @@ use crate::memory::Memory;
 use crate::placement::HEADER_SIZE;
 use crate::sync::Word;
 
-/// What handles are read in, for code that is generic over it. The inherent methods of the same names need no import.
+/// What handles are read in, for code that is generic over it. The inherent methods of the same
+/// names need no import.
 ///
 /// # Examples
 ///
@@ -34,7 +35,8 @@ pub trait View {
     /// Returns what a handle names, or `None` if the handle is stale or of another arena.
     fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T>;
 
-    /// Returns the bytes of a published block, or `None` if the handle is stale or of another arena.
+    /// Returns the bytes of a published block, or `None` if the handle is stale or of another
+    /// arena.
     fn view(&self, handle: Handle) -> Option<&[u8]> {
         self.get(handle)
     }
@@ -48,8 +50,8 @@ impl<M: Memory> View for Arena<M> {
 }
 
 impl<M: Memory> Arena<M> {
-    /// Returns the bytes of a published block, or `None` if the handle is from before a reset or from another arena.
-    /// One comparison.
+    /// Returns the bytes of a published block, or `None` if the handle is from before a reset or
+    /// from another arena. One comparison.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -67,7 +69,8 @@ impl<M: Memory> Arena<M> {
         self.get(handle)
     }
 
-    /// Returns an inserted value, or `None` if the handle is from before a reset or from another arena. One comparison.
+    /// Returns an inserted value, or `None` if the handle is from before a reset or from another
+    /// arena. One comparison.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -85,10 +88,11 @@ impl<M: Memory> Arena<M> {
         self.is_current(handle.epoch()).then(|| unsafe { self.published(handle) })
     }
 
-    /// Returns a pointer to the bytes of an address, or `None` if they do not all lie in `[128, 128 + used)`.
+    /// Returns a pointer to the bytes of an address, or `None` if they do not all lie in `[128, 128
+    /// + used)`.
     ///
-    /// Nothing is promised about the bytes: their owner may be writing them, and after a reset they may belong to
-    /// another block.
+    /// Nothing is promised about the bytes: their owner may be writing them, and after a reset they
+    /// may belong to another block.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -106,8 +110,8 @@ impl<M: Memory> Arena<M> {
         // An address's offset is at least the header's size, and its end at most 2^31.
         let position = address.offset() as usize - HEADER_SIZE;
         let size = address.size() as usize;
-        // ORDERING: Relaxed: a thread that received the address through synchronisation sees at least its claim, by
-        // coherence.
+        // ORDERING: Relaxed: a thread that received the address through synchronisation sees at
+        // least its claim, by coherence.
         let used = self.header().cursor.load(Relaxed).min(self.limit()) as usize;
         if size > used.checked_sub(position)? {
             return None;
@@ -140,7 +144,8 @@ impl<M: Memory> Arena<M> {
         Some(unsafe { bytes.as_ref() })
     }
 
-    /// Returns the bytes of an address for writing, or `None` if they do not all lie in `[128, 128 + used)`.
+    /// Returns the bytes of an address for writing, or `None` if they do not all lie in `[128, 128
+    /// + used)`.
     ///
     /// # Safety
     ///
@@ -162,25 +167,28 @@ impl<M: Memory> Arena<M> {
     #[expect(clippy::mut_from_ref, reason = "the caller promises that nobody else uses the bytes")]
     pub unsafe fn view_address_mut(&self, address: Address) -> Option<&mut [u8]> {
         let mut bytes = self.view_ptr(address)?;
-        // SAFETY: in the region by the check; initialised and used by nobody else by the caller's promise.
+        // SAFETY: in the region by the check; initialised and used by nobody else by the caller's
+        // promise.
         Some(unsafe { bytes.as_mut() })
     }
 
     /// The value that a handle names.
     ///
-    /// Only published blocks and inserted values get handles, of the epoch in which they were allocated. Epochs are
-    /// unique, and bytes that a handle of the current epoch names are never given back. So an equal epoch alone proves
-    /// that the bytes lie in this region, hold a `T`, and are written by nobody until the epoch ends. Its owner must
-    /// not be borrowed for that.
+    /// Only published blocks and inserted values get handles, of the epoch in which they were
+    /// allocated. Epochs are unique, and bytes that a handle of the current epoch names are never
+    /// given back. So an equal epoch alone proves that the bytes lie in this region, hold a `T`,
+    /// and are written by nobody until the epoch ends. Its owner must not be borrowed for that.
     ///
     /// # Safety
     ///
-    /// The handle is of this arena's current epoch, or of that of a scratch which outlives the result.
+    /// The handle is of this arena's current epoch, or of that of a scratch which outlives the
+    /// result.
     #[inline(always)]
     pub(crate) unsafe fn published<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> &T {
         let address = handle.address();
         let value = T::locate(address.size() as usize, || self.at(address.offset() as usize - HEADER_SIZE));
-        // SAFETY: the caller's promise, by the argument above. The value was placed with the alignment of `T`.
+        // SAFETY: the caller's promise, by the argument above. The value was placed with the
+        // alignment of `T`.
         unsafe { value.as_ref() }
     }
 }

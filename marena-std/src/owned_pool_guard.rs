@@ -12,14 +12,16 @@ use marena_core::{AllocError, Arena, Claim, Claimed, CloneStableDeref, PoolGuard
 use crate::memory::OwnedMemory;
 use crate::pool::Pool;
 
-/// A [`PoolGuard`] that keeps its pool alive, too: `'static`, so that it moves into other threads, tasks and structures
-/// without a lifetime.
+/// A [`PoolGuard`] that keeps its pool alive, too: `'static`, so that it moves into other threads,
+/// tasks and structures without a lifetime.
 ///
-/// Made by [`Pool::acquire_owned`]. Clones share the arena. When the last guard is dropped, the arena is reset and free
-/// again; the last guard of all outlives the pool's own `Arc`s and frees it.
+/// Made by [`Pool::acquire_owned`]. Clones share the arena. When the last guard is dropped, the
+/// arena is reset and free again; the last guard of all outlives the pool's own `Arc`s and frees
+/// it.
 ///
 /// Together with a handle it makes an [`Owned`](crate::Owned), which can be given to
-/// [`bytes::Bytes::from_owner`](https://docs.rs/bytes/1/bytes/struct.Bytes.html#method.from_owner), for example.
+/// [`bytes::Bytes::from_owner`](https://docs.rs/bytes/1/bytes/struct.Bytes.html#method.from_owner),
+/// for example.
 ///
 /// # Examples
 ///
@@ -37,7 +39,8 @@ use crate::pool::Pool;
 /// let mut block = guard.allocate(5)?;
 /// block.copy_from_slice(b"hello");
 /// let handle = block.publish();
-/// let response = Response { body: Owned::new(guard, handle).expect("the handle is of this arena") };
+/// let body = Owned::new(guard, handle).expect("the handle is of this arena");
+/// let response = Response { body };
 ///
 /// let sent = thread::spawn(move || response.body.to_vec()).join().unwrap();
 /// assert_eq!(sent, b"hello");
@@ -45,15 +48,16 @@ use crate::pool::Pool;
 /// # Ok::<(), marena_std::Error>(())
 /// ```
 pub struct OwnedPoolGuard {
-    /// INVARIANT: initialised until the drop, and of one of `pool`'s slots. The `'static` stands for "while `pool` is
-    /// kept". In a `MaybeUninit`, because a reference that is passed by value must stay valid until the call returns, and
-    /// `drop` may free the slots.
+    /// INVARIANT: initialised until the drop, and of one of `pool`'s slots. The `'static` stands
+    /// for "while `pool` is kept". In a `MaybeUninit`, because a reference that is passed by value
+    /// must stay valid until the call returns, and `drop` may free the slots.
     guard: MaybeUninit<PoolGuard<'static, OwnedMemory>>,
     pool: Arc<Pool>,
 }
 
 impl Pool {
-    /// Takes a free arena with a guard that keeps the pool, or returns `None` if every arena was in use.
+    /// Takes a free arena with a guard that keeps the pool, or returns `None` if every arena was in
+    /// use.
     ///
     /// Costs one more atomic addition than [`acquire`](Self::acquire), and no allocation.
     ///
@@ -71,9 +75,9 @@ impl Pool {
     #[must_use = "dropping the guard recycles the arena"]
     pub fn acquire_owned(self: &Arc<Self>) -> Option<OwnedPoolGuard> {
         let slots = NonNull::from(self.slots());
-        // SAFETY: the slots are shared, and freed with the pool. That happens after the guard is gone: the clone of the
-        // `Arc` below goes where the guard goes, is dropped after it, and until then denies everybody `&mut Pool` and the
-        // pool by value.
+        // SAFETY: the slots are shared, and freed with the pool. That happens after the guard is
+        // gone: the clone of the `Arc` below goes where the guard goes, is dropped after it, and
+        // until then denies everybody `&mut Pool` and the pool by value.
         let slots: &'static [PoolSlot<OwnedMemory>] = unsafe { slots.as_ref() };
         let guard = slots.iter().find_map(PoolSlot::acquire)?;
         // INVARIANT: the slots are those of this pool.
@@ -90,8 +94,8 @@ impl OwnedPoolGuard {
 
     #[inline]
     fn guard(&self) -> &PoolGuard<'static, OwnedMemory> {
-        // SAFETY: initialised, and `pool` keeps the slot valid while `self` is borrowed. The callers let no copy of the
-        // guard's lifetime out.
+        // SAFETY: initialised, and `pool` keeps the slot valid while `self` is borrowed. The
+        // callers let no copy of the guard's lifetime out.
         unsafe { self.guard.assume_init_ref() }
     }
 }
@@ -105,8 +109,9 @@ impl Deref for OwnedPoolGuard {
     }
 }
 
-// SAFETY: the arena lies in a slot of the pool, which stays in place until the guard is dropped, wherever that is moved. It
-// is only shared until then, whatever is done through `&OwnedPoolGuard`. There is no `DerefMut`.
+// SAFETY: the arena lies in a slot of the pool, which stays in place until the guard is dropped,
+// wherever that is moved. It is only shared until then, whatever is done through `&OwnedPoolGuard`.
+// There is no `DerefMut`.
 unsafe impl StableDeref for OwnedPoolGuard {}
 // SAFETY: a clone has the same slot.
 unsafe impl CloneStableDeref for OwnedPoolGuard {}
@@ -183,7 +188,8 @@ impl Clone for OwnedPoolGuard {
 
 impl Drop for OwnedPoolGuard {
     fn drop(&mut self) {
-        // SAFETY: initialised, and not used after this. The pool, which is dropped next, is still there.
+        // SAFETY: initialised, and not used after this. The pool, which is dropped next, is still
+        // there.
         unsafe { self.guard.assume_init_drop() };
     }
 }

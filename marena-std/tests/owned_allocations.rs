@@ -43,7 +43,8 @@ fn an_owned_value_from_guard_to_drop_makes_no_general_allocation() {
         let owned = Owned::new(guard, handle).unwrap();
         assert_eq!(owned.clone().iter().map(|&byte| usize::from(byte)).sum::<usize>(), 64);
     }
-    // The test runner's other thread may have allocated once or twice; a thousand rounds would show.
+    // The test runner's other thread may have allocated once or twice; a thousand rounds would
+    // show.
     let during = ALLOCATIONS.load(Relaxed) - before;
     assert!(during < 100, "{during} allocations in 1,000 rounds");
 }

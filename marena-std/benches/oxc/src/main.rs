@@ -1,8 +1,9 @@
-//! Parses one JavaScript file again and again, with whatever `bumpalo` is, and compares programs that do.
+//! Parses one JavaScript file again and again, with whatever `bumpalo` is, and compares programs
+//! that do.
 //!
-//! `parse FILE PARSES` prints the shortest and the median time of a parse in a fresh allocator and in one that is
-//! reset, in nanoseconds, and the bytes that one parse took. `compare FILE SECONDS NAME=PROGRAM…` runs programs in
-//! turn and prints their figures beside those of the first.
+//! `parse FILE PARSES` prints the shortest and the median time of a parse in a fresh allocator and
+//! in one that is reset, in nanoseconds, and the bytes that one parse took. `compare FILE SECONDS
+//! NAME=PROGRAM…` runs programs in turn and prints their figures beside those of the first.
 
 use std::env;
 use std::error::Error;
@@ -106,7 +107,8 @@ fn compare(file: &str, seconds: &str, programs: &[&str]) -> Outcome<()> {
             figures.push(numbers.try_into().map_err(|_| format!("{path} printed {text:?}"))?);
         }
     }
-    // The shortest of all runs, and the median of the medians: what a loaded machine disturbs least.
+    // The shortest of all runs, and the median of the medians: what a loaded machine disturbs
+    // least.
     let summary = |figures: &[[u64; 5]], index: usize| {
         let mut all: Vec<u64> = figures.iter().map(|figures| figures[index]).collect();
         all.sort_unstable();

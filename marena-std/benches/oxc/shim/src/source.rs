@@ -27,7 +27,8 @@ const CAPACITY: usize = 1 << 30;
 /// What `Bump` asks of its memory.
 pub(crate) trait Source: Sized {
     fn new() -> Self;
-    /// What allocates. What it hands out is valid until the next reset, and until this value is dropped.
+    /// What allocates. What it hands out is valid until the next reset, and until this value is
+    /// dropped.
     fn memory(&self) -> impl Reallocate<'static>;
     fn reset(&mut self);
     /// Bytes handed out and claimed, rounding included.
@@ -156,7 +157,8 @@ impl Source for Shared {
 
     #[inline(always)]
     fn memory(&self) -> impl Reallocate<'static> {
-        // SAFETY: it stays where it is until `self` is dropped, and `Bump` lets out no reference that outlives its borrow.
+        // SAFETY: it stays where it is until `self` is dropped, and `Bump` lets out no reference
+        // that outlives its borrow.
         unsafe { self.0.arena.as_ref() }
     }
 
