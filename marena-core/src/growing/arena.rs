@@ -215,9 +215,11 @@ impl<M: Reserve> GrowingArena<M> {
         Some(unsafe { current.as_ref() })
     }
 
-    /// The segment that this pointer, to bytes of one of them, points into.
+    /// The segment that these bytes, claimed from one of them, lie in. Where the memory of one lies in a
+    /// block of another, it is the inner one, whose base is larger.
     pub(super) fn owner(&self, start: NonNull<u8>) -> Option<&Segment<M>> {
-        self.segments.iter().find(|segment| segment.arena().contains(start))
+        let holding = self.segments.iter().filter(|segment| segment.arena().contains(start));
+        holding.max_by_key(|segment| segment.arena().base())
     }
 
     /// The segments, for what works with them.

@@ -3,7 +3,7 @@
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::num::NonZeroU64;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 use super::arena::GrowingArena;
 use crate::arena::Arena;
@@ -169,7 +169,8 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
 
     /// Calls `f` with the lease if these bytes lie in its segment.
     fn of_current<R>(&self, start: NonNull<u8>, f: impl FnOnce(&Lease<'a, M>) -> R) -> Option<R> {
-        self.synced(|lease| lease.arena().contains(start).then(|| f(lease)))?
+        let owner = self.growing.owner(start)?.arena();
+        self.synced(|lease| ptr::eq(lease.arena(), owner).then(|| f(lease)))?
     }
 
     /// What is known about bytes that were claimed from the bump just now.

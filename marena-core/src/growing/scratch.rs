@@ -4,7 +4,7 @@
 use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 use core::num::NonZeroU64;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 use super::arena::GrowingArena;
 use super::segments::Segment;
@@ -103,6 +103,12 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
         // SAFETY: it is replaced in `go_on` only. This type stays on its thread, and nothing that
         // borrows the part calls that.
         unsafe { &*self.part.get() }.as_ref()
+    }
+
+    /// The newest part, if these bytes lie in its segment.
+    fn part_with(&self, start: NonNull<u8>) -> Option<&Part<'s, M>> {
+        let owner = self.growing.owner(start)?;
+        self.part().filter(|part| ptr::eq(part.segment, owner))
     }
 
     /// The scope's parts, the newest first.
@@ -256,9 +262,7 @@ unsafe impl<'s, M: Reserve> Claim<'s> for &'s GrowingScratch<'_, M> {
 
     #[inline]
     unsafe fn give_back(self, start: NonNull<u8>, size: usize) {
-        if let Some(part) = self.part()
-            && part.segment.arena().contains(start)
-        {
+        if let Some(part) = self.part_with(start) {
             // SAFETY: the caller's promise; bytes of this part, which is the only one of the scope
             // in its segment.
             unsafe { part.scratch.give_back(start, size) };
@@ -267,7 +271,7 @@ unsafe impl<'s, M: Reserve> Claim<'s> for &'s GrowingScratch<'_, M> {
 
     #[inline]
     unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> Option<Claimed<InScope>> {
-        let part = self.part().filter(|part| part.segment.arena().contains(start))?;
+        let part = self.part_with(start)?;
         // SAFETY: the caller's promise; bytes of this part.
         let extended = unsafe { part.scratch.extend(start, old_size, new_size) }?;
         Some(part.claimed(extended.start()))
