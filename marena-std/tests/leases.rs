@@ -8,9 +8,22 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
-use marena_std::{AllocError, Allocate, Arena, GrowingArena, Leases, TryAllocError};
+use marena_std::{
+    AllocError, Allocate, Arena, GrowingArena, GrowingLease, GrowingScope, GrowingScratch, Leases, OwnedMemory,
+    TryAllocError,
+};
+use static_assertions::{assert_impl_all, assert_not_impl_any};
 
 const CHUNK: usize = 4096;
+
+assert_impl_all!(Leases<'static>: Send, Sync);
+assert_impl_all!(Leases<'static, GrowingArena>: Send, Sync);
+assert_impl_all!(GrowingArena: Send, Sync);
+assert_impl_all!(GrowingLease<'static, OwnedMemory>: Send);
+assert_not_impl_any!(GrowingLease<'static, OwnedMemory>: Sync);
+assert_impl_all!(GrowingScratch<'static, OwnedMemory>: Send);
+assert_not_impl_any!(GrowingScratch<'static, OwnedMemory>: Sync);
+assert_not_impl_any!(GrowingScope<'static, OwnedMemory>: Sync);
 
 /// Runs `work` on so many threads at once.
 fn on_threads<R: Send>(threads: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use marena_core::{GrowingArena, MemoryError, NoThreads, Reserve};
+use marena_core::{Arena, GrowingArena, MemoryError, NoThreads, Reserve};
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::thread;
 
@@ -59,9 +59,9 @@ pub(crate) fn scenario<S: Step>() {
     let blocks: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
     let stats = arena.stats();
     assert!(stats.used >= blocks * BLOCK, "{stats} for {blocks} blocks");
-    let sizes: Vec<_> = arena.segments().map(|segment| segment.capacity()).collect();
+    let sizes: Vec<_> = arena.segments().map(Arena::capacity).collect();
     assert!(sizes.iter().zip([1024, 2048, 2048, 2048]).all(|(&size, expected)| size == expected), "{sizes:?}");
     // A lease's chunk that went back at its end is all that a full segment can have left.
-    let left = arena.segments().take(sizes.len() - 1).map(|segment| segment.remaining());
+    let left = arena.segments().take(sizes.len() - 1).map(Arena::remaining);
     assert!(left.sum::<usize>() <= THREADS * 512, "{arena:?}");
 }
