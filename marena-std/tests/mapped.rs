@@ -249,6 +249,7 @@ fn a_file_that_exists_is_never_made_again_or_given_another_length() {
             let builder = MappedArena::builder().page_alignment(4096).capacity(capacity);
             assert!(matches!(builder.open(&path), Err(MapError::OtherCapacity { found: CAPACITY, .. })));
             assert!(matches!(builder.open_or_create(&path), Err(MapError::OtherCapacity { .. })));
+            assert!(matches!(builder.open_read_only(&path), Err(MapError::OtherCapacity { .. })));
         }
         assert!(matches!(MappedArena::builder().capacity(CAPACITY).replace(&path), Err(MapError::InUse { .. })));
     }

@@ -33,6 +33,8 @@ thread_local! {
     /// Calls in a row that a signal interrupts before one is not.
     static INTERRUPTS: Cell<u32> = const { Cell::new(0) };
     static INTERRUPTED: Cell<u32> = const { Cell::new(0) };
+    /// The fewest bytes that were reserved at once.
+    static RESERVED: Cell<off64_t> = const { Cell::new(off64_t::MAX) };
     /// Names of the calls that were interrupted, and advice that was given.
     static SEEN: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
     /// Whether a call that is to fail kills the process instead.
@@ -83,6 +85,7 @@ unsafe extern "C" fn fallocate64(fd: c_int, mode: c_int, offset: off64_t, len: o
     if fails(libc::ENOSPC) || is_interrupted("fallocate") {
         return -1;
     }
+    RESERVED.set(RESERVED.get().min(len));
     if UNSUPPORTED.get() {
         // SAFETY: as in `fails`.
         unsafe { *libc::__errno_location() = libc::EOPNOTSUPP };
@@ -360,6 +363,7 @@ fn a_large_file_is_reserved_however_often_a_signal_rings() {
     INTERRUPTS.set(0);
     SEEN.take();
     outcome.unwrap();
+    assert_eq!(RESERVED.get(), PAGE as off64_t, "a page is soon done");
     assert!(fs::metadata(&path).unwrap().blocks() * 512 >= CAPACITY as u64);
 }
 

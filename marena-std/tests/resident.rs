@@ -151,6 +151,13 @@ fn a_small_arena_takes_no_more_addresses_than_its_capacity() {
     let taken = addresses() - before;
     assert!(taken <= 1100 * pages_of_one.max(1), "{taken} pages for 1,000 arenas of {pages_of_one}");
     drop((plain, more));
+
+    // Nor do those keep any that were skipped for an alignment.
+    let before = addresses();
+    let aligned: Vec<Arena> = (0..20).map(|_| Arena::builder().capacity(1).align(64 * MIB).build().unwrap()).collect();
+    let taken = addresses() - before;
+    assert!(taken <= 100 * pages_of_one.max(1), "{taken} pages for 20 arenas of {pages_of_one}");
+    drop(aligned);
 }
 
 fn page_size() -> libc::c_long {
