@@ -1,5 +1,5 @@
-/* Packets from an interrupt handler to main, in an arena that is reset frame by frame. Main allocates
-   in it as well. */
+/* Packets from an interrupt handler to main, in an arena that is reset frame by frame. Main
+   allocates in it as well. */
 
 #include "marena.h"
 #include "refusals.h"

@@ -13,8 +13,8 @@ use crate::handle::Handle;
 
 /// Zeroed bytes that were just allocated, exclusively their owner's. Derefs to a byte slice.
 ///
-/// Write to it. Then keep it for as long as the arena is borrowed
-/// ([`into_mut`](Self::into_mut)), or [`publish`](Self::publish) it for everyone to read. Dropping it gives nothing back.
+/// Write to it. Then keep it for as long as the arena is borrowed ([`into_mut`](Self::into_mut)),
+/// or [`publish`](Self::publish) it for everyone to read. Dropping it gives nothing back.
 ///
 /// # Examples
 ///

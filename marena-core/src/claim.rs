@@ -58,8 +58,8 @@ use crate::sync::Word;
 ///
 /// marena_core::implement_allocator! { ['a] Either<'a>: "" }
 ///
-/// // SAFETY: every claim is an arena's, borrowed for 'a. What follows goes to the arena that has the
-/// // bytes.
+/// // SAFETY: every claim is an arena's, borrowed for 'a. What follows goes to the arena that has
+/// // the bytes.
 /// unsafe impl<'a> Claim<'a> for &Either<'a> {
 ///     type Origin = &'a Bank;
 ///     const MAX_ALIGN: usize = <&Bank as Claim>::MAX_ALIGN;

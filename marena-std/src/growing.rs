@@ -14,7 +14,8 @@ use crate::memory::OwnedMemory;
 /// use marena_std::{AllocError, GrowingArena};
 ///
 /// let mut arena = GrowingArena::new();
-/// let numbers: Result<Vec<&mut u64>, _> = (0..100_000).map(|number| arena.alloc(number)).collect();
+/// let numbers = (0..100_000).map(|number| arena.alloc(number));
+/// let numbers: Result<Vec<&mut u64>, _> = numbers.collect();
 /// assert_eq!(*numbers?[99_999], 99_999);
 ///
 /// // Any number of threads, each as fast as with a lease of its own.
@@ -36,7 +37,8 @@ use crate::memory::OwnedMemory;
 /// ```
 /// use marena_std::{AllocError, Error, GrowingArena};
 ///
-/// let arena = GrowingArena::builder().first_segment(64 << 10).max_segment(1 << 20).limit(2 << 20).build()?;
+/// let builder = GrowingArena::builder().first_segment(64 << 10).max_segment(1 << 20);
+/// let arena = builder.limit(2 << 20).build()?;
 /// assert!(arena.allocate(1_500_000).is_ok());
 /// assert!(matches!(arena.allocate(1_500_000), Err(AllocError::Full { .. })));
 /// # Ok::<(), Error>(())

@@ -16,10 +16,11 @@ use crate::arena::Arena;
 /// let arena = Arena::with_capacity(64 << 20)?;
 /// let leases = arena.leases(65_536);
 /// let lines: Vec<&str> = std::thread::scope(|scope| {
-///     let threads: Vec<_> = (0..4)
-///         .map(|thread| scope.spawn({ let leases = &leases; move || leases.alloc_fmt(format_args!("line {thread}")) }))
-///         .collect();
-///     threads.into_iter().map(|thread| thread.join().unwrap().map(|line| &*line)).collect::<Result<_, _>>()
+///     let leases = &leases;
+///     let write = |thread| move || leases.alloc_fmt(format_args!("line {thread}"));
+///     let threads = [0, 1, 2, 3].map(|thread| scope.spawn(write(thread)));
+///     let lines = threads.into_iter().map(|thread| thread.join().unwrap());
+///     lines.map(|line| line.map(|line| &*line)).collect::<Result<_, _>>()
 /// })?;
 /// drop(leases);
 /// assert_eq!(lines, ["line 0", "line 1", "line 2", "line 3"]);

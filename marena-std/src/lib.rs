@@ -74,9 +74,9 @@
 //! | you allocate | by | which costs |
 //! | --- | --- | --- |
 //! | from several threads, now and then | the arena | one compare-and-swap |
-//! | many pieces on one thread | [`lease`](Arena::lease) | no atomic operation, one for each chunk |
+//! | many pieces on one thread | [`lease`](Arena::lease) | no atomic operation, one a chunk |
 //! | on any thread, without a lease in hand | [`leases`](Arena::leases) | the same, and a look-up |
-//! | for one request, frame or pass | a scope: [`Arena::scratch`], [`Lease::scratch`] | no atomic operation |
+//! | for one request or frame | [`Arena::scratch`], [`Lease::scratch`] | no atomic operation |
 //!
 //! ```
 //! use marena_std::Arena;

@@ -158,7 +158,7 @@ static void a_damaged_header(void) {
     marena_t second = {{0}};
     marena_address_t address;
     size_t byte;
-    /* Calls return, whatever is in the header. Only bytes that nobody needs any more are damaged. */
+    /* Calls return, whatever is in the header. Only bytes that nobody needs are damaged. */
     for (byte = 0; byte < 128; byte++) {
         memset(other_region, 0, sizeof other_region);
         EXPECT(marena_init(&second, other_region, sizeof other_region) == MARENA_OK);

@@ -215,8 +215,8 @@ impl<M: Reserve> GrowingArena<M> {
         Some(unsafe { current.as_ref() })
     }
 
-    /// The segment that these bytes, claimed from one of them, lie in. Where the memory of one lies in a
-    /// block of another, it is the inner one, whose base is larger.
+    /// The segment that these bytes, claimed from one of them, lie in. Where the memory of one lies
+    /// in a block of another, it is the inner one, whose base is larger.
     pub(super) fn owner(&self, start: NonNull<u8>) -> Option<&Segment<M>> {
         let holding = self.segments.iter().filter(|segment| segment.arena().contains(start));
         holding.max_by_key(|segment| segment.arena().base())

@@ -203,7 +203,7 @@ impl MappedArena {
     /// let path = std::env::temp_dir().join(format!("plain-{}.arena", std::process::id()));
     /// // SAFETY: the file is new, and nobody else knows it.
     /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
-    /// // SAFETY: this process is alone with the file, and tells the address when the block is written.
+    /// // SAFETY: this process is alone with the file, and tells the address after it has written.
     /// let mut block = unsafe { arena.plain() }.allocate(5)?;
     /// block.copy_from_slice(b"hello");
     /// arena.publish_root(0, block.publish().address())?;
