@@ -5,9 +5,6 @@ use std::sync::Mutex;
 
 use marena_skiplist::{ByteOrder, GROUP, Mapped, SharedMap, SkipMap};
 use marena_std::{Arena, MappedArena};
-use skl::generic::Builder;
-use skl::generic::unique::Map as _;
-use skl::generic::unique::sync::SkipMap as SklMap;
 
 use crate::workload::{Pair, digest};
 
@@ -207,35 +204,5 @@ impl Contender for Locked {
 
     fn scan_back(&self) -> u64 {
         sum(self.0.lock().expect("no panic").values().rev().map(|value| digest(value)))
-    }
-}
-
-/// The `skl` crate's skip list in an arena.
-pub(crate) struct Skl(SklMap<[u8], [u8]>);
-
-impl Contender for Skl {
-    const NAME: &'static str = "skl";
-
-    fn empty(entries: usize) -> Self {
-        let capacity = u32::try_from(room(entries) * 2).unwrap_or(u32::MAX);
-        Self(Builder::new().with_capacity(capacity).alloc().expect("memory"))
-    }
-
-    fn fill(&self, entries: &[Pair]) {
-        for (key, value) in entries {
-            self.0.insert(&key[..], &value[..]).expect("room");
-        }
-    }
-
-    fn read(&self, keys: &[[u8; 16]]) -> u64 {
-        sum(keys.iter().map(|key| self.0.get(&key[..]).map_or(0, |entry| digest(&entry.value()))))
-    }
-
-    fn scan(&self) -> u64 {
-        sum(self.0.iter().map(|entry| digest(&entry.value())))
-    }
-
-    fn scan_back(&self) -> u64 {
-        sum(self.0.iter().rev().map(|entry| digest(&entry.value())))
     }
 }

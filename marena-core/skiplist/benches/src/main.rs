@@ -9,7 +9,7 @@ mod contenders;
 mod heap;
 mod workload;
 
-use contenders::{Contender, Crossbeam, Grouped, InFile, Locked, Map, Skl};
+use contenders::{Contender, Crossbeam, Grouped, InFile, Locked, Map};
 use workload::{Times, Workload};
 
 #[global_allocator]
@@ -23,7 +23,7 @@ const MEASURES: [(&str, fn(&Times) -> f64); 4] = [
     ("scan back", |times| times.scan_back),
 ];
 
-const NAMES: [&str; 6] = [Map::NAME, Grouped::NAME, InFile::NAME, Crossbeam::NAME, Locked::NAME, Skl::NAME];
+const NAMES: [&str; 5] = [Map::NAME, Grouped::NAME, InFile::NAME, Crossbeam::NAME, Locked::NAME];
 
 /// What a ratio must be at most: measure, threads, own contender, peer, limit.
 const TARGETS: [(&str, usize, &str, &str, f64); 14] = [
@@ -44,7 +44,7 @@ const TARGETS: [(&str, usize, &str, &str, f64); 14] = [
 ];
 
 /// By contender, the times of each round.
-type Rounds = [Vec<Times>; 6];
+type Rounds = [Vec<Times>; 5];
 
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse().expect("a number"));
@@ -66,8 +66,7 @@ fn main() {
                     1 => workload.run::<Grouped>(threads),
                     2 => workload.run::<InFile>(threads),
                     3 => workload.run::<Crossbeam>(threads),
-                    4 => workload.run::<Locked>(threads),
-                    _ => workload.run::<Skl>(threads),
+                    _ => workload.run::<Locked>(threads),
                 });
             }
         }

@@ -222,7 +222,7 @@ fn of_two_inserts_if_absent_one_wins() {
     }
     let iterations =
         explore::<Faithful>(LOW, &[], [|map| attempt(map, b"1", b"2"), |map| attempt(map, b"2", b"1")], |map| {
-            assert_eq!(map.verify().unwrap().nodes, 1)
+            assert_eq!(map.verify().unwrap().nodes, 1);
         });
     assert!(iterations >= 50);
 }
