@@ -516,7 +516,7 @@ impl<'a, M: Memory> Lease<'a, M> {
     fn count_leased(&self) {
         let (owned, counted) = (self.owned() as u32, self.counted.get());
         if owned > counted.max(UNCOUNTED) {
-            let more = owned.next_power_of_two();
+            let more = owned.checked_next_power_of_two().unwrap_or(owned);
             self.counted.set(more);
             protocol::count(&self.arena.header().leased, more - counted);
         }
