@@ -88,8 +88,8 @@ impl<M: Memory> Arena<M> {
         self.is_current(handle.epoch()).then(|| unsafe { self.published(handle) })
     }
 
-    /// Returns a pointer to the bytes of an address, or `None` if they do not all lie in `[128, 128
-    /// + used)`.
+    /// Returns a pointer to the bytes of an address, or `None` if they do not all lie in
+    /// `[128, 128 + used)`.
     ///
     /// Nothing is promised about the bytes: their owner may be writing them, and after a reset they
     /// may belong to another block.
@@ -144,8 +144,8 @@ impl<M: Memory> Arena<M> {
         Some(unsafe { bytes.as_ref() })
     }
 
-    /// Returns the bytes of an address for writing, or `None` if they do not all lie in `[128, 128
-    /// + used)`.
+    /// Returns the bytes of an address for writing, or `None` if they do not all lie in
+    /// `[128, 128 + used)`.
     ///
     /// # Safety
     ///
