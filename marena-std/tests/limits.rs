@@ -110,6 +110,11 @@ fn a_limit_on_addresses_is_named() {
         let limit = Some(Limit::AddressSpace(1 << 30));
         assert!(matches!(refused, MapError::Io { action: "map", limit: found, .. } if found == limit));
         assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+        // What a file takes counts.
+        // SAFETY: as above.
+        let mapped = unsafe { builder.capacity(512 << 20).create(&path) }.unwrap();
+        meets(600 << 20, Limit::AddressSpace(1 << 30), "ulimit -v");
+        drop(mapped);
     }
 }
 

@@ -218,6 +218,39 @@ fn replacing_never_says_that_the_file_exists_whatever_others_do() {
 }
 
 #[test]
+fn an_arena_that_was_opened_is_the_one_that_its_name_leads_to() {
+    let (_directory, path) = place();
+    make(&path);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                drop(replace(&path));
+            }
+        });
+        let mut opened = 0;
+        while opened < 300 {
+            // SAFETY: as in `make`, here and below.
+            let Ok(arena) = (unsafe { MappedArena::open(&path) }) else { continue };
+            opened += 1;
+            let mark = arena.allocate_copy(&[opened as u8; 8]).unwrap();
+            arena.publish_root(2, mark).unwrap();
+            // As long as this is open nobody can replace it. Somebody may try just now.
+            let same = loop {
+                // SAFETY: as above.
+                match unsafe { MappedArena::open_read_only(&path) } {
+                    Err(MapError::InUse { .. }) => {}
+                    outcome => break outcome.unwrap(),
+                }
+            };
+            assert_eq!(same.root(2), Some(mark));
+            assert_eq!(same.read_value::<[u8; 8]>(mark), Ok([opened as u8; 8]));
+        }
+        done.store(true, Relaxed);
+    });
+}
+
+#[test]
 fn a_file_that_only_its_descriptor_names_is_not_replaced_by_another() {
     let (directory, path) = place();
     make(&path);

@@ -103,6 +103,7 @@ pub(super) unsafe fn zero(target: NonNull<u8>, len: usize) {
 /// As for [`copy_in`], for this word and as long as the result is used. `word` is a multiple of 8.
 #[inline]
 pub(super) unsafe fn atomic<'m>(word: NonNull<u64>) -> &'m AtomicU64 {
+    debug_assert!(word.is_aligned(), "{word:?}");
     // SAFETY: aligned and mapped for `'m`, and accessed by 64-bit atomics only: the caller's
     // promise.
     unsafe { AtomicU64::from_ptr(word.as_ptr()) }
