@@ -44,12 +44,6 @@ impl Stepped {
         unsafe { self.bytes.cast::<u8>().add(offset) }
     }
 
-    fn at(&self, offset: usize) -> NonNull<u8> {
-        assert!(offset < CAPACITY);
-        // SAFETY: in the region.
-        unsafe { self.bytes.cast::<u8>().add(offset) }
-    }
-
     fn make_ready(&self, end: usize) {
         let ready = self.ready.load(Relaxed);
         for offset in ready..end {
