@@ -34,7 +34,7 @@ impl<'a, M: Memory> Lease<'a, M> {
     /// and as `size` not 0.
     #[inline(always)]
     pub(crate) fn claim_ahead(&self, size: usize, align: usize) -> Option<Claimed<ClaimedFrom<'a, M>>> {
-        let start = self.bump().claim(size, align)?;
+        let start = self.runs().bump().claim(size, align)?;
         // SAFETY: claimed just now.
         Some(unsafe { Claimed::new(start, ClaimedFrom::now(self)) })
     }

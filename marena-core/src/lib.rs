@@ -156,6 +156,7 @@ pub mod guide;
 mod handle;
 mod header;
 mod lease;
+mod leased_runs;
 mod leases;
 mod lend;
 mod memory;

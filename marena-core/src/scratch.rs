@@ -13,7 +13,8 @@ use crate::claim::{Claim, Claimed, Origin, no_room, require_stable_alignment};
 use crate::epoch;
 use crate::error::AllocError;
 use crate::handle::{Handle, Nameable};
-use crate::lease::{Lease, Request};
+use crate::lease::Lease;
+use crate::leased_runs::{LeasedRuns, Request};
 use crate::memory::{Memory, max_align};
 use crate::placement::{STEP, Span, place};
 use crate::protocol;
@@ -83,7 +84,7 @@ enum Source<'s, M: Memory> {
     Arena { start: Option<u32>, end: u32 },
     /// The runs of a lease, of which the lease itself hands out nothing meanwhile.
     Lease {
-        lease: &'s Lease<'s, M>,
+        lease: &'s LeasedRuns<'s, M>,
         /// Where the scope is, and how far it and its outer scopes have used the other runs.
         marks: Marks,
         /// How far the outer scopes have used the runs. The rest is poisoned at the end of this
@@ -139,7 +140,7 @@ impl<M: Memory> Lease<'_, M> {
     #[must_use]
     #[inline]
     pub fn scratch(&mut self) -> Scratch<'_, M> {
-        self.mark_dirty();
+        self.runs().mark_dirty();
         Scratch::of_lease(self)
     }
 }
@@ -189,7 +190,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
     /// dirty.
     #[inline]
     pub(crate) fn of_lease(lease: &'s mut Lease<'_, M>) -> Self {
-        let lease: &'s Lease<'s, M> = lease;
+        let lease: &'s LeasedRuns<'s, M> = lease.runs();
         let bump = lease.bump();
         let marks = Marks::new();
         Self {
@@ -345,18 +346,18 @@ impl<'s, M: Memory> Scratch<'s, M> {
 
     /// Returns whether the lease still has the run that the scope is in. An inner scope may have
     /// replaced it by another.
-    fn is_in_run(&self, lease: &Lease<'_, M>, marks: &Marks) -> bool {
+    fn is_in_run(&self, lease: &LeasedRuns<'_, M>, marks: &Marks) -> bool {
         let run = lease.run(marks.slot());
         (run.start..=run.end).contains(&self.position(self.bump.next()))
     }
 
     /// Returns how many free bytes of the scope lie in no run of the lease.
-    fn outside(&self, lease: &Lease<'_, M>, marks: &Marks) -> usize {
+    fn outside(&self, lease: &LeasedRuns<'_, M>, marks: &Marks) -> usize {
         if self.is_in_run(lease, marks) { 0 } else { self.bump.room() }
     }
 
     /// Goes on in the run that `marks` is in, as long as it is by now.
-    fn go_on(&self, lease: &Lease<'_, M>, marks: &Marks) {
+    fn go_on(&self, lease: &LeasedRuns<'_, M>, marks: &Marks) {
         let slot = marks.slot();
         let free = marks.free(slot, lease.run(slot));
         lease.raise_dirty_end(self.arena.base().addr().get() + free.end as usize);
@@ -367,7 +368,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
 
     /// Makes room for `missing` bytes behind the last block, in the run that the scope is in.
     /// Returns whether it could.
-    fn extend_run(&self, lease: &Lease<'_, M>, marks: &Marks, missing: usize) -> bool {
+    fn extend_run(&self, lease: &LeasedRuns<'_, M>, marks: &Marks, missing: usize) -> bool {
         if !self.is_in_run(lease, marks) {
             return false;
         }

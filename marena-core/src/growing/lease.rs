@@ -12,7 +12,8 @@ use crate::claim::{Claim, Claimed, require_stable_alignment};
 use crate::claimed_from::ClaimedFrom;
 use crate::error::AllocError;
 use crate::handle::{Handle, Nameable};
-use crate::lease::{FIRST_CHUNK, Lease};
+use crate::lease::Lease;
+use crate::leased_runs::FIRST_CHUNK;
 use crate::memory::{Reserve, max_align};
 use crate::placement::round_up;
 
@@ -107,11 +108,11 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
         let lease = unsafe { &*self.lease.get() }.as_ref()?;
         // SAFETY: what is free of the lease's bytes: its bump did not move meanwhile, and what was
         // free of it then is here.
-        unsafe { lease.bump().set(self.bump.next(), self.bump.room()) };
+        unsafe { lease.runs().bump().set(self.bump.next(), self.bump.room()) };
         let result = f(lease);
         // SAFETY: the lease's free bytes, which it does not hand out before the next call of this
         // function.
-        unsafe { self.bump.set(lease.bump().next(), lease.bump().room()) };
+        unsafe { self.bump.set(lease.runs().bump().next(), lease.runs().bump().room()) };
         Some(result)
     }
 
@@ -149,11 +150,11 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
         if left.is_some_and(|left| left >= arena.remaining()) {
             return;
         }
-        let chunk = self.synced(Lease::chunk).unwrap_or(FIRST_CHUNK);
+        let chunk = self.synced(|lease| lease.runs().chunk()).unwrap_or(FIRST_CHUNK);
         // SAFETY: the caller's promise.
         let lease = unsafe { Lease::of_segment(arena, self.max_chunk, chunk, end) };
         // SAFETY: no bytes yet; they are the new lease's.
-        unsafe { self.bump.set(lease.bump().next(), 0) };
+        unsafe { self.bump.set(lease.runs().bump().next(), 0) };
         // SAFETY: nobody borrows the old lease. It got back what was free of it just now, and ends.
         drop(unsafe { self.lease.get().replace(Some(lease)) });
     }
