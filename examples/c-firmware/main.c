@@ -2,7 +2,7 @@
    allocates in it as well. */
 
 #include "marena.h"
-#include "refusals.h"
+#include "errors.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -70,7 +70,7 @@ void systick_handler(void) {
 }
 
 int main(void) {
-    int overlaps = 0, frames = 0, failures = refusals();
+    int overlaps = 0, frames = 0, failures = errors();
     main_side.first = 2;
     handler_side.first = 1;
     if (marena_init(&arena, region, sizeof region) != MARENA_OK)
@@ -89,7 +89,7 @@ int main(void) {
         __asm volatile("cpsie i" ::: "memory");
     }
     SYST_CSR = 0;
-    printf("%lu interrupts and %lu calls of main allocated in %d frames, %d overlaps; %d refusals failed\n",
+    printf("%lu interrupts and %lu calls of main allocated in %d frames, %d overlaps; %d checks of errors failed\n",
            (unsigned long)handler_side.total, (unsigned long)main_side.total, frames, overlaps, failures);
     return overlaps != 0 || failures != 0 || main_side.total < INTERRUPTS;
 }

@@ -7,7 +7,7 @@
 #![cfg(not(miri))]
 
 use loom_tests::fault::{Faithful, Spurious};
-use loom_tests::models::{claims, give_back, leases, lives, pool, publish, regions, tickets};
+use loom_tests::models::{claims, give_back, leases, pool, publish, regions, resets, tickets};
 
 /// One test for each model, word and floor.
 macro_rules! models {
@@ -27,12 +27,12 @@ models! {
     claims::four_threads_claim_disjoint_blocks::<Faithful> >= 5100 as four_threads_claim_disjoint_blocks;
     claims::an_aligned_claim_lands_aligned_against_a_claim::<Faithful> >= 110 as an_aligned_claim_lands_aligned_against_a_claim;
     claims::the_last_bytes_go_to_one_of_two::<Faithful> >= 110 as the_last_bytes_go_to_one_of_two;
-    claims::a_refused_claim_changes_nothing_against_claims::<Faithful> >= 190 as a_refused_claim_changes_nothing_against_claims;
+    claims::a_claim_that_fails_changes_nothing_against_claims::<Faithful> >= 190 as a_claim_that_fails_changes_nothing_against_claims;
     claims::several_at_once_lie_side_by_side_against_a_claim::<Faithful> >= 110 as several_at_once_lie_side_by_side_against_a_claim;
     claims::several_at_once_are_all_or_nothing_against_each_other::<Faithful> >= 54 as several_at_once_are_all_or_nothing_against_each_other;
     claims::a_bounded_claim_ends_against_claims::<Faithful> >= 110 as a_bounded_claim_ends_against_claims;
     claims::a_bounded_claim_with_enough_retries_is_served::<Faithful> >= 110 as a_bounded_claim_with_enough_retries_is_served;
-    claims::figures_stay_in_range_against_claims::<Faithful> >= 410 as figures_stay_in_range_against_claims;
+    claims::statistics_stay_in_range_against_claims::<Faithful> >= 410 as statistics_stay_in_range_against_claims;
     claims::values_are_whole_against_values::<Faithful> >= 110 as values_are_whole_against_values;
 
     give_back::a_panicking_initialiser_gives_back_against_a_claim::<Faithful> >= 470 as a_panicking_initialiser_gives_back_against_a_claim;
@@ -53,18 +53,18 @@ models! {
     publish::a_received_address_is_in_view_at_once::<Faithful> >= 35 as a_received_address_is_in_view_at_once;
     publish::a_list_of_addresses_is_complete_from_any_head::<Faithful> >= 100 as a_list_of_addresses_is_complete_from_any_head;
 
-    lives::a_reset_after_a_join_starts_over::<Faithful> >= 44 as a_reset_after_a_join_starts_over;
-    lives::a_wipe_after_a_join_leaves_zeros::<Faithful> >= 44 as a_wipe_after_a_join_leaves_zeros;
-    lives::a_shared_reset_after_a_join_starts_over::<Faithful> >= 44 as a_shared_reset_after_a_join_starts_over;
-    lives::a_claim_after_a_shared_reset_sees_the_previous_life_ended::<Faithful> >= 9 as a_claim_after_a_shared_reset_sees_the_previous_life_ended;
-    lives::claims_through_two_attached_arenas_are_disjoint::<Faithful> >= 110 as claims_through_two_attached_arenas_are_disjoint;
-    lives::an_attach_while_the_region_is_formatted_finds_all_or_nothing::<Faithful> >= 17 as an_attach_while_the_region_is_formatted_finds_all_or_nothing;
+    resets::a_reset_after_a_join_starts_over::<Faithful> >= 44 as a_reset_after_a_join_starts_over;
+    resets::a_wipe_after_a_join_leaves_zeros::<Faithful> >= 44 as a_wipe_after_a_join_leaves_zeros;
+    resets::a_shared_reset_after_a_join_starts_over::<Faithful> >= 44 as a_shared_reset_after_a_join_starts_over;
+    resets::a_claim_after_a_shared_reset_sees_that_the_last_generation_ended::<Faithful> >= 9 as a_claim_after_a_shared_reset_sees_that_the_last_generation_ended;
+    resets::claims_through_two_attached_arenas_are_disjoint::<Faithful> >= 110 as claims_through_two_attached_arenas_are_disjoint;
+    resets::an_attach_while_the_region_is_formatted_finds_all_or_nothing::<Faithful> >= 17 as an_attach_while_the_region_is_formatted_finds_all_or_nothing;
 
     leases::a_lease_is_disjoint_from_claims::<Faithful> >= 320 as a_lease_is_disjoint_from_claims;
     leases::two_leases_are_disjoint::<Faithful> >= 66 as two_leases_are_disjoint;
     leases::three_leases_are_disjoint::<Faithful> >= 4000 as three_leases_are_disjoint;
     leases::a_lease_of_dirtied_bytes_hands_out_zeros::<Faithful> >= 850 as a_lease_of_dirtied_bytes_hands_out_zeros;
-    leases::a_leases_soiled_tail_is_zero_for_the_next_claim::<Faithful> >= 470 as a_leases_soiled_tail_is_zero_for_the_next_claim;
+    leases::the_dirty_tail_of_a_lease_is_zero_for_the_next_claim::<Faithful> >= 470 as the_dirty_tail_of_a_lease_is_zero_for_the_next_claim;
     leases::stranded_bytes_of_two_leases_are_all_counted::<Faithful> >= 2600 as stranded_bytes_of_two_leases_are_all_counted;
     leases::growing_in_place_is_disjoint_from_a_claim::<Faithful> >= 54 as growing_in_place_is_disjoint_from_a_claim;
     leases::two_growing_blocks_stay_disjoint::<Faithful> >= 35 as two_growing_blocks_stay_disjoint;
@@ -77,7 +77,7 @@ models! {
 
     pool::two_threads_never_have_one_arena_at_once::<Faithful> >= 3300 as two_threads_never_have_one_arena_at_once;
     pool::one_of_two_guards_is_the_last::<Faithful> >= 41 as one_of_two_guards_is_the_last;
-    pool::a_new_life_begins_after_all_guards_of_the_old_one::<Faithful> >= 100 as a_new_life_begins_after_all_guards_of_the_old_one;
+    pool::a_new_generation_begins_after_all_guards_of_the_old_one::<Faithful> >= 100 as a_new_generation_begins_after_all_guards_of_the_old_one;
     pool::a_clone_keeps_the_arena_against_a_drop::<Faithful> >= 23_300 as a_clone_keeps_the_arena_against_a_drop;
 
     regions::two_threads_claim_disjoint_blocks_of_two_regions::<Faithful> >= 73 as two_threads_claim_disjoint_blocks_of_two_regions;
@@ -94,8 +94,8 @@ models! {
     claims::a_bounded_claim_ends_against_claims::<Spurious> >= 97 as a_bounded_claim_that_fails_spuriously_ends;
     claims::a_bounded_claim_with_enough_retries_is_served::<Spurious> >= 97 as a_bounded_claim_with_enough_retries_is_served_where_weak_ones_fail;
     give_back::dirty_bytes_given_back_are_zero_for_the_next_claim::<Spurious> >= 820 as dirty_bytes_are_zero_where_a_raise_fails_spuriously;
-    give_back::two_give_backs_take_only_their_own::<Spurious> >= 1000 as two_give_backs_whose_raises_fail_spuriously;
-    tickets::two_threads_draw_over_the_second_half_wrap::<Spurious> >= 3200 as tickets_whose_count_fails_spuriously;
+    give_back::two_give_backs_take_only_their_own::<Spurious> >= 1000 as two_give_backs_whose_raises_fail_spuriously_take_only_their_own;
+    tickets::two_threads_draw_over_the_second_half_wrap::<Spurious> >= 3200 as tickets_whose_count_fails_spuriously_are_distinct;
     leases::a_lease_is_disjoint_from_claims::<Spurious> >= 830 as a_lease_whose_claims_fail_spuriously_is_disjoint;
     pool::one_of_two_guards_is_the_last::<Spurious> >= 66 as one_of_two_guards_that_fail_spuriously_is_the_last;
 }

@@ -41,7 +41,7 @@ fn everything<'a>(memory: impl Allocate<'a>, mark: u8, out: &mut Vec<&'a mut [u8
 }
 
 #[test]
-fn bytes_from_every_source_at_once_are_apart_and_keep_their_content() {
+fn bytes_from_all_sources_at_once_are_disjoint_and_keep_their_content() {
     let mut buffer = dirty();
     let arena = Arena::borrowed(&mut buffer).unwrap();
     let leases = [arena.lease(64), arena.lease(1024)];
@@ -66,7 +66,7 @@ fn bytes_from_every_source_at_once_are_apart_and_keep_their_content() {
 }
 
 #[test]
-fn hoarded_handles_of_every_life_arena_and_scope_read_as_they_were_or_not_at_all() {
+fn handles_of_every_generation_arena_and_scope_read_their_value_or_nothing() {
     let (mut first, mut second) = (dirty(), dirty());
     let mut arenas = [Arena::borrowed(&mut first).unwrap(), Arena::borrowed(&mut second).unwrap()];
     let mut hoard: Vec<(Handle, Handle<u64>, u64)> = Vec::new();
@@ -195,7 +195,7 @@ fn forgetting_everything_costs_memory_and_nothing_else() {
 }
 
 #[test]
-fn one_static_seen_through_many_arenas_is_one_ledger() {
+fn many_arenas_over_one_static_share_one_cursor() {
     static MEMORY: StaticMemory<8192> = StaticMemory::new();
     let mut arenas = [(); 3].map(|()| Arena::from_static(&MEMORY));
     let mut known = Vec::new();

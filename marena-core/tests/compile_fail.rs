@@ -1,4 +1,4 @@
-//! What the compiler must refuse: each file in `compile_fail/` holds functions with lines marked
+//! What must not compile: each file in `compile_fail/` holds functions with lines marked
 //! `//~ E0505`.
 //!
 //! The marked lines must be exactly the errors, and without them the same file must compile, so
@@ -122,7 +122,7 @@ fn check(folder: &Path) -> BTreeMap<String, BTreeSet<Found>> {
 }
 
 #[test]
-fn every_marked_line_is_refused_and_nothing_else_is() {
+fn every_marked_line_is_an_error_and_no_other_line_is() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile_fail");
     let cases = cases();
     assert!(cases.len() >= 10, "{} cases", cases.len());
@@ -133,9 +133,9 @@ fn every_marked_line_is_refused_and_nothing_else_is() {
         let expected = case.expected();
         assert!(!expected.is_empty(), "{} marks nothing", case.name);
         let messages = found.remove(&case.name).unwrap_or_default();
-        let refused: Errors = messages.iter().map(|(line, code, _)| (*line, code.clone())).collect();
-        for (line, code) in expected.symmetric_difference(&refused) {
-            let what = if refused.contains(&(*line, code.clone())) { "unexpected" } else { "missing" };
+        let reported: Errors = messages.iter().map(|(line, code, _)| (*line, code.clone())).collect();
+        for (line, code) in expected.symmetric_difference(&reported) {
+            let what = if reported.contains(&(*line, code.clone())) { "unexpected" } else { "missing" };
             writeln!(wrong, "{}.rs:{line}: {what} {code}", case.name).unwrap();
         }
         for (line, code, words) in case.marks() {

@@ -122,13 +122,13 @@ fn ordered_and_justified(claims: &[Claim], base: usize, limit: usize) -> Result<
                 let start = (base + highest).next_multiple_of(claim.align.max(8)) - base;
                 let cursor = limit - remaining;
                 if requested != claim.size || start + claim.size <= limit {
-                    return Err(format!("{claim:?} was refused although at most {highest} of {limit} was taken"));
+                    return Err(format!("{claim:?} failed although at most {highest} of {limit} was taken"));
                 }
                 if cursor < lowest[&claim.ran.start] || cursor > highest {
                     return Err(format!("{claim:?} saw a cursor at {cursor}, which never was"));
                 }
             }
-            Err(other) => return Err(format!("{claim:?} was refused as {other}")),
+            Err(other) => return Err(format!("{claim:?} failed as {other}")),
         }
     }
     Ok(())
@@ -178,7 +178,7 @@ fn position(arena: &Borrowed<'_>, block: NonNull<u8>) -> usize {
 }
 
 #[test]
-fn direct_claims_are_disjoint_and_in_order_and_refused_only_for_want_of_room() {
+fn direct_claims_are_disjoint_and_in_order_and_fail_only_without_room() {
     // Room for about three quarters of them, so that some later ones fail.
     let room = THREADS * calls() * MEAN_BYTES * 3 / 4;
     let (claims, base, limit) = on_threads(room, |thread, arena, clock| {
@@ -203,7 +203,7 @@ fn direct_claims_are_disjoint_and_in_order_and_refused_only_for_want_of_room() {
 }
 
 #[test]
-fn what_is_held_between_claims_and_give_backs_is_nobody_elses() {
+fn bytes_between_a_claim_and_its_give_back_have_one_owner() {
     let (holds, _, _) = on_threads(THREADS * calls() * MEAN_BYTES / 2, |thread, arena, clock| {
         let mut random = Random(thread as u64 + 100);
         let mut holds = Vec::new();
@@ -284,7 +284,7 @@ mod checker {
     }
 
     #[test]
-    fn bytes_that_two_hold_at_once_are_found() {
+    fn bytes_with_two_owners_at_once_are_found() {
         let holds = [(0..5, 0..16), (6..9, 0..8), (7..8, 8..16), (8..9, 4..6)];
         let mut holds = holds.map(|(held, bytes)| Hold { held, bytes });
         assert!(disjoint(&holds).is_err());
@@ -299,12 +299,12 @@ mod checker {
     }
 
     #[test]
-    fn a_refusal_of_what_would_have_fitted_is_found() {
+    fn a_failure_of_a_claim_that_would_have_fitted_is_found() {
         assert!(ordered_and_justified(&[claim(0..1, 8, Ok(0)), claim(2..3, 88, Err(92))], 128, 100).is_err());
     }
 
     #[test]
-    fn a_refusal_that_saw_a_cursor_moved_by_another_refusal_is_found() {
+    fn a_failure_that_saw_a_cursor_moved_by_another_failure_is_found() {
         // As with fetch-and-add: the failed request of 80 bytes was counted.
         assert!(ordered_and_justified(&[claim(0..1, 80, Err(96)), claim(2..3, 104, Err(16))], 128, 96).is_err());
     }

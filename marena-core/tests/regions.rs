@@ -71,7 +71,7 @@ fn all_blocks_of_one_request_lie_in_one_arena_and_are_zero() {
 }
 
 #[test]
-fn a_refusal_names_the_most_that_one_arena_has_left_and_changes_nothing() {
+fn a_failure_names_the_most_that_one_arena_has_left_and_changes_nothing() {
     let (mut first, mut second, mut third) = (bytes(256), bytes(1024), bytes(512));
     let regions = regions([&mut first, &mut second, &mut third]);
     let most = regions.arenas()[1].remaining();
@@ -98,7 +98,7 @@ fn a_failed_initialiser_gives_its_slot_back_to_the_arena_it_came_from() {
 }
 
 #[test]
-fn without_arenas_only_what_takes_no_bytes_is_served() {
+fn without_arenas_only_zero_sized_requests_succeed() {
     let regions: Regions<BorrowedMemory<'_>, 2> = Regions::new();
     assert_eq!(regions.allocate(1).unwrap_err(), AllocError::Full { requested: 1, remaining: 0 });
     assert!(regions.allocate(0).unwrap().is_empty());
@@ -112,10 +112,10 @@ fn statics_can_be_regions_too_and_one_more_arena_than_there_is_room_for_comes_ba
     static SLOW: StaticMemory<256> = StaticMemory::new();
     let mut regions: Regions<_, 1> = Regions::new();
     regions.push(Arena::from_static(&FAST)).unwrap();
-    let refused = regions.push(Arena::from_static(&SLOW)).unwrap_err().into_arena();
-    assert_eq!(refused.remaining(), 128);
+    let returned = regions.push(Arena::from_static(&SLOW)).unwrap_err().into_arena();
+    assert_eq!(returned.remaining(), 128);
     let handle = regions.insert(5).unwrap();
-    assert_eq!((regions.get(handle), refused.get(handle)), (Some(&5), None));
+    assert_eq!((regions.get(handle), returned.get(handle)), (Some(&5), None));
 }
 
 #[test]

@@ -25,15 +25,15 @@ unsafe impl Memory for Mapped {
 unsafe impl ExclusiveMemory for Mapped {}
 
 #[test]
-fn every_refused_alignment_is_told_the_largest_that_all_mappings_keep() {
+fn every_alignment_error_names_the_largest_that_all_mappings_keep() {
     let mut page = Page([0; 4096]);
     let mut arena = Arena::new(Mapped(NonNull::from(&mut page.0[..]))).unwrap();
     for requested in [0, 3, 4097, 8192] {
-        let refused = AllocError::Alignment { requested, supported: 4096 };
-        assert_eq!(arena.allocate_aligned(8, requested).unwrap_err(), refused);
-        assert_eq!(arena.allocate_uninit(8, requested).unwrap_err(), refused);
-        assert_eq!(arena.lease(64).allocate_aligned(8, requested).unwrap_err(), refused);
-        assert_eq!(arena.scratch().allocate_aligned(8, requested).unwrap_err(), refused);
+        let expected = AllocError::Alignment { requested, supported: 4096 };
+        assert_eq!(arena.allocate_aligned(8, requested).unwrap_err(), expected);
+        assert_eq!(arena.allocate_uninit(8, requested).unwrap_err(), expected);
+        assert_eq!(arena.lease(64).allocate_aligned(8, requested).unwrap_err(), expected);
+        assert_eq!(arena.scratch().allocate_aligned(8, requested).unwrap_err(), expected);
     }
     assert_eq!(arena.used(), 0);
 }

@@ -21,8 +21,8 @@ fn fill(arena: &Arena<BorrowedMemory<'_>>, rest: usize) {
     arena.allocate(arena.remaining() - rest).unwrap();
 }
 
-fn remaining_of(refused: Result<marena_core::Block<'_>, AllocError>) -> usize {
-    match refused {
+fn remaining_of(result: Result<marena_core::Block<'_>, AllocError>) -> usize {
+    match result {
         Err(AllocError::Full { remaining, .. }) => remaining,
         other => panic!("{other:?}"),
     }
@@ -46,7 +46,7 @@ fn with_an_old_chunk(check: impl FnOnce(&Scratch<'_, BorrowedMemory<'_>>)) {
 }
 
 #[test]
-fn a_refused_request_in_a_scope_leaves_the_chunk_that_it_is_in() {
+fn a_failed_request_leaves_a_scope_in_its_chunk() {
     with_an_old_chunk(|outer| {
         assert!(outer.allocate(201).is_err());
         assert!(outer.allocate(200).is_ok());

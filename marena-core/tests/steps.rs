@@ -189,7 +189,7 @@ fn every_way_to_allocate_hands_out_only_what_is_ready() {
 }
 
 #[test]
-fn little_is_provided_for_little() {
+fn a_small_allocation_makes_few_bytes_ready() {
     let arena = arena(CAPACITY);
     for _ in 0..100 {
         arena.alloc(1_u64).unwrap();

@@ -29,7 +29,7 @@ fn a_prefaulted_arena_is_empty_and_zero() {
 }
 
 #[test]
-fn a_refused_capacity_is_not_prefaulted() {
+fn a_capacity_that_is_an_error_is_not_prefaulted() {
     let called = Cell::new(false);
     assert!(Arena::builder().capacity(usize::MAX).prefault(|_, _| called.set(true)).build().is_err());
     assert!(!called.get());
@@ -58,7 +58,7 @@ fn is_aligned(arena: &Arena, align: usize) -> bool {
 }
 
 #[test]
-fn every_alignment_up_to_the_regions_own_is_one_it_has_anyway() {
+fn every_region_has_all_alignments_up_to_64_kib() {
     for align in [1, 2, 4096, 65_536] {
         let arena = Arena::builder().capacity(1).align(align).build().unwrap();
         assert!(is_aligned(&arena, 65_536), "{align}");
@@ -101,16 +101,16 @@ fn two_gibibytes_lie_at_a_multiple_of_four() {
 #[test]
 fn what_is_no_alignment_is_a_typed_error() {
     for requested in [0, 3, 65_537, usize::MAX] {
-        let refused = Arena::builder().capacity(1).align(requested).build();
-        assert!(matches!(refused, Err(Error::Alignment { requested: told }) if told == requested), "{refused:?}");
+        let result = Arena::builder().capacity(1).align(requested).build();
+        assert!(matches!(result, Err(Error::Alignment { requested: told }) if told == requested), "{result:?}");
     }
     let highest = 1 << (usize::BITS - 1);
-    let refused = Arena::builder().capacity(1).align(highest).build();
-    assert!(matches!(refused, Err(Error::OutOfAddressSpace { requested: 65_536, .. })), "{refused:?}");
+    let result = Arena::builder().capacity(1).align(highest).build();
+    assert!(matches!(result, Err(Error::OutOfAddressSpace { requested: 65_536, .. })), "{result:?}");
 }
 
 #[test]
-fn a_region_goes_away_as_a_pointer_and_comes_back() {
+fn a_region_comes_back_from_its_raw_parts() {
     let (capacity, used) = if cfg!(miri) { (65_536, 5_000) } else { (196_608 + 65_536, 100_000) };
     let arena = Arena::with_capacity(capacity - 1).unwrap();
     arena.allocate(used).unwrap().fill(0xA5);

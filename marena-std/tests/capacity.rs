@@ -1,4 +1,4 @@
-//! What capacities an arena can have, and how the others are refused.
+//! What capacities an arena can have, and which errors the others are.
 
 use std::error::Error as _;
 
@@ -37,7 +37,7 @@ fn a_page_can_be_aligned_to_and_so_can_more() {
 }
 
 #[test]
-fn no_capacity_is_a_typed_error() {
+fn a_capacity_of_zero_is_a_typed_error() {
     assert!(matches!(Arena::with_capacity(0), Err(Error::ZeroCapacity)));
     assert!(matches!(Arena::builder().huge_pages(true).build(), Err(Error::ZeroCapacity)));
 }
@@ -46,8 +46,8 @@ fn no_capacity_is_a_typed_error() {
 fn a_capacity_that_addresses_do_not_reach_is_a_typed_error() {
     for requested in [Arena::MAX_CAPACITY + 1, (1 << 31) + 1, usize::MAX - ARENA_PAGESIZE + 2, usize::MAX] {
         for huge_pages in [false, true] {
-            let refused = Arena::builder().capacity(requested).huge_pages(huge_pages).build();
-            let Err(Error::CapacityTooLarge { requested: told, limit }) = refused else { panic!("{refused:?}") };
+            let result = Arena::builder().capacity(requested).huge_pages(huge_pages).build();
+            let Err(Error::CapacityTooLarge { requested: told, limit }) = result else { panic!("{result:?}") };
             assert_eq!((told, limit), (requested, Arena::MAX_CAPACITY));
         }
     }
@@ -60,18 +60,18 @@ fn errors_say_what_to_do_and_what_the_system_said() {
     assert!(too_large.to_string().contains("use several arenas"), "{too_large}");
     assert!(Error::ZeroCapacity.to_string().contains("give a capacity"));
 
-    let refused =
+    let error =
         Error::OutOfAddressSpace { requested: 65_536, limit: None, source: std::io::ErrorKind::OutOfMemory.into() };
-    assert!(refused.to_string().contains("request fewer"), "{refused}");
-    assert!(refused.source().is_some());
+    assert!(error.to_string().contains("request fewer"), "{error}");
+    assert!(error.source().is_some());
 }
 
 #[test]
 fn an_allocation_error_becomes_this_crates_error_with_its_own_message() {
     let arena = Arena::with_capacity(1024).unwrap();
-    let refused = arena.allocate(1 << 20).unwrap_err();
-    let message = refused.to_string();
-    assert_eq!(Error::from(refused).to_string(), message);
+    let error = arena.allocate(1 << 20).unwrap_err();
+    let message = error.to_string();
+    assert_eq!(Error::from(error).to_string(), message);
 }
 
 // Miri keeps every byte that is reserved; on 32-bit targets a process seldom has a run of addresses
@@ -121,8 +121,8 @@ fn running_out_of_addresses_is_a_typed_error_after_which_less_still_fits() {
         return;
     }
     for huge_pages in [false, true] {
-        let refused = Arena::builder().capacity(1 << 30).huge_pages(huge_pages).build();
-        let Err(Error::OutOfAddressSpace { requested, limit, source }) = refused else { panic!("{refused:?}") };
+        let result = Arena::builder().capacity(1 << 30).huge_pages(huge_pages).build();
+        let Err(Error::OutOfAddressSpace { requested, limit, source }) = result else { panic!("{result:?}") };
         assert_eq!((requested, source.kind()), (1 << 30, std::io::ErrorKind::OutOfMemory));
         assert_eq!(limit, Some(marena_std::Limit::AddressSpace(1 << 30)));
         let arena = Arena::builder().capacity(1 << 20).huge_pages(huge_pages).build().unwrap();

@@ -140,8 +140,8 @@ fn what_the_system_does_not_have_is_full_and_all_that_it_has_can_be_used() {
     let most = 5 * MIB + 3 * PAGE;
     let _alone = alone(most);
     let mut arena = Arena::with_capacity(64 * MIB).unwrap();
-    let refused = arena.allocate(6 * MIB).unwrap_err();
-    let AllocError::Full { remaining, .. } = refused else { panic!("{refused}") };
+    let error = arena.allocate(6 * MIB).unwrap_err();
+    let AllocError::Full { remaining, .. } = error else { panic!("{error}") };
     arena.allocate(remaining).unwrap().fill(1);
     while let Ok(mut block) = arena.allocate(1000) {
         block.fill(1);
@@ -210,22 +210,22 @@ fn prefaulting_takes_everything_or_is_an_error() {
     let _alone = alone(20 * MIB);
     let arena = Arena::builder().capacity(10 * MIB).prefault(|_, _| ()).build().unwrap();
     assert_eq!((committed(), arena.memory().ready()), (10 * MIB, 10 * MIB));
-    let refused = Arena::builder().capacity(30 * MIB).prefault(|_, _| panic!("not touched")).build();
-    let Err(Error::OutOfAddressSpace { requested, limit, .. }) = refused else { panic!("{refused:?}") };
+    let result = Arena::builder().capacity(30 * MIB).prefault(|_, _| panic!("not touched")).build();
+    let Err(Error::OutOfAddressSpace { requested, limit, .. }) = result else { panic!("{result:?}") };
     assert_eq!((requested, limit), (30 * MIB, None::<Limit>));
 }
 
 #[test]
 fn without_memory_for_the_first_step_there_is_no_arena() {
     let _alone = alone(MIB - 1);
-    let refused = Arena::with_capacity(64 * MIB);
-    assert!(matches!(refused, Err(Error::OutOfAddressSpace { requested, .. }) if requested == 64 * MIB), "{refused:?}");
+    let result = Arena::with_capacity(64 * MIB);
+    assert!(matches!(result, Err(Error::OutOfAddressSpace { requested, .. }) if requested == 64 * MIB), "{result:?}");
     MOST.store(MIB, Relaxed);
     assert!(Arena::with_capacity(64 * MIB).is_ok());
 }
 
 #[test]
-fn a_region_that_went_away_knows_what_is_ready_when_it_comes_back() {
+fn a_region_that_comes_back_from_its_raw_parts_knows_what_is_ready() {
     let _alone = alone(usize::MAX);
     let arena = Arena::with_capacity(64 * MIB).unwrap();
     arena.allocate(5 * MIB).unwrap().fill(1);

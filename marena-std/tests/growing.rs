@@ -169,7 +169,7 @@ fn a_reset_keeps_the_segments_and_what_comes_next_is_zero() {
 }
 
 #[test]
-fn what_needed_a_segment_of_its_own_finds_it_again_after_a_reset() {
+fn a_request_that_needed_its_own_segment_finds_it_again_after_a_reset() {
     let mut arena = GrowingArena::new();
     for round in 0..4 {
         for size in [100, 300 * KIB, 100, 5 << 20, 70 * KIB, 100] {
@@ -210,7 +210,7 @@ fn trimming_returns_what_is_empty_and_leaves_what_is_not() {
 }
 
 #[test]
-fn past_the_limit_it_is_full_and_nothing_has_changed() {
+fn a_growing_arena_at_its_limit_is_full_and_a_failure_changes_nothing() {
     let arena = GrowingArena::builder().limit(300 * KIB).build().unwrap();
     let handle = arena.insert(1).unwrap();
     let mut blocks = 0;
@@ -309,7 +309,7 @@ fn values_of_no_bytes_can_be_read_before_there_is_a_segment() {
 }
 
 #[test]
-fn it_moves_to_other_threads_with_everything_in_it() {
+fn a_growing_arena_moves_to_other_threads_with_everything_in_it() {
     let arena = GrowingArena::new();
     let handles: Vec<_> = (0..10_000_u64).map(|number| arena.insert([number; 4]).unwrap()).collect();
     let arena = thread::spawn(move || {

@@ -28,7 +28,7 @@ fn in_a_process_of_its_own(name: &str, work: impl FnOnce()) {
 fn leave_address_space(bytes: usize) {
     let status = fs::read_to_string("/proc/self/statm").unwrap();
     let pages: usize = status.split(' ').next().unwrap().parse().unwrap();
-    // SAFETY: asking for a figure has no precondition.
+    // SAFETY: asking for a number has no precondition.
     let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
     let most = libc::rlim_t::try_from(pages * page + bytes).unwrap();
     let limit = libc::rlimit { rlim_cur: most, rlim_max: libc::RLIM_INFINITY };

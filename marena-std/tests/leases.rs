@@ -57,7 +57,7 @@ fn what_many_threads_allocate_is_disjoint_and_outlives_the_leases() {
 }
 
 #[test]
-fn every_way_to_allocate_is_there() {
+fn leases_have_every_way_to_allocate() {
     let arena = Arena::with_capacity(1 << 20).unwrap();
     let leases = arena.leases(CHUNK);
     assert_eq!(*leases.allocate(9).unwrap(), [0; 9]);
@@ -212,7 +212,7 @@ fn a_full_arena_is_an_error_on_every_thread_and_loses_nothing() {
 }
 
 #[test]
-fn any_chunk_will_do() {
+fn leases_work_with_a_chunk_of_any_size() {
     for chunk in [0, 1, 8, 1 << 31, usize::MAX] {
         let arena = Arena::with_capacity(1 << 18).unwrap();
         let leases = arena.leases(chunk);

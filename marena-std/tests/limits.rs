@@ -76,10 +76,10 @@ fn message(error: &(dyn std::error::Error + 'static)) -> String {
 /// can.
 fn meets(capacity: usize, limit: Limit, name: &str) {
     for huge_pages in [false, true] {
-        let refused = Arena::builder().capacity(capacity).huge_pages(huge_pages).build().unwrap_err();
-        let text = message(&refused);
+        let error = Arena::builder().capacity(capacity).huge_pages(huge_pages).build().unwrap_err();
+        let text = message(&error);
         assert!(text.contains(name), "{text}");
-        let Error::OutOfAddressSpace { requested, limit: found, .. } = refused else { panic!("{refused:?}") };
+        let Error::OutOfAddressSpace { requested, limit: found, .. } = error else { panic!("{error:?}") };
         assert_eq!((requested, found), (capacity, Some(limit)), "{text}");
         let arena = Arena::builder().capacity(MIB).huge_pages(huge_pages).build().unwrap();
         arena.allocate(arena.remaining()).unwrap().fill(1);
@@ -105,10 +105,10 @@ fn a_limit_on_addresses_is_named() {
         let path = directory.path().join("arena");
         let builder = MappedArena::builder().capacity(1 << 30).reserve(false);
         // SAFETY: tests have their files to themselves, here and below.
-        let refused = unsafe { builder.create(&path) }.unwrap_err();
-        assert!(message(&refused).contains("ulimit -v"), "{}", message(&refused));
+        let error = unsafe { builder.create(&path) }.unwrap_err();
+        assert!(message(&error).contains("ulimit -v"), "{}", message(&error));
         let limit = Some(Limit::AddressSpace(1 << 30));
-        assert!(matches!(refused, MapError::Io { action: "map", limit: found, .. } if found == limit));
+        assert!(matches!(error, MapError::Io { action: "map", limit: found, .. } if found == limit));
         assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
         // What a file takes counts.
         // SAFETY: as above.
@@ -144,10 +144,10 @@ fn a_limit_on_data_holds_for_what_is_used_and_is_named() {
             arena.scratch().allocate(10 * MIB).unwrap().fill(1);
             arena.lease(1 << 20).allocate(10 * MIB).unwrap().fill(1);
         }
-        let refused = Arena::builder().capacity(64 * MIB).prefault(|_, _| ()).build().unwrap_err();
-        assert!(message(&refused).contains("ulimit -d"), "{}", message(&refused));
+        let error = Arena::builder().capacity(64 * MIB).prefault(|_, _| ()).build().unwrap_err();
+        assert!(message(&error).contains("ulimit -d"), "{}", message(&error));
         let limit = Some(Limit::Data(64 << 20));
-        assert!(matches!(refused, Error::OutOfAddressSpace { limit: found, .. } if found == limit), "{refused:?}");
+        assert!(matches!(error, Error::OutOfAddressSpace { limit: found, .. } if found == limit), "{error:?}");
         let directory = tempfile::tempdir().unwrap();
         let builder = MappedArena::builder().capacity(512 * MIB).reserve(false);
         // SAFETY: as above.
@@ -175,10 +175,10 @@ fn a_limit_on_locked_memory_is_named() {
         eprintln!("not tested: not allowed to lock memory");
         return;
     }
-    let refused = Arena::with_capacity(64 * MIB).unwrap_err();
-    assert!(message(&refused).contains("ulimit -l"), "{}", message(&refused));
+    let error = Arena::with_capacity(64 * MIB).unwrap_err();
+    assert!(message(&error).contains("ulimit -l"), "{}", message(&error));
     let limit = Some(Limit::Locked(4 << 20));
-    assert!(matches!(refused, Error::OutOfAddressSpace { limit: found, .. } if found == limit), "{refused:?}");
+    assert!(matches!(error, Error::OutOfAddressSpace { limit: found, .. } if found == limit), "{error:?}");
     // Locked memory cannot be given back, and the arena goes on.
     let mut arena = Arena::with_capacity(MIB).unwrap();
     arena.allocate(1000).unwrap().fill(1);
@@ -211,16 +211,16 @@ fn a_limit_on_mappings_is_named() {
                 page => made.push(page),
             }
         }
-        let refused = Arena::with_capacity(MIB).map(drop);
-        let sample = format!("{refused:?}");
+        let result = Arena::with_capacity(MIB).map(drop);
+        let sample = format!("{result:?}");
         for page in made {
             // SAFETY: mapped above, and not used.
             unsafe { libc::munmap(page, 4096) };
         }
-        let Err(refused) = refused else { panic!("{sample}") };
-        assert!(message(&refused).contains("vm.max_map_count"), "{}", message(&refused));
+        let Err(error) = result else { panic!("{sample}") };
+        assert!(message(&error).contains("vm.max_map_count"), "{}", message(&error));
         let limit = Some(Limit::Mappings(most));
-        assert!(matches!(refused, Error::OutOfAddressSpace { limit: found, .. } if found == limit), "{sample}");
+        assert!(matches!(error, Error::OutOfAddressSpace { limit: found, .. } if found == limit), "{sample}");
         assert!(Arena::with_capacity(MIB).is_ok());
     }
 }
@@ -237,12 +237,12 @@ fn a_limit_on_open_files_is_named() {
             open.push(file);
         }
         // SAFETY: as above.
-        let refused = unsafe { MappedArena::open(&path) }.unwrap_err();
+        let error = unsafe { MappedArena::open(&path) }.unwrap_err();
         drop(open);
-        assert!(message(&refused).contains("ulimit -n"), "{}", message(&refused));
+        assert!(message(&error).contains("ulimit -n"), "{}", message(&error));
         let limit = Some(Limit::OpenFiles(16));
-        assert!(matches!(refused, MapError::Io { action: "open", limit: found, .. } if found == limit));
-        assert!(refused.source().is_some());
+        assert!(matches!(error, MapError::Io { action: "open", limit: found, .. } if found == limit));
+        assert!(error.source().is_some());
     }
 }
 
@@ -250,9 +250,9 @@ fn a_limit_on_open_files_is_named() {
 fn without_a_limit_none_is_named() {
     let missing = tempfile::tempdir().unwrap().path().join("arena");
     // SAFETY: there is no such file.
-    let refused = unsafe { MappedArena::open(missing) }.unwrap_err();
-    assert!(matches!(refused, MapError::Io { limit: None, .. }), "{refused:?}");
-    assert!(!refused.to_string().contains("limit"), "{refused}");
-    let refused = Arena::builder().capacity(1).align(1 << 62).build().unwrap_err();
-    assert!(matches!(refused, Error::OutOfAddressSpace { limit: None, .. }), "{refused:?}");
+    let error = unsafe { MappedArena::open(missing) }.unwrap_err();
+    assert!(matches!(error, MapError::Io { limit: None, .. }), "{error:?}");
+    assert!(!error.to_string().contains("limit"), "{error}");
+    let error = Arena::builder().capacity(1).align(1 << 62).build().unwrap_err();
+    assert!(matches!(error, Error::OutOfAddressSpace { limit: None, .. }), "{error:?}");
 }

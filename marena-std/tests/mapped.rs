@@ -99,16 +99,16 @@ fn blocks_are_zero_even_over_bytes_from_before_a_power_loss() {
 fn blocks_that_are_not_zeroed_hold_what_the_file_holds() {
     let (_directory, path) = place();
     let arena = create(&path);
-    let before = arena.allocate_copy(b"from an earlier life").unwrap();
+    let before = arena.allocate_copy(b"from an earlier use").unwrap();
     // SAFETY: what is from before is not used.
     unsafe { arena.reset_shared() }.unwrap();
     let block = arena.allocate_address_uninit(before.size() as usize).unwrap();
-    assert_eq!(copy(&arena, block), b"from an earlier life");
+    assert_eq!(copy(&arena, block), b"from an earlier use");
     assert_eq!(arena.used(), 24);
     assert_eq!(arena.allocate_address_uninit(0).unwrap().size(), 0);
     assert_eq!(arena.allocate_address_uninit(1 << 31), Err(AllocError::TooLarge { requested: 1 << 31 }));
     assert!(matches!(arena.allocate_address_uninit(CAPACITY), Err(AllocError::Full { .. })));
-    assert_eq!(arena.used(), 24, "a refusal changes nothing");
+    assert_eq!(arena.used(), 24, "a failure changes nothing");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn values_of_any_bytes_are_read_as_copies_and_when_published_in_place() {
 }
 
 #[test]
-fn alignments_hold_in_every_mapping_and_larger_ones_are_refused() {
+fn alignments_hold_in_every_mapping_and_larger_ones_are_errors() {
     let (_directory, path) = place();
     let arena = create(&path);
     for align in [1, 8, 64, 1024, 4096] {
@@ -195,8 +195,8 @@ fn alignments_hold_in_every_mapping_and_larger_ones_are_refused() {
         assert!((address.offset() as usize).is_multiple_of(align.max(8)), "{address:?}");
     }
     for align in [0, 3, 8192, 1 << 20, 1 << (usize::BITS - 1)] {
-        let refused = AllocError::Alignment { requested: align, supported: 4096 };
-        assert_eq!(arena.allocate_address_aligned(8, align), Err(refused));
+        let expected = AllocError::Alignment { requested: align, supported: 4096 };
+        assert_eq!(arena.allocate_address_aligned(8, align), Err(expected));
     }
     for size in [usize::MAX, usize::MAX / 2 + 1, 1 << 31] {
         assert_eq!(arena.allocate_address(size), Err(AllocError::TooLarge { requested: size }));
@@ -204,16 +204,16 @@ fn alignments_hold_in_every_mapping_and_larger_ones_are_refused() {
     }
     let remaining = arena.remaining();
     for align in [1, 4096] {
-        let refused = AllocError::Full { requested: ARENA_MAX_ALLOC_SIZE, remaining };
-        assert_eq!(arena.allocate_address_aligned(ARENA_MAX_ALLOC_SIZE, align), Err(refused));
+        let expected = AllocError::Full { requested: ARENA_MAX_ALLOC_SIZE, remaining };
+        assert_eq!(arena.allocate_address_aligned(ARENA_MAX_ALLOC_SIZE, align), Err(expected));
     }
-    let refused = arena.allocate_address_array([ARENA_MAX_ALLOC_SIZE; 4]).unwrap_err();
-    assert!(matches!(refused, AllocError::Full { .. }), "{refused}");
+    let error = arena.allocate_address_array([ARENA_MAX_ALLOC_SIZE; 4]).unwrap_err();
+    assert!(matches!(error, AllocError::Full { .. }), "{error}");
     assert!(arena.allocate_address(arena.remaining()).is_ok());
 }
 
 #[test]
-fn of_many_who_create_or_open_at_once_all_get_one_arena() {
+fn threads_that_create_or_open_a_file_at_once_all_get_one_arena() {
     for _ in 0..50 {
         let (directory, path) = place();
         let barrier = Arc::new(Barrier::new(4));
@@ -287,18 +287,18 @@ fn capacities_and_paths_that_cannot_be_are_errors() {
             assert!(matches!(builder.capacity(capacity).create(&path), Err(MapError::Capacity { .. })));
         }
         for align in [0, 1, 4095, 2048, 12288, 1 << 31] {
-            let refused = builder.capacity(1).page_alignment(align).create(&path);
-            assert!(matches!(refused, Err(MapError::PageAlignment { requested }) if requested == align));
+            let result = builder.capacity(1).page_alignment(align).create(&path);
+            assert!(matches!(result, Err(MapError::PageAlignment { requested }) if requested == align));
         }
         assert!(matches!(MappedArena::open(&path), Err(MapError::Io { action: "open", .. })));
         assert!(matches!(MappedArena::open(directory.path()), Err(MapError::Io { .. })));
-        let refused = MappedArena::open_read_only(directory.path());
+        let result = MappedArena::open_read_only(directory.path());
         // Windows opens no folders at all.
-        assert!(matches!(refused, Err(MapError::NotAFile { .. })) || cfg!(windows) && refused.is_err(), "{refused:?}");
+        assert!(matches!(result, Err(MapError::NotAFile { .. })) || cfg!(windows) && result.is_err(), "{result:?}");
         let nowhere = directory.path().join("none").join("arena");
         assert!(matches!(MappedArena::create(nowhere, CAPACITY), Err(MapError::Io { action: "create", .. })));
     }
-    assert_eq!(fs::read_dir(&directory).unwrap().count(), 0, "a refusal leaves nothing behind");
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 0, "a failure leaves nothing behind");
     // SAFETY: as in `create`.
     let small =
         unsafe { builder.page_alignment(4096).capacity(1).reserve(false).populate(true).create(&path) }.unwrap();
@@ -306,7 +306,7 @@ fn capacities_and_paths_that_cannot_be_are_errors() {
 }
 
 #[test]
-fn what_is_printed_of_an_arena_says_how_full_it_is() {
+fn the_debug_output_of_an_arena_says_how_full_it_is() {
     let (_directory, path) = place();
     let arena = create(&path);
     arena.allocate_address(1000).unwrap();
@@ -321,7 +321,7 @@ fn what_is_printed_of_an_arena_says_how_full_it_is() {
 }
 
 #[test]
-fn a_view_has_the_figures_of_the_arena() {
+fn a_view_has_the_statistics_of_the_arena() {
     let (_directory, path) = place();
     let arena = create(&path);
     arena.allocate_address(1000).unwrap();
@@ -541,12 +541,12 @@ fn with_durability_everything_works_the_same() {
 }
 
 #[test]
-fn a_file_that_is_no_arena_is_refused_by_name() {
+fn opening_a_file_that_is_no_arena_is_an_error_that_says_so() {
     let (_directory, path) = place();
     fs::write(&path, vec![0xFF; CAPACITY]).unwrap();
-    let refused = open(&path).unwrap_err();
-    assert!(matches!(refused, MapError::Attach { source: AttachError::NotAnArena, .. }), "{refused}");
-    assert!(refused.to_string().contains("arena"), "{refused}");
+    let error = open(&path).unwrap_err();
+    assert!(matches!(error, MapError::Attach { source: AttachError::NotAnArena, .. }), "{error}");
+    assert!(error.to_string().contains("arena"), "{error}");
 }
 
 #[test]

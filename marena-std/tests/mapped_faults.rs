@@ -1,5 +1,5 @@
-//! A system that refuses, and power that fails: the calls to it are recorded, and fail when a test
-//! says so.
+//! System calls that fail, and power that fails. The calls are recorded, and fail when a test says
+//! so.
 //!
 //! The functions below take the place of the C library's for the whole program, since a program's
 //! own symbols come first. So nothing in the arena is made for these tests. Not on s390x, where the
@@ -214,15 +214,15 @@ fn entries(directory: &Path) -> usize {
 fn a_creation_that_fails_at_any_call_leaves_no_file_or_a_whole_one() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("arena");
-    let mut refusals = 0;
+    let mut failures = 0;
     loop {
         // SAFETY: the file is this test's, here and below.
-        let (outcome, failed) = failing_after(refusals, || unsafe { durable().create(&path) });
+        let (outcome, failed) = failing_after(failures, || unsafe { durable().create(&path) });
         match outcome {
             Ok(_) => break assert_eq!(failed, 0),
             Err(error) => assert!(matches!(error, MapError::Io { .. }), "{error}"),
         }
-        refusals += 1;
+        failures += 1;
         // Only the directory is synced after the file has its name.
         if entries(directory.path()) > 0 {
             assert_eq!(entries(directory.path()), 1);
@@ -231,7 +231,7 @@ fn a_creation_that_fails_at_any_call_leaves_no_file_or_a_whole_one() {
             fs::remove_file(&path).unwrap();
         }
     }
-    assert!(refusals >= 7, "size, space, map, flush, sync of the file and of the directory, link: {refusals}");
+    assert!(failures >= 7, "size, space, map, flush, sync of the file and of the directory, link: {failures}");
 }
 
 #[test]
@@ -283,15 +283,15 @@ fn an_opening_that_fails_changes_nothing() {
         arena.publish_root(0, arena.allocate_copy(b"kept").unwrap()).unwrap();
         drop(arena);
         let before = fs::read(&path).unwrap();
-        let (refused, failed) = failing_after(0, || MappedArena::open(&path).map(|_| ()));
-        assert!(matches!(refused, Err(MapError::Io { action: "map", .. })) && failed > 0);
-        let (refused, _) = failing_after(0, || MappedArena::open_read_only(&path).map(|_| ()));
-        assert!(matches!(refused, Err(MapError::Io { action: "map", .. })));
-        let (refused, _) = failing_after(0, || durable().open_or_create(&path).map(|_| ()));
-        assert!(matches!(refused, Err(MapError::Io { action: "map", .. })));
+        let (result, failed) = failing_after(0, || MappedArena::open(&path).map(|_| ()));
+        assert!(matches!(result, Err(MapError::Io { action: "map", .. })) && failed > 0);
+        let (result, _) = failing_after(0, || MappedArena::open_read_only(&path).map(|_| ()));
+        assert!(matches!(result, Err(MapError::Io { action: "map", .. })));
+        let (result, _) = failing_after(0, || durable().open_or_create(&path).map(|_| ()));
+        assert!(matches!(result, Err(MapError::Io { action: "map", .. })));
         for calls in 0..4 {
-            let (refused, failed) = failing_after(calls, || durable().replace(&path).map(|_| ()));
-            assert!(refused.is_err() && failed > 0, "{calls}");
+            let (result, failed) = failing_after(calls, || durable().replace(&path).map(|_| ()));
+            assert!(result.is_err() && failed > 0, "{calls}");
         }
         assert_eq!(fs::read(&path).unwrap(), before);
         assert_eq!(entries(directory.path()), 1);
@@ -354,7 +354,7 @@ fn calls_that_signals_interrupt_are_repeated() {
 /// A timer that rings more often than the whole file can be reserved: each call gets less done, and
 /// all of them everything.
 #[test]
-fn a_large_file_is_reserved_however_often_a_signal_rings() {
+fn a_large_file_is_reserved_however_often_a_signal_arrives() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("arena");
     INTERRUPTS.set(40);
@@ -397,8 +397,8 @@ fn only_an_arena_is_populated() {
     for len in [CAPACITY as u64, 3 << 30] {
         File::create(&path).unwrap().set_len(len).unwrap();
         // SAFETY: as above, here and below.
-        let refused = unsafe { (builder.open(&path).map(drop), builder.open_read_only(&path).map(drop)) };
-        assert!(matches!(refused, (Err(MapError::Attach { .. }), Err(MapError::Attach { .. }))), "{refused:?}");
+        let result = unsafe { (builder.open(&path).map(drop), builder.open_read_only(&path).map(drop)) };
+        assert!(matches!(result, (Err(MapError::Attach { .. }), Err(MapError::Attach { .. }))), "{result:?}");
         assert_eq!(populated(), 0, "{len}");
         let blocks = fs::metadata(&path).unwrap().blocks();
         assert_eq!(blocks, 0, "no space is reserved for what is no arena");
@@ -414,8 +414,8 @@ fn only_an_arena_is_populated() {
         assert_eq!(populated(), 0);
         drop(MappedArena::builder().open(&path).unwrap());
         assert_eq!(populated(), 0, "unless it is asked for");
-        let (refused, _) = failing_after(1, || builder.open_read_only(&path).map(drop));
-        assert!(matches!(refused, Err(MapError::Io { action: "populate", .. })), "{refused:?}");
+        let (result, _) = failing_after(1, || builder.open_read_only(&path).map(drop));
+        assert!(matches!(result, Err(MapError::Io { action: "populate", .. })), "{result:?}");
     }
 }
 

@@ -30,16 +30,16 @@ fn entries(directory: &Path) -> usize {
 }
 
 #[test]
-fn a_limit_on_file_sizes_refuses_the_file_instead_of_ending_the_process_later() {
+fn a_limit_on_file_sizes_is_an_error_at_creation_and_no_signal_later() {
     if let Some(path) = std::env::var_os(LIMITED) {
-        let refused = create(Path::new(&path));
+        let result = create(Path::new(&path));
         let limit = Some(Limit::FileSize(CAPACITY as u64 - 1));
-        let Err(MapError::Io { action: "size", limit: found, .. }) = refused else { panic!("{refused:?}") };
+        let Err(MapError::Io { action: "size", limit: found, .. }) = result else { panic!("{result:?}") };
         assert_eq!(found, limit);
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    let name = "a_limit_on_file_sizes_refuses_the_file_instead_of_ending_the_process_later";
+    let name = "a_limit_on_file_sizes_is_an_error_at_creation_and_no_signal_later";
     let program = std::env::current_exe().unwrap();
     // One that an emulator or a loader runs cannot be run again.
     if !Command::new(&program).arg("--list").output().is_ok_and(|output| output.status.success()) {
@@ -107,11 +107,11 @@ fn fill(arena: &MappedArena) {
 }
 
 #[test]
-fn a_full_file_system_refuses_the_file_and_keeps_the_arenas_it_has() {
+fn creating_on_a_full_file_system_is_an_error_and_keeps_the_arenas_there() {
     let Some(disk) = small_disk() else { return };
     let kept = create(&disk.path().join("kept")).unwrap();
-    let refused = create(&disk.path().join("refused"));
-    assert!(matches!(refused, Err(MapError::Io { action: "reserve space for", .. })), "{refused:?}");
+    let result = create(&disk.path().join("second"));
+    assert!(matches!(result, Err(MapError::Io { action: "reserve space for", .. })), "{result:?}");
     // Every page of the file that was made has its space.
     fill(&kept);
     assert_eq!(entries(disk.path()), 1);
@@ -136,8 +136,8 @@ fn holes_of_a_copy_are_filled_when_it_is_opened_or_opening_fails() {
     fs::write(&other, vec![1; CAPACITY / 2]).unwrap();
     for populate in [false, true] {
         // SAFETY: as in `create`, here and below.
-        let refused = unsafe { MappedArena::builder().populate(populate).open(&copy) };
-        assert!(matches!(refused, Err(MapError::Io { action: "reserve space for", .. })), "{refused:?}");
+        let result = unsafe { MappedArena::builder().populate(populate).open(&copy) };
+        assert!(matches!(result, Err(MapError::Io { action: "reserve space for", .. })), "{result:?}");
     }
     // SAFETY: as above. Only the first page is used.
     let sparse = unsafe { MappedArena::builder().reserve(false).open(&copy) }.unwrap();
@@ -154,13 +154,13 @@ fn holes_of_a_copy_are_filled_when_it_is_opened_or_opening_fails() {
 }
 
 #[test]
-fn a_view_on_an_overlay_sees_who_writes_later_or_is_refused() {
+fn a_view_on_an_overlay_sees_later_writes_or_is_an_error() {
     const VIEWED: &str = "MARENA_TEST_VIEWED";
     const PLAIN: &str = "MARENA_TEST_VIEWED_ELSEWHERE";
     if let Some(path) = std::env::var_os(VIEWED) {
         // SAFETY: as in `create`.
-        let refused = unsafe { MappedArena::open_read_only(path) };
-        assert!(matches!(refused, Err(MapError::Overlay { .. })), "{refused:?}");
+        let result = unsafe { MappedArena::open_read_only(path) };
+        assert!(matches!(result, Err(MapError::Overlay { .. })), "{result:?}");
         // Elsewhere reading takes no permission to write.
         // SAFETY: as above.
         let view = unsafe { MappedArena::open_read_only(std::env::var_os(PLAIN).unwrap()) };
@@ -191,7 +191,7 @@ fn a_view_on_an_overlay_sees_who_writes_later_or_is_refused() {
     }
     let (another, plain) = (overlay.path().join("another"), lower.join("another"));
     let variables = [(VIEWED, another.as_os_str()), (PLAIN, plain.as_os_str())];
-    let test = "a_view_on_an_overlay_sees_who_writes_later_or_is_refused";
+    let test = "a_view_on_an_overlay_sees_later_writes_or_is_an_error";
     let Some(output) = another_user::run(disk.path(), test, &variables, || Ok(())) else { return };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));

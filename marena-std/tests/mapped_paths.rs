@@ -28,7 +28,7 @@ fn as_folder(path: &Path) -> PathBuf {
 }
 
 #[test]
-fn a_link_to_nothing_ends_in_an_error_with_a_slash_behind_it_too() {
+fn a_link_to_nothing_is_an_error_with_and_without_a_slash_behind_it() {
     let directory = tempfile::tempdir().unwrap();
     let link = directory.path().join("dangling-link");
     symlink("nothing", &link).unwrap();
@@ -41,7 +41,7 @@ fn a_link_to_nothing_ends_in_an_error_with_a_slash_behind_it_too() {
 }
 
 #[test]
-fn a_slash_behind_a_name_makes_it_a_folders() {
+fn a_slash_behind_a_name_makes_it_the_name_of_a_folder() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("arena");
     assert!(open_or_create(&as_folder(&path)).is_err());
@@ -57,16 +57,16 @@ fn a_file_that_exists_in_a_folder_without_write_permission_is_said_to_exist() {
     let path = Path::new("/proc/version");
     if path.exists() {
         // SAFETY: nothing is created.
-        let refused = unsafe { builder().create(path) };
-        assert!(matches!(refused, Err(MapError::Exists { .. })), "{refused:?}");
+        let result = unsafe { builder().create(path) };
+        assert!(matches!(result, Err(MapError::Exists { .. })), "{result:?}");
         // SAFETY: as above.
-        let refused = unsafe { builder().create("/proc/no-such-file") };
-        assert!(matches!(refused, Err(MapError::Io { action: "create", .. })), "{refused:?}");
+        let result = unsafe { builder().create("/proc/no-such-file") };
+        assert!(matches!(result, Err(MapError::Io { action: "create", .. })), "{result:?}");
     }
 }
 
 #[test]
-fn no_name_of_a_file_can_disturb_a_message() {
+fn no_file_name_can_disturb_a_message() {
     let name = OsStr::from_bytes(b"\x1b[31m\nred \xFF\"");
     let path = Path::new("/no/such").join(name);
     let directory = tempfile::tempdir().unwrap();
@@ -119,7 +119,7 @@ fn a_file_that_is_no_arena_is_not_called_one_and_nobody_is_told_to_replace_it() 
 }
 
 #[test]
-fn what_is_no_regular_file_is_refused_at_once_and_left_alone() {
+fn a_path_to_no_regular_file_is_an_error_at_once_and_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("arena");
     let name = CString::new(path.as_os_str().as_bytes()).unwrap();

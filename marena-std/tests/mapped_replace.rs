@@ -159,8 +159,8 @@ fn what_is_no_arena_is_left_alone_unless_told_otherwise() {
     let (directory, path) = place();
     for contents in [&b""[..], b"notes", &[0; 200], &[0xFF; CAPACITY]] {
         fs::write(&path, contents).unwrap();
-        let refused = replace(&path).unwrap_err();
-        assert!(matches!(refused, MapError::Attach { source: AttachError::NotAnArena, .. }), "{refused:?}");
+        let error = replace(&path).unwrap_err();
+        assert!(matches!(error, MapError::Attach { source: AttachError::NotAnArena, .. }), "{error:?}");
         assert_eq!(fs::read(&path).unwrap(), contents);
         // SAFETY: as in `make`.
         let told = unsafe { builder().replace_other_files(true).replace(&path) }.unwrap();
@@ -185,13 +185,13 @@ fn an_arena_that_is_damaged_or_of_another_version_can_be_replaced() {
 }
 
 #[test]
-fn a_wrong_capacity_is_an_error_before_anything_is_looked_at() {
+fn a_wrong_capacity_is_an_error_before_the_file_is_read() {
     let (_directory, path) = place();
     make(&path);
     let before = fs::read(&path).unwrap();
     // SAFETY: as in `make`.
-    let refused = unsafe { MappedArena::builder().replace(&path) };
-    assert!(matches!(refused, Err(MapError::Capacity { requested: 0, .. })));
+    let result = unsafe { MappedArena::builder().replace(&path) };
+    assert!(matches!(result, Err(MapError::Capacity { requested: 0, .. })));
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

@@ -79,7 +79,7 @@ fn a_reset_keeps_pages_and_trimming_gives_them_back() {
 }
 
 #[test]
-fn after_reset_and_trim_bytes_that_nobody_touches_cost_nothing_again() {
+fn untouched_bytes_take_no_memory_after_a_reset_and_a_trim() {
     let _alone = alone();
     let mut arena = Arena::with_capacity(256 * MIB).unwrap();
     dirty(&arena, 200 * MIB);

@@ -37,11 +37,11 @@ fn fill(arena: &Arena, thread: usize) -> Vec<Block<'_>> {
 }
 
 #[test]
-fn threads_that_fill_an_arena_get_zeroed_disjoint_blocks_in_every_life() {
+fn threads_that_fill_an_arena_get_zeroed_disjoint_blocks_in_every_generation() {
     let mut arena = Arena::with_capacity(if cfg!(miri) { 1 << 16 } else { 2 << 20 }).unwrap();
     // No arena is smaller than a page, which is much for Miri.
     let set_aside = if cfg!(miri) { 60 << 10 } else { 0 };
-    for life in 0..3 {
+    for generation in 0..3 {
         arena.allocate(set_aside).unwrap();
         let mut spans = Vec::new();
         let shared = &arena;
@@ -49,15 +49,21 @@ fn threads_that_fill_an_arena_get_zeroed_disjoint_blocks_in_every_life() {
             let threads: Vec<_> = (0..THREADS).map(|id| scope.spawn(move || fill(shared, id))).collect();
             for (id, thread) in threads.into_iter().enumerate() {
                 for (index, block) in thread.join().unwrap().into_iter().enumerate() {
-                    assert!(block.iter().copied().eq(pattern(id, index)), "life {life} thread {id} block {index}");
+                    assert!(
+                        block.iter().copied().eq(pattern(id, index)),
+                        "generation {generation} thread {id} block {index}"
+                    );
                     spans.push((block.address().offset() as usize, block.len()));
                 }
             }
         });
         spans.sort_unstable();
-        assert!(spans.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0), "blocks overlap in life {life}");
+        assert!(
+            spans.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0),
+            "blocks overlap in generation {generation}"
+        );
         let taken: usize = spans.iter().map(|&(_, size)| size.next_multiple_of(8)).sum();
-        assert_eq!(arena.used(), set_aside + taken, "bytes that nobody has, in life {life}");
+        assert_eq!(arena.used(), set_aside + taken, "bytes that nobody has, in generation {generation}");
         arena.reset();
     }
 }

@@ -75,8 +75,8 @@ fn locked_pages_are_a_typed_error_that_changes_nothing() {
     // SAFETY: locking has no effect on the bytes, which are the arena's.
     assert_eq!(unsafe { libc::syscall(libc::SYS_mlock, locked, 1_usize) }, 0, "{}", std::io::Error::last_os_error());
     arena.reset();
-    let refused = arena.trim();
-    assert!(matches!(refused, Err(Error::Trim { offered, .. }) if offered > 512 << 10), "{refused:?}");
+    let result = arena.trim();
+    assert!(matches!(result, Err(Error::Trim { offered, .. }) if offered > 512 << 10), "{result:?}");
     assert_eq!((arena.used(), arena.get(kept)), (0, None));
 
     // SAFETY: as for locking.

@@ -84,8 +84,8 @@ pub fn the_last_bytes_go_to_one_of_two<F: Fault>() -> Model {
 }
 
 /// A claim that fails leaves the cursor where the other thread put it.
-pub fn a_refused_claim_changes_nothing_against_claims<F: Fault>() -> Model {
-    Model::unbounded("refused claim against claims", || {
+pub fn a_claim_that_fails_changes_nothing_against_claims<F: Fault>() -> Model {
+    Model::unbounded("failing claim against claims", || {
         let scene = scene::<F>(40);
         let other = spawn(&scene, |scene| scene.claims(&[8, 8], 1));
         for _ in 0..2 {
@@ -178,8 +178,8 @@ pub fn a_bounded_claim_with_enough_retries_is_served<F: Fault>() -> Model {
 }
 
 /// Each of the statistics is a snapshot, and in its range at any time.
-pub fn figures_stay_in_range_against_claims<F: Fault>() -> Model {
-    Model::unbounded("figures against claims", || {
+pub fn statistics_stay_in_range_against_claims<F: Fault>() -> Model {
+    Model::unbounded("statistics against claims", || {
         let scene = scene::<F>(32);
         let other = spawn(&scene, |scene| scene.claims(&[8, 8], 1));
         let mut last = 0;

@@ -24,7 +24,7 @@ fn lease_and_claim<F: Fault>(scene: &Owned<F>, sizes: &[usize], mark: u8) {
 }
 
 /// Claims bytes from a lease, dirties them and gives them back to it.
-fn soil_lease<F: Fault>(scene: &Owned<F>, lease: &Lease<'_, LoomMemory<F>>, size: usize) {
+fn dirty_lease<F: Fault>(scene: &Owned<F>, lease: &Lease<'_, LoomMemory<F>>, size: usize) {
     let start = claim(lease, size).unwrap();
     scene.witness().written(start.as_ptr(), size);
     // SAFETY: just claimed.
@@ -88,12 +88,12 @@ pub fn a_lease_of_dirtied_bytes_hands_out_zeros<F: Fault>() -> Model {
 
 /// Bytes that a lease handed out, took back and gave to the arena at its end are zero in the next
 /// block.
-pub fn a_leases_soiled_tail_is_zero_for_the_next_claim<F: Fault>() -> Model {
-    Model::unbounded("soiled lease's end against claim", || {
+pub fn the_dirty_tail_of_a_lease_is_zero_for_the_next_claim<F: Fault>() -> Model {
+    Model::unbounded("dirty lease's end against claim", || {
         let scene = scene::<F>(256);
         let other = spawn(&scene, |scene| scene.claims(&[16, 8], 1));
         let lease = scene.lease(32);
-        soil_lease(&scene, &lease, 24);
+        dirty_lease(&scene, &lease, 24);
         drop(lease);
         assert_eq!(other.join().unwrap(), 2);
         assert_rest_is_free(&scene);

@@ -3,8 +3,8 @@
 pub mod claims;
 pub mod give_back;
 pub mod leases;
-pub mod lives;
 pub mod pool;
 pub mod publish;
 pub mod regions;
+pub mod resets;
 pub mod tickets;

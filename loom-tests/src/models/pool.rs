@@ -54,8 +54,8 @@ pub fn two_threads_never_have_one_arena_at_once<F: Fault>() -> Model {
     Model::unbounded("acquire against acquire", || {
         Pond::<F>::stage(|pond| {
             let other = thread::spawn(|| pond.live(1) + pond.live(1));
-            let lives = pond.live(2) + pond.live(2);
-            assert!(lives + other.join().unwrap() >= 2, "a refused thread was refused by another's life");
+            let generations = pond.live(2) + pond.live(2);
+            assert!(generations + other.join().unwrap() >= 2, "a thread found no arena although none was in use");
             assert_eq!((pond.pool.available(), pond.live(3)), (1, 1));
         });
     })
@@ -78,7 +78,7 @@ pub fn one_of_two_guards_is_the_last<F: Fault>() -> Model {
 
 /// A generation that begins when the last guard of the one before is gone comes after all its
 /// accesses.
-pub fn a_new_life_begins_after_all_guards_of_the_old_one<F: Fault>() -> Model {
+pub fn a_new_generation_begins_after_all_guards_of_the_old_one<F: Fault>() -> Model {
     Model::bounded("two guards against acquire, 3 threads", 3, || {
         Pond::<F>::stage(|pond| {
             let guard = pond.pool.acquire().unwrap();

@@ -223,6 +223,6 @@ fn eight_threads_hold_disjoint_bytes_in_every_schedule() {
 }
 
 #[test]
-fn an_exchange_that_loads_and_then_stores_is_found() {
+fn a_compare_and_swap_that_loads_and_then_stores_is_found() {
     assert!(catch_unwind(AssertUnwindSafe(|| explore(scenario::<memory::LoadThenStore>, 1_000))).is_err());
 }

@@ -1,7 +1,7 @@
 /* The C interface on the host: errors, then threads that allocate at once. Runs under valgrind and
    AddressSanitizer, too. */
 
-#include "refusals.h"
+#include "errors.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -33,7 +33,7 @@ static void *allocate(void *number) {
 
 int main(void) {
     pthread_t threads[THREADS];
-    int numbers[THREADS], thread, failures = refusals();
+    int numbers[THREADS], thread, failures = errors();
     size_t remaining = 1;
     if (marena_init(&arena, region, sizeof region) != MARENA_OK)
         return 1;

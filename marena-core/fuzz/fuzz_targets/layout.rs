@@ -1,5 +1,5 @@
 //! Layout arithmetic: every cursor, size, alignment and capacity is placed as wide arithmetic
-//! places it, or refused.
+//! places it, or an error.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -40,7 +40,7 @@ fuzz_target!(|input: Input| {
             Err(AllocError::TooLarge { requested }) => assert!(requested == size && size > ARENA_MAX_ALLOC_SIZE),
             Err(AllocError::Full { requested, remaining }) => {
                 assert_eq!(requested, size);
-                assert!(wanted.is_none() && remaining <= capacity - 128, "{remaining} left, refused {size}");
+                assert!(wanted.is_none() && remaining <= capacity - 128, "{size} failed with {remaining} left");
             }
             Err(other) => panic!("{other}"),
         }

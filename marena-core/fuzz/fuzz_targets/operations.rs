@@ -23,7 +23,7 @@ enum Step {
     FromIter { values: Vec<u16>, claimed: u8 },
     FailingInit(u8),
     Publish(Size),
-    Refused,
+    TooLarge,
     Reset,
     Wipe,
 }
@@ -45,16 +45,16 @@ impl Iterator for Liar {
 
 impl ExactSizeIterator for Liar {}
 
-/// What one life of the arena handed out.
+/// What the arena handed out since the last reset.
 #[derive(Default)]
-struct Life {
+struct Generation {
     /// Start and end, as addresses in memory.
     blocks: Vec<(usize, usize)>,
     published: Vec<(Handle, Vec<u8>)>,
     values: Vec<(Handle<[u64; 3]>, [u64; 3])>,
 }
 
-impl Life {
+impl Generation {
     fn add(&mut self, start: usize, len: usize, align: usize, region: (usize, usize)) {
         assert!(start.is_multiple_of(align.max(1)), "{start:#x} for {align}");
         if len == 0 {
@@ -83,7 +83,7 @@ fuzz_target!(|input: (u16, u8, Vec<Step>)| {
     let end = buffer.as_ptr().addr() + buffer.len();
     let Ok(mut arena) = Arena::borrowed(spare(&mut buffer)) else { return };
     let region = (end - end % 8 - (arena.capacity() - HEADER), end);
-    let mut life = Life::default();
+    let mut generation = Generation::default();
     let mut stale: Vec<Handle> = Vec::new();
     for (index, step) in steps.into_iter().enumerate() {
         let mark = index as u8 | 1;
@@ -92,7 +92,7 @@ fuzz_target!(|input: (u16, u8, Vec<Step>)| {
             Step::Allocate(size) => match arena.allocate(size.get()) {
                 Ok(mut block) => {
                     assert!(block.len() == size.get() && block.iter().all(|&byte| byte == 0));
-                    life.add(block.as_ptr().addr(), block.len(), 8, region);
+                    generation.add(block.as_ptr().addr(), block.len(), 8, region);
                     block.fill(mark);
                 }
                 Err(_) => assert!(arena.used() == used && size.get() > arena.remaining()),
@@ -100,13 +100,13 @@ fuzz_target!(|input: (u16, u8, Vec<Step>)| {
             Step::Aligned(size, align) => match arena.allocate_aligned(size.get(), align.get()) {
                 Ok(mut block) => {
                     assert!(block.iter().all(|&byte| byte == 0));
-                    life.add(block.as_ptr().addr(), block.len(), align.get(), region);
+                    generation.add(block.as_ptr().addr(), block.len(), align.get(), region);
                     block.fill(mark);
                 }
                 Err(_) => assert_eq!(arena.used(), used),
             },
             Step::Bounded(size, retries) => match arena.allocate_bounded(size.get(), retries.into()) {
-                Ok(block) => life.add(block.as_ptr().addr(), block.len(), 8, region),
+                Ok(block) => generation.add(block.as_ptr().addr(), block.len(), 8, region),
                 Err(error) => assert!(!matches!(error, AllocError::Contended { .. }) && arena.used() == used),
             },
             Step::Several(sizes) => {
@@ -115,7 +115,7 @@ fuzz_target!(|input: (u16, u8, Vec<Step>)| {
                     Ok(blocks) => {
                         for (mut block, size) in blocks.into_iter().zip(sizes) {
                             assert!(block.len() == size && block.iter().all(|&byte| byte == 0));
-                            life.add(block.as_ptr().addr(), size, 8, region);
+                            generation.add(block.as_ptr().addr(), size, 8, region);
                             block.fill(mark);
                         }
                     }
@@ -129,7 +129,7 @@ fuzz_target!(|input: (u16, u8, Vec<Step>)| {
                         let address = marena_core::Address::from_raw(raw).expect("an address");
                         assert_eq!(address.size(), size.into());
                         let view = arena.view_ptr(address).expect("just allocated");
-                        life.add(view.addr().get(), size.into(), 8, region);
+                        generation.add(view.addr().get(), size.into(), 8, region);
                     }
                 } else {
                     assert!(arena.used() == used && words.iter().zip(sizes).all(|(&word, size)| word == size.into()));
@@ -138,62 +138,62 @@ fuzz_target!(|input: (u16, u8, Vec<Step>)| {
             Step::Value(value) => {
                 if let Ok(place) = arena.alloc(value) {
                     assert_eq!(*place, value);
-                    life.add(std::ptr::from_mut(place).addr(), 4, 4, region);
+                    generation.add(std::ptr::from_mut(place).addr(), 4, 4, region);
                 }
             }
             Step::Insert(value) => {
                 if let Ok(handle) = arena.insert(value) {
-                    life.values.push((handle, value));
-                    life.add(std::ptr::from_ref(arena.get(handle).expect("current")).addr(), 24, 8, region);
+                    generation.values.push((handle, value));
+                    generation.add(std::ptr::from_ref(arena.get(handle).expect("current")).addr(), 24, 8, region);
                 }
             }
             Step::Copy(bytes) => {
                 if let Ok(copy) = arena.alloc_slice_copy(&bytes) {
                     assert_eq!(*copy, bytes);
-                    life.add(copy.as_ptr().addr(), bytes.len(), 1, region);
+                    generation.add(copy.as_ptr().addr(), bytes.len(), 1, region);
                 }
             }
             Step::Text(text) => {
                 if let Ok(copy) = arena.alloc_str(&text) {
                     assert_eq!(*copy, text);
-                    life.add(copy.as_ptr().addr(), text.len(), 1, region);
+                    generation.add(copy.as_ptr().addr(), text.len(), 1, region);
                 }
             }
             Step::Format(number, text) => {
                 if let Ok(made) = arena.alloc_fmt(format_args!("{number} {text:?}")) {
                     assert_eq!(*made, format!("{number} {text:?}"));
-                    life.add(made.as_ptr().addr(), made.len(), 1, region);
+                    generation.add(made.as_ptr().addr(), made.len(), 1, region);
                 }
             }
             Step::FromIter { values, claimed } => {
                 let honest = values.clone();
                 if let Ok(made) = arena.alloc_slice_from_iter(Liar(values.into_iter(), claimed.into())) {
                     assert_eq!(*made, *honest);
-                    life.add(made.as_ptr().addr(), made.len() * 2, 2, region);
+                    generation.add(made.as_ptr().addr(), made.len() * 2, 2, region);
                 }
             }
             Step::FailingInit(size) => {
                 let failed = arena.alloc_try_with(|| if size > 0 { Err(size) } else { Ok([mark; 40]) });
                 match failed {
-                    Ok(place) => life.add(place.as_ptr().addr(), 40, 1, region),
+                    Ok(place) => generation.add(place.as_ptr().addr(), 40, 1, region),
                     Err(_) => assert_eq!(arena.used(), used),
                 }
             }
             Step::Publish(size) => {
                 if let Ok(mut block) = arena.allocate(size.get()) {
                     block.fill(mark);
-                    life.add(block.as_ptr().addr(), block.len(), 8, region);
-                    life.published.push((block.publish(), vec![mark; size.get()]));
+                    generation.add(block.as_ptr().addr(), block.len(), 8, region);
+                    generation.published.push((block.publish(), vec![mark; size.get()]));
                 }
             }
-            Step::Refused => {
+            Step::TooLarge => {
                 let remaining = arena.remaining();
                 assert!(arena.allocate(remaining + 1).is_err() && arena.remaining() == remaining);
             }
             Step::Reset | Step::Wipe => {
-                life.check(&arena);
-                stale.extend(life.published.drain(..).map(|(handle, _)| handle));
-                life = Life::default();
+                generation.check(&arena);
+                stale.extend(generation.published.drain(..).map(|(handle, _)| handle));
+                generation = Generation::default();
                 if matches!(step, Step::Wipe) {
                     arena.wipe()
                 } else {
@@ -203,7 +203,7 @@ fuzz_target!(|input: (u16, u8, Vec<Step>)| {
             }
         }
     }
-    life.check(&arena);
+    generation.check(&arena);
     assert!(stale.iter().all(|&handle| arena.view(handle).is_none()));
 });
 

@@ -33,7 +33,7 @@ enum Change {
 }
 
 #[derive(Arbitrary, Debug)]
-enum Life {
+enum Part {
     Arena(Vec<Step>),
     Lease { chunk: u16, steps: Vec<Step> },
     TwoLeases { chunks: [u16; 2], steps: Vec<(bool, Step)> },
@@ -215,16 +215,16 @@ fn is_zero(start: *const u8, from: usize, to: usize) {
 
 const LEN: usize = 16_384;
 
-fuzz_target!(|lives: Vec<Life>| {
+fuzz_target!(|parts: Vec<Part>| {
     let image = Image::new(LEN);
     // SAFETY: the image outlives the arena, which is its only one.
     let Some(memory) = (unsafe { image.memory() }) else { return };
     let mut arena = Arena::new(memory).expect("the memory was checked");
     let region = (image.base() + HEADER, image.base() + LEN);
     let mut world = World { region, held: Vec::new(), next_mark: 0 };
-    for life in lives {
-        match life {
-            Life::Arena(steps) => {
+    for part in parts {
+        match part {
+            Part::Arena(steps) => {
                 for step in steps {
                     match step {
                         Step::Bytes(size) => world.bytes(&arena, size.into(), 8),
@@ -234,20 +234,20 @@ fuzz_target!(|lives: Vec<Life>| {
                     }
                 }
             }
-            Life::Lease { chunk, steps } => {
+            Part::Lease { chunk, steps } => {
                 let mut lease = arena.lease(chunk.into());
                 steps.into_iter().for_each(|step| world.step(&mut lease, step));
             }
-            Life::TwoLeases { chunks, steps } => {
+            Part::TwoLeases { chunks, steps } => {
                 let mut leases = chunks.map(|chunk| arena.lease(chunk.into()));
                 for (second, step) in steps {
                     world.step(&mut leases[usize::from(second)], step);
                 }
             }
-            Life::ArenaScope(steps) => world.scope(arena.scratch(), steps),
-            Life::Reset | Life::Wipe => {
+            Part::ArenaScope(steps) => world.scope(arena.scratch(), steps),
+            Part::Reset | Part::Wipe => {
                 world.forget_from(0);
-                if matches!(life, Life::Wipe) { arena.wipe() } else { arena.reset() }
+                if matches!(part, Part::Wipe) { arena.wipe() } else { arena.reset() }
             }
         }
         let stats = arena.stats();

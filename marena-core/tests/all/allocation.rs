@@ -68,7 +68,7 @@ fn every_form_gives_exactly_the_size_or_an_error_that_names_it_at_every_edge() {
                     assert!(requested >= size && requested - size < 8, "{name} of {size}: {requested}");
                     assert!(
                         size > room && size <= ARENA_MAX_ALLOC_SIZE,
-                        "{name} of {size} refused with {remaining} left"
+                        "{name} of {size} failed with {remaining} left"
                     );
                     assert_eq!(remaining, room, "{name} of {size}");
                 }
@@ -79,7 +79,7 @@ fn every_form_gives_exactly_the_size_or_an_error_that_names_it_at_every_edge() {
 }
 
 #[test]
-fn a_refused_request_changes_nothing_and_a_smaller_one_fits_right_after() {
+fn a_failed_request_changes_nothing_and_a_smaller_one_succeeds_afterwards() {
     for (name, form) in FORMS {
         let arena = zeroed_arena(1024);
         form(&arena, 104).unwrap();
@@ -133,9 +133,9 @@ fn every_alignment_holds_at_every_skew_of_the_buffer() {
                 let arena = Arena::borrowed(buffer.skewed(skew, 40_000)).unwrap();
                 // So that the cursor is not aligned by chance.
                 arena.allocate(8).unwrap();
-                let refused = check_alignment(&arena, 1 << shift, size);
-                served += usize::from(refused.is_none());
-                if let Some(error) = refused {
+                let error = check_alignment(&arena, 1 << shift, size);
+                served += usize::from(error.is_none());
+                if let Some(error) = error {
                     assert!(matches!(error, AllocError::Full { requested, .. } if requested == size), "{error}");
                 }
             }
@@ -145,22 +145,22 @@ fn every_alignment_holds_at_every_skew_of_the_buffer() {
 }
 
 #[test]
-fn an_alignment_that_is_no_power_of_two_is_refused_by_name() {
+fn an_alignment_that_is_no_power_of_two_is_an_error_that_names_it() {
     let arena = zeroed_arena(1024);
     for align in [0, 3, 5, 6, 7, 12, 100, (1 << 20) + 1, usize::MAX] {
         for size in [0, 1, 8] {
-            let refused = |requested| requested == align;
+            let named = |requested| requested == align;
             let error = arena.allocate_aligned(size, align).unwrap_err();
-            assert!(matches!(error, AllocError::Alignment { requested, .. } if refused(requested)), "{align}: {error}");
+            assert!(matches!(error, AllocError::Alignment { requested, .. } if named(requested)), "{align}: {error}");
             let error = arena.allocate_uninit(size, align).unwrap_err();
-            assert!(matches!(error, AllocError::Alignment { requested, .. } if refused(requested)), "{align}: {error}");
+            assert!(matches!(error, AllocError::Alignment { requested, .. } if named(requested)), "{align}: {error}");
         }
     }
     assert_eq!(arena.used(), 0);
 }
 
 #[test]
-fn memory_that_is_mapped_elsewhere_refuses_what_another_mapping_would_not_keep() {
+fn an_alignment_that_another_mapping_would_not_keep_is_an_error() {
     let arena = Arena::new(Owned::<4096>::new(32_768)).unwrap();
     for align in [1, 8, 128, 2048, 4096] {
         let block = arena.allocate_aligned(8, align).unwrap();
@@ -179,7 +179,7 @@ fn memory_that_is_mapped_elsewhere_refuses_what_another_mapping_would_not_keep()
 }
 
 #[test]
-fn no_bytes_are_never_refused_and_claim_nothing() {
+fn a_zero_sized_request_always_succeeds_and_takes_no_bytes() {
     #[repr(align(4096))]
     #[derive(Debug, PartialEq)]
     struct Aligned;
@@ -229,7 +229,7 @@ fn several_at_once_are_side_by_side_in_order_with_exact_sizes() {
 fn several_at_once_are_all_or_nothing_and_leave_the_sizes_as_they_were() {
     let arena = zeroed_arena(1024);
     let room = arena.remaining() as u64;
-    let refused: [&[u64]; 8] = [
+    let too_large: [&[u64]; 8] = [
         &[room, 1],
         &[1, room],
         &[8, 1 << 31],
@@ -239,7 +239,7 @@ fn several_at_once_are_all_or_nothing_and_leave_the_sizes_as_they_were() {
         &[(1 << 31) - 1; 5],
         &[u64::from(u32::MAX), u64::from(u32::MAX)],
     ];
-    for sizes in refused {
+    for sizes in too_large {
         let mut given = sizes.to_vec();
         arena.allocate_addresses(&mut given).unwrap_err();
         assert_eq!(given, sizes);
@@ -254,8 +254,8 @@ fn several_at_once_are_all_or_nothing_and_leave_the_sizes_as_they_were() {
 }
 
 #[test]
-fn a_hundred_million_refused_requests_leave_the_cursor_where_it_was() {
-    let refusals = match () {
+fn a_hundred_million_failed_requests_leave_the_cursor_where_it_was() {
+    let failures = match () {
         () if cfg!(miri) => 1_000,
         () if cfg!(debug_assertions) => 1_000_000,
         () => 100_000_000,
@@ -264,10 +264,10 @@ fn a_hundred_million_refused_requests_leave_the_cursor_where_it_was() {
     arena.allocate(800).unwrap();
     let mut before = arena.stats();
     let layout = Layout::from_size_align(1 << 20, 8).unwrap();
-    for _ in 0..refusals {
+    for _ in 0..failures {
         assert!(std::hint::black_box(&arena).allocate_layout(std::hint::black_box(layout)).is_err());
     }
-    before.failed = refusals;
+    before.failed = failures;
     assert_eq!(arena.stats(), before);
     assert!(arena.allocate(before.remaining).is_ok());
 }

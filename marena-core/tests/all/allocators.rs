@@ -103,10 +103,10 @@ fn a_full_arena_is_an_error_that_leaves_the_collection_as_it_was() {
 }
 
 #[test]
-fn bytes_that_a_block_grows_by_are_zero_where_zero_was_asked_for() {
+fn growing_zeroed_zeroes_the_bytes_that_it_adds() {
     for (old, new) in [(1, 2), (5, 8), (8, 9), (13, 100), (24, 24)] {
         let arena = zeroed_arena(4096);
-        // Soils what lies behind the first block.
+        // Dirties the bytes behind the first block.
         // SAFETY: just allocated with this layout, and not used afterwards.
         unsafe { (&arena).deallocate(written(&arena, 500), layout(500)) };
         let start = written(&arena, old);
@@ -120,7 +120,7 @@ fn bytes_that_a_block_grows_by_are_zero_where_zero_was_asked_for() {
 }
 
 #[test]
-fn a_leases_large_block_that_grows_over_soiled_bytes_is_zero_where_zero_was_asked_for() {
+fn growing_zeroed_zeroes_dirty_bytes_behind_a_large_block_of_a_lease() {
     let arena = zeroed_arena(8192);
     let lease = arena.lease(256);
     lease.allocate(8).unwrap();
@@ -129,7 +129,7 @@ fn a_leases_large_block_that_grows_over_soiled_bytes_is_zero_where_zero_was_aske
     arena.allocate(8).unwrap();
     let start = written(&lease, 300);
     lease.allocate(8).unwrap();
-    // Soils what lies behind that block.
+    // Dirties the bytes behind that block.
     // SAFETY: just allocated with this layout, and not used afterwards.
     unsafe { (&arena).deallocate(written(&arena, 500), layout(500)) };
     // SAFETY: allocated with this layout.
@@ -220,7 +220,7 @@ fn a_scratch_gets_what_fits_although_its_lease_took_bytes_back_from_below_its_ch
 }
 
 #[test]
-fn zeroed_allocations_are_zero_in_soiled_bytes() {
+fn zeroed_allocations_are_zero_in_dirty_bytes() {
     let arena = zeroed_arena(4096);
     // SAFETY: just allocated with this layout, and not used afterwards.
     unsafe { (&arena).deallocate(written(&arena, 500), layout(500)) };
@@ -244,7 +244,7 @@ fn a_wipe_covers_what_collections_held() {
 }
 
 #[test]
-fn a_static_arena_serves_as_a_global_allocator_does() {
+fn a_static_arena_works_as_a_global_allocator() {
     static MEMORY: StaticMemory<8192> = StaticMemory::new();
     static ARENA: Arena<&'static StaticMemory<8192>> = Arena::from_static(&MEMORY);
     let layout = Layout::from_size_align(100, 64).unwrap();
@@ -267,7 +267,7 @@ fn a_static_arena_serves_as_a_global_allocator_does() {
     // SAFETY: the layout is not empty.
     let again = unsafe { GlobalAlloc::alloc_zeroed(&ARENA, layout) };
     // SAFETY: just allocated, zeroed.
-    assert_eq!(unsafe { bytes(NonNull::new(again).unwrap(), 100) }, [0; 100], "in soiled bytes too");
+    assert_eq!(unsafe { bytes(NonNull::new(again).unwrap(), 100) }, [0; 100], "in dirty bytes too");
     // SAFETY: the layout is not empty.
     assert!(unsafe { GlobalAlloc::alloc(&ARENA, Layout::from_size_align(10_000, 1).unwrap()) }.is_null());
 }

@@ -80,7 +80,7 @@ fn each_damaged_field_has_its_own_error_with_what_was_found() {
     for position in [1, 7, 209, LIMIT - 1, LIMIT + 1, LIMIT + 8, 1 << 31, u32::MAX - 7, u32::MAX] {
         let expected = AttachError::Cursor { found: position };
         assert_eq!(attach_error(|image| image.put_u32(64, position)), expected, "as cursor");
-        assert_eq!(attach_error(|image| image.put_u32(68, position)), expected, "as peak");
+        assert_eq!(attach_error(|image| image.put_u32(68, position)), expected, "as high-water mark");
     }
     for slot in 0..4 {
         for found in [1, 127 << 32 | 1, 128 << 32 | 209, 336 << 32 | 1, u64::MAX, 1 << 63] {
@@ -100,7 +100,7 @@ fn a_root_that_names_bytes_in_use_is_accepted() {
 }
 
 #[test]
-fn a_region_of_another_length_than_the_header_names_is_refused_at_every_length() {
+fn attaching_fails_at_every_length_but_the_one_in_the_header() {
     for len in (136..LEN).step_by(8) {
         let mut image = Image::formatted();
         // SAFETY: initialised bytes; nobody else uses them.
@@ -157,7 +157,7 @@ fn exercise(arena: &Arena<RawMemory>, base: usize) {
 
 #[test]
 fn every_single_bit_flip_of_the_header_is_a_typed_error_or_an_arena_in_range() {
-    let (mut refused, mut attached) = (0, 0);
+    let (mut failed, mut attached) = (0, 0);
     // Miri takes minutes for all of them.
     for bit in (0..128 * 8).step_by(if cfg!(miri) { 29 } else { 1 }) {
         let mut image = Image::formatted();
@@ -170,14 +170,14 @@ fn every_single_bit_flip_of_the_header_is_a_typed_error_or_an_arena_in_range() {
             }
             Err(error) => {
                 assert!(!error.to_string().is_empty());
-                refused += 1;
+                failed += 1;
             }
         }
     }
-    // Magic, version and capacity are 160 bits; most flips of roots, cursor and peak are noticed
-    // too.
+    // Magic, version and capacity are 160 bits; most flips of roots, cursor and high-water mark are
+    // noticed too.
     let (most_fail, some_do_not) = if cfg!(miri) { (4, 4) } else { (160 + 4 * 32, 64) };
-    assert!(refused > most_fail && attached > some_do_not, "{refused} failed, {attached} attached");
+    assert!(failed > most_fail && attached > some_do_not, "{failed} failed, {attached} attached");
 }
 
 #[test]
@@ -200,11 +200,11 @@ fn a_peer_that_writes_any_cursor_while_the_arena_lives_makes_it_full_or_leaves_i
     for cursor in
         [0, 1, 7, 8, limit - 8, limit - 1, limit, limit + 1, limit + 8, 1 << 31, u32::MAX - 8, u32::MAX - 7, u32::MAX]
     {
-        for peak in [0, 3, limit, limit + 1, u32::MAX] {
+        for high_water in [0, 3, limit, limit + 1, u32::MAX] {
             // ORDERING: Relaxed, here and below: one thread plays both sides.
             word(64).store(cursor, Relaxed);
-            word(68).store(peak, Relaxed);
-            word(76).store(peak, Relaxed);
+            word(68).store(high_water, Relaxed);
+            word(76).store(high_water, Relaxed);
             exercise(&arena, region.addr().get());
             word(64).store(cursor, Relaxed);
             if cursor > limit || !cursor.is_multiple_of(8) {

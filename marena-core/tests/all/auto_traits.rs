@@ -105,7 +105,7 @@ assert_impl_all!(AllocError: Send, Sync, Copy, std::error::Error);
 
 /// Handles are covariant, as shared references are: this compiles, or they are not.
 #[test]
-fn a_handle_to_something_longer_lived_serves_as_one_to_something_shorter_lived() {
+fn a_handle_to_a_longer_lifetime_can_be_used_as_one_to_a_shorter_lifetime() {
     fn shorter<'a>(handle: Handle<&'static str>, _: &'a str) -> Handle<&'a str> {
         handle
     }

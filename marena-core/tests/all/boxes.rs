@@ -72,7 +72,7 @@ fn a_box_drops_its_value_once_however_it_ends() {
 fn a_box_that_finds_no_room_drops_its_value() {
     let dropped = RefCell::new(Vec::new());
     let arena = zeroed_arena(136);
-    assert!(arena.alloc_box(Noisy("refused", &dropped)).is_err());
+    assert!(arena.alloc_box(Noisy("without room", &dropped)).is_err());
     assert_eq!((arena.used(), dropped.borrow().len()), (0, 1));
 }
 
@@ -186,7 +186,7 @@ fn boxes_compare_hash_and_print_as_their_values_do() {
 
 /// Covariant, as a `Box` is: this compiles, or boxes are not.
 #[test]
-fn a_box_of_something_longer_lived_serves_as_one_of_something_shorter_lived() {
+fn a_box_of_a_longer_lifetime_can_be_used_as_one_of_a_shorter_lifetime() {
     fn shorter<'a, 'b: 'a>(boxed: ArenaBox<'b, &'static str>, _: &'a str) -> ArenaBox<'a, &'a str> {
         boxed
     }

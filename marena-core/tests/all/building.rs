@@ -89,7 +89,7 @@ fn squares<'a>(memory: impl Allocate<'a>, len: u64) -> &'a mut [u64] {
 }
 
 #[test]
-fn a_vector_grows_on_everything_and_is_where_it_was_put() {
+fn a_vector_grows_on_every_type_that_allocates_and_keeps_its_values() {
     on_everything(|_, everything| {
         let (first, second) = with!(everything, memory => (squares(memory, 40), squares(memory, 90)));
         for (slice, len) in [(first, 40), (second, 90)] {

@@ -46,7 +46,7 @@ fn a_handle_is_foreign_to_every_other_arena() {
 }
 
 #[test]
-fn a_handle_of_one_life_is_foreign_to_the_next_life_of_the_same_memory() {
+fn a_handle_is_foreign_to_a_later_arena_in_the_same_memory() {
     let arena = zeroed_arena(1024);
     let handle = arena.insert(1).unwrap();
     let again = Arena::new(arena.into_memory()).unwrap();

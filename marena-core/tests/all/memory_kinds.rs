@@ -62,37 +62,37 @@ fn raw_memory_of_every_length_is_an_arena_or_too_small() {
 }
 
 #[test]
-fn raw_memory_at_every_misalignment_is_refused_with_its_address() {
+fn raw_memory_at_every_misalignment_is_an_error_that_names_its_address() {
     let mut bytes = Aligned([MaybeUninit::new(0); 512]);
     let base = NonNull::from(&mut bytes.0).cast::<u8>();
     for skew in 1..HEADER {
         // SAFETY: within `bytes`.
         let skewed = unsafe { base.add(skew) };
-        // SAFETY: within `bytes`; refused, so nothing is used.
+        // SAFETY: within `bytes`; the call fails, so nothing is used.
         let error = unsafe { RawMemory::from_raw_parts(skewed, 256) }.unwrap_err();
         assert_eq!(error, MemoryError::Misaligned { required: HEADER, address: skewed.addr().get() });
     }
 }
 
 #[test]
-fn a_region_longer_than_addresses_reach_is_refused_before_it_is_touched() {
-    // An address where nothing is: the length must be refused without a look.
+fn a_region_longer_than_addresses_reach_is_an_error_and_is_not_touched() {
+    // Nothing is at this address: the length must be an error before anything is read.
     let base = NonNull::new(std::ptr::without_provenance_mut::<u8>(4096)).unwrap();
     let limit = if usize::BITS == 32 { isize::MAX as usize & !7 } else { 1 << 31 };
     for len in [limit + 8, limit + 4096, usize::MAX] {
-        // SAFETY: refused, so nothing is used.
+        // SAFETY: the call fails, so nothing is used.
         let error = unsafe { RawMemory::from_raw_parts(base, len) }.unwrap_err();
         assert_eq!(error, MemoryError::TooLarge { limit, len });
     }
 }
 
-/// Memory with what a user may get wrong in it.
+/// Memory with the mistakes that a user may make.
 struct Odd {
     region: NonNull<[u8]>,
 }
 
 // SAFETY: the tests below pass pointers into buffers that outlive it and are used by nothing else,
-// or that are refused.
+// or regions that are an error.
 unsafe impl Memory for Odd {
     type Word = portable_atomic::AtomicU32;
     const REMAP_ALIGN: Option<usize> = Some(4096);

@@ -1,5 +1,5 @@
 //! A newcomer's likeliest mistakes: each is an error that names the remedy, or `None`.
-//! `guide::mistakes` lists them; those that the compiler refuses are in
+//! `guide::mistakes` lists them; those that are compile errors are in
 //! `compile_fail/a_newcomers_mistakes.rs`.
 
 use std::fmt::Display;
@@ -40,7 +40,7 @@ fn a_full_arena_says_that_it_does_not_grow() {
 }
 
 #[test]
-fn a_request_that_only_its_alignment_keeps_out_is_told_so() {
+fn a_request_that_fails_only_by_its_alignment_says_so() {
     let mut bytes = Bytes::<1024>::new();
     let arena = Arena::borrowed(&mut bytes.0).unwrap();
     arena.allocate(8).unwrap();
@@ -78,7 +78,7 @@ fn stale_and_foreign_handles_read_as_none() {
 }
 
 #[test]
-fn too_small_a_region_is_told_what_it_needs() {
+fn the_error_for_a_region_that_is_too_small_says_what_it_needs() {
     let mut bytes = Bytes::<64>::new();
     says(
         Arena::borrowed(&mut bytes.0).unwrap_err(),
@@ -87,11 +87,11 @@ fn too_small_a_region_is_told_what_it_needs() {
 }
 
 #[test]
-fn a_misaligned_region_is_told_how_to_align() {
-    // SAFETY: refused, so no byte of it is used.
-    let refused = unsafe { RawMemory::from_raw_parts(NonNull::without_provenance(0x1008.try_into().unwrap()), 4096) };
+fn the_error_for_a_misaligned_region_says_how_to_align_it() {
+    // SAFETY: the call fails, so no byte is used.
+    let result = unsafe { RawMemory::from_raw_parts(NonNull::without_provenance(0x1008.try_into().unwrap()), 4096) };
     says(
-        refused.unwrap_err(),
+        result.unwrap_err(),
         "the region starts at 0x1008, which is no multiple of 128; align it (`#[repr(align(128))]`, the linker script), or use \
          `Arena::borrowed`, which skips to a multiple",
     );
@@ -119,7 +119,7 @@ unsafe impl Memory for Mapping<'_> {
 }
 
 #[test]
-fn an_alignment_that_another_mapping_would_lose_is_refused_with_the_limit() {
+fn an_alignment_that_another_mapping_would_lose_is_an_error_that_names_the_limit() {
     #[repr(align(4096))]
     struct Page([MaybeUninit<u8>; 4096]);
     let mut page = Page([MaybeUninit::uninit(); 4096]);
@@ -137,6 +137,6 @@ fn attaching_to_what_is_no_arena_says_what_to_check() {
     let mut bytes = Bytes::<1024>::new();
     let memory = BorrowedMemory::new(&mut bytes.0).unwrap();
     // SAFETY: the bytes are initialised, and nobody else uses them.
-    let refused = unsafe { Arena::attach(memory) };
-    says(refused.unwrap_err(), "the region holds no arena; check that this is where one starts");
+    let result = unsafe { Arena::attach(memory) };
+    says(result.unwrap_err(), "the region holds no arena; check that this is where one starts");
 }

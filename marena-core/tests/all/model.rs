@@ -82,7 +82,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What was published and must stay as it is until its life ends.
+/// What was published and must stay as it is until the next reset.
 enum Content {
     Bytes(Handle, u8),
     Value(Handle<u64>, u64),
@@ -102,7 +102,7 @@ impl Content {
     fn check(&self, arena: &Arena<Owned>) {
         match self {
             Self::Bytes(handle, mark) => {
-                let bytes = arena.view(*handle).expect("of this life");
+                let bytes = arena.view(*handle).expect("of this generation");
                 assert!(bytes.iter().all(|byte| byte == mark), "{bytes:?}, expected {mark}");
             }
             Self::Value(handle, value) => assert_eq!(arena.get(*handle), Some(value)),
@@ -143,7 +143,7 @@ struct Reached {
 struct Checked<'r> {
     arena: Arena<Owned>,
     live: Vec<Content>,
-    /// Of ended lives.
+    /// Handles of earlier generations.
     ended: VecDeque<Content>,
     mark: u8,
     reached: &'r mut Reached,
@@ -167,8 +167,8 @@ impl Checked<'_> {
         self.reached.served += 1;
     }
 
-    /// A refusal has its reason, and changed nothing.
-    fn refused(&mut self, error: AllocError, smallest: usize, used: usize) {
+    /// Checks that a failure has a reason and changed nothing.
+    fn failed(&mut self, error: AllocError, smallest: usize, used: usize) {
         assert_eq!(self.arena.used(), used, "{error}");
         match error {
             AllocError::Full { requested, remaining } => {
@@ -198,7 +198,7 @@ impl Checked<'_> {
         });
         match outcome {
             Ok(handle) => self.note(Content::Bytes(handle, mark)),
-            Err(error) => self.refused(error, size, used),
+            Err(error) => self.failed(error, size, used),
         }
     }
 
@@ -230,7 +230,7 @@ impl Checked<'_> {
             let bytes = unsafe { std::slice::from_raw_parts(now.as_ptr(), kept_bytes) };
             assert!(bytes.iter().all(|&byte| byte == FILL), "{size} to {new_size}: {bytes:?}");
             if resized.is_none() {
-                assert!(new_size > size && self.arena.used() == used, "{size} to {new_size} was refused");
+                assert!(new_size > size && self.arena.used() == used, "{size} to {new_size} failed");
                 self.reached.full += 1;
                 continue;
             }
@@ -263,7 +263,7 @@ impl Checked<'_> {
         }
     }
 
-    fn end_life(&mut self) {
+    fn end_generation(&mut self) {
         self.reached.resets += 1;
         let ended = self.live.drain(..);
         self.ended.extend(ended);
@@ -292,7 +292,7 @@ impl Checked<'_> {
                         assert_eq!(handles.map(|handle| handle.address().size() as usize), sizes);
                         handles.into_iter().for_each(|handle| self.note(Content::Bytes(handle, mark)));
                     }
-                    Err(error) => self.refused(error, 0, used),
+                    Err(error) => self.failed(error, 0, used),
                 }
             }
             Op::Addresses(sizes) => {
@@ -307,7 +307,7 @@ impl Checked<'_> {
                     }
                     Err(error) => {
                         assert_eq!(raw, sizes);
-                        self.refused(error, 0, used);
+                        self.failed(error, 0, used);
                     }
                 }
             }
@@ -320,19 +320,19 @@ impl Checked<'_> {
                 });
                 match outcome {
                     Ok(len) => assert_eq!(len, size),
-                    Err(error) => self.refused(error, size, used),
+                    Err(error) => self.failed(error, size, used),
                 }
             }
             Op::Insert(value) => match self.arena.insert(value) {
                 Ok(handle) => self.note(Content::Value(handle, value)),
-                Err(error) => self.refused(error, 8, used),
+                Err(error) => self.failed(error, 8, used),
             },
             Op::Text(text) => match self.arena.alloc_fmt(format_args!("{text}")).map(|copy| assert_eq!(*copy, *text)) {
                 Ok(()) => {
                     let start = (128 + used) as u32;
                     self.note(Content::Text(Address::new(start, text.len() as u32).unwrap(), text));
                 }
-                Err(error) => self.refused(error, text.len(), used),
+                Err(error) => self.failed(error, text.len(), used),
             },
             Op::FailingInit(len) => {
                 let outcome = self.arena.alloc_slice_uninit::<u64>(len).map(|_| ());
@@ -350,7 +350,7 @@ impl Checked<'_> {
                     self.arena.alloc_slice_fill_with(len, init).map(|slice| slice.len())
                 }));
                 match outcome {
-                    Ok(outcome) => self.refused(outcome.unwrap_err(), 8 * len, used),
+                    Ok(outcome) => self.failed(outcome.unwrap_err(), 8 * len, used),
                     Err(_) => {
                         assert_eq!(self.arena.used(), used);
                         self.reached.gave_back += 1;
@@ -375,7 +375,7 @@ impl Checked<'_> {
                         assert_eq!(self.arena.used(), used + 8 * len);
                         self.reached.gave_back += u64::from(has < says);
                     }
-                    Err(error) => self.refused(error, 8 * says, used),
+                    Err(error) => self.failed(error, 8 * says, used),
                 }
             }
             Op::Lease { chunk, sizes, overtaken } => {
@@ -425,17 +425,17 @@ impl Checked<'_> {
             }
             Op::Reset => {
                 self.arena.reset();
-                self.end_life();
+                self.end_generation();
             }
             Op::Wipe => {
                 self.arena.wipe();
-                self.end_life();
+                self.end_generation();
             }
             Op::Reformat => {
                 let empty = Arena::new(Owned::new(LEN)).unwrap();
                 let arena = std::mem::replace(&mut self.arena, empty);
                 self.arena = Arena::new(arena.into_memory()).unwrap();
-                self.end_life();
+                self.end_generation();
             }
         }
     }

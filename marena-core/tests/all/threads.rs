@@ -202,15 +202,15 @@ fn an_arena_and_its_blocks_move_between_threads() {
 }
 
 #[test]
-fn a_pool_under_threads_never_hands_an_arena_to_two_lives_at_once() {
+fn a_pool_under_threads_has_one_generation_of_an_arena_at_a_time() {
     let mut buffers: Vec<_> = (0..2).map(|_| crate::owned::Buffer::new(4096)).collect();
     let memories = buffers.iter_mut().map(|buffer| marena_core::BorrowedMemory::new(buffer.skewed(0, 4096)).unwrap());
     let memories: [_; 2] = memories.collect::<Vec<_>>().try_into().unwrap();
     let pool = marena_core::Pool::new(memories).unwrap();
-    let lives = AtomicUsize::new(0);
+    let generations = AtomicUsize::new(0);
     thread::scope(|scope| {
         for thread in 0..THREADS {
-            let (pool, lives) = (&pool, &lives);
+            let (pool, generations) = (&pool, &generations);
             scope.spawn(move || {
                 let mut done = 0;
                 while done < rounds() / 4 {
@@ -228,10 +228,10 @@ fn a_pool_under_threads_never_hands_an_arena_to_two_lives_at_once() {
                     assert_eq!(share.used(), 64);
                     done += 1;
                     // ORDERING: Relaxed: a count, read after the threads are joined.
-                    lives.fetch_add(1, Relaxed);
+                    generations.fetch_add(1, Relaxed);
                 }
             });
         }
     });
-    assert_eq!((pool.available(), lives.into_inner()), (2, usize::from(THREADS) * (rounds() / 4)));
+    assert_eq!((pool.available(), generations.into_inner()), (2, usize::from(THREADS) * (rounds() / 4)));
 }

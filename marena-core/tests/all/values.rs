@@ -55,13 +55,13 @@ fn values_of_every_form_are_where_they_were_put() {
 }
 
 #[test]
-fn a_value_in_the_arena_is_never_dropped_and_a_refused_one_is() {
+fn a_value_in_the_arena_is_never_dropped_and_one_without_room_is() {
     let alive = Cell::new(0);
     let mut arena = zeroed_arena(136);
     arena.alloc(Counted::new(&alive)).unwrap();
     assert_eq!(alive.get(), 1);
     arena.alloc(Counted::new(&alive)).unwrap_err();
-    assert_eq!(alive.get(), 1, "the refused one is gone");
+    assert_eq!(alive.get(), 1, "the one that found no room is dropped");
     arena.insert(Counted::new(&alive)).unwrap_err();
     assert_eq!(alive.get(), 1);
     arena.reset();
@@ -70,7 +70,7 @@ fn a_value_in_the_arena_is_never_dropped_and_a_refused_one_is() {
 }
 
 #[test]
-fn an_initialiser_is_not_called_where_the_arena_refuses() {
+fn an_initialiser_is_not_called_when_there_is_no_room() {
     let arena = zeroed_arena(136);
     let never = || -> [u64; 2] { unreachable!("no room for it") };
     arena.alloc_with(never).unwrap_err();
@@ -268,7 +268,7 @@ fn an_iterator_that_lies_about_its_length_gives_what_it_has() {
 }
 
 #[test]
-fn an_iterator_that_says_it_is_endless_is_refused_before_a_value_is_taken() {
+fn an_iterator_that_says_it_is_endless_is_an_error_before_a_value_is_taken() {
     let arena = zeroed_arena(1024);
     for says in [1 << 28, usize::MAX / 8, usize::MAX / 8 + 1, usize::MAX] {
         let mut liar = Liar { says, has: 3, taken: 0 };
@@ -392,7 +392,7 @@ fn a_value_that_allocates_or_panics_while_it_is_formatted_does_no_harm() {
 }
 
 #[test]
-fn a_text_that_does_not_fit_is_refused_whole() {
+fn a_text_that_does_not_fit_is_an_error_and_takes_no_bytes() {
     let arena = zeroed_arena(144);
     assert_eq!(
         arena.alloc_fmt(format_args!("{:100}", 1)).unwrap_err(),

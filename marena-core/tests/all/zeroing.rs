@@ -15,9 +15,9 @@ fn assert_rest_is_zero<M: ExclusiveMemory>(arena: &Arena<M>, after: &str) {
 }
 
 /// A way to leave bytes behind that are not zero.
-type Soil<M> = (&'static str, fn(&mut Arena<M>));
+type Dirtying<M> = (&'static str, fn(&mut Arena<M>));
 
-fn soils<M: ExclusiveMemory>() -> [Soil<M>; 14] {
+fn ways_to_dirty<M: ExclusiveMemory>() -> [Dirtying<M>; 14] {
     [
         ("a reset of written blocks", |arena| {
             arena.allocate(600).unwrap().fill(0xEE);
@@ -112,46 +112,46 @@ fn soils<M: ExclusiveMemory>() -> [Soil<M>; 14] {
 }
 
 #[test]
-fn blocks_of_zeroed_memory_are_zero_after_everything_that_soils_bytes() {
-    for (after, soil) in soils() {
+fn blocks_of_zeroed_memory_are_zero_after_everything_that_dirties_bytes() {
+    for (after, dirty) in ways_to_dirty() {
         let mut arena = zeroed_arena(1024);
-        soil(&mut arena);
+        dirty(&mut arena);
         assert_rest_is_zero(&arena, after);
     }
 }
 
 #[test]
-fn blocks_of_dirty_memory_are_zero_after_everything_that_soils_bytes() {
-    for case in 0..soils::<Owned>().len() {
+fn blocks_of_dirty_memory_are_zero_after_everything_that_dirties_bytes() {
+    for case in 0..ways_to_dirty::<Owned>().len() {
         let mut buffer = Buffer::filled(1024, 0xFF);
-        let (after, soil) = soils()[case];
+        let (after, dirty) = ways_to_dirty()[case];
         let mut arena = Arena::borrowed(buffer.skewed(0, 1024)).unwrap();
-        soil(&mut arena);
+        dirty(&mut arena);
         assert_rest_is_zero(&arena, after);
     }
 }
 
 #[test]
-fn blocks_are_zero_after_any_two_of_them() {
-    for (number, (first, soil)) in soils().into_iter().enumerate() {
-        for (second_number, (second, soil_again)) in soils().into_iter().enumerate() {
+fn blocks_are_zero_after_any_two_ways_to_dirty_bytes() {
+    for (number, (first, dirty)) in ways_to_dirty().into_iter().enumerate() {
+        for (second_number, (second, dirty_again)) in ways_to_dirty().into_iter().enumerate() {
             // Miri takes minutes for all pairs.
-            if cfg!(miri) && second_number != (number + 1) % soils::<Owned>().len() {
+            if cfg!(miri) && second_number != (number + 1) % ways_to_dirty::<Owned>().len() {
                 continue;
             }
             let mut arena = zeroed_arena(2048);
-            soil(&mut arena);
-            soil_again(&mut arena);
+            dirty(&mut arena);
+            dirty_again(&mut arena);
             assert_rest_is_zero(&arena, &format!("{first}, then {second}"));
         }
     }
 }
 
 #[test]
-fn what_a_lease_hands_out_is_zero_after_everything_that_soils_bytes() {
-    for (after, soil) in soils() {
+fn blocks_of_a_lease_are_zero_after_everything_that_dirties_bytes() {
+    for (after, dirty) in ways_to_dirty() {
         let mut arena = zeroed_arena(1024);
-        soil(&mut arena);
+        dirty(&mut arena);
         let lease = arena.lease(512);
         while let Ok(block) = lease.allocate(24) {
             assert_eq!(*block, [0; 24], "after {after}");
@@ -174,7 +174,7 @@ fn bytes_that_come_back_to_a_lease_are_zero_when_it_hands_them_out_again() {
 }
 
 #[test]
-fn a_second_life_in_the_same_zeroed_memory_starts_with_zero_blocks() {
+fn a_second_arena_in_the_same_zeroed_memory_starts_with_zero_blocks() {
     let mut memory = Owned::<0>::new(1024);
     for _ in 0..3 {
         let arena = Arena::new(memory).unwrap();
@@ -203,10 +203,10 @@ fn several_at_once_and_addresses_are_zero_in_dirty_memory() {
 }
 
 #[test]
-fn a_wipe_leaves_no_byte_of_any_earlier_life() {
-    for (after, soil) in soils() {
+fn a_wipe_leaves_no_byte_of_any_earlier_generation() {
+    for (after, dirty) in ways_to_dirty() {
         let mut arena = zeroed_arena(1024);
-        soil(&mut arena);
+        dirty(&mut arena);
         arena.wipe();
         assert!(raw_bytes(&mut arena).iter().all(|&byte| byte == 0), "bytes left after {after} and a wipe");
         assert_eq!(arena.stats().high_water, 0);
@@ -215,7 +215,7 @@ fn a_wipe_leaves_no_byte_of_any_earlier_life() {
 }
 
 #[test]
-fn a_reset_alone_leaves_the_bytes_which_is_why_there_is_a_wipe() {
+fn a_reset_without_a_wipe_leaves_the_bytes() {
     let mut arena = zeroed_arena(1024);
     arena.alloc_str("secret").unwrap();
     arena.reset();

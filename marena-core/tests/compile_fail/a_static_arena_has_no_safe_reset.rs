@@ -1,4 +1,4 @@
-//! Everyone can reach a static, so nothing that ends a life is safe there.
+//! Everyone can reach a static, so nothing that ends a generation is safe there.
 
 use marena_core::{Arena, Pool, StaticMemory};
 

@@ -82,7 +82,7 @@ impl Drop for Rng {
 #[derive(Debug, Default)]
 pub(crate) struct Reached {
     pub(crate) blocks: u64,
-    pub(crate) refused: u64,
+    pub(crate) failed: u64,
     pub(crate) failed_initialisers: u64,
     pub(crate) grown: u64,
     pub(crate) grown_in_place: u64,
@@ -96,7 +96,7 @@ pub(crate) struct Reached {
 impl Reached {
     pub(crate) fn add(&mut self, more: &Self) {
         self.blocks += more.blocks;
-        self.refused += more.refused;
+        self.failed += more.failed;
         self.failed_initialisers += more.failed_initialisers;
         self.grown += more.grown;
         self.grown_in_place += more.grown_in_place;
@@ -109,10 +109,9 @@ impl Reached {
 
     /// A run that misses something shows nothing.
     pub(crate) fn assert_everything(&self) {
-        let Self { blocks, refused, failed_initialisers, grown, grown_in_place, shrunk, freed, leases, scopes, nested } =
+        let Self { blocks, failed, failed_initialisers, grown, grown_in_place, shrunk, freed, leases, scopes, nested } =
             *self;
-        for count in
-            [blocks, refused, failed_initialisers, grown, grown_in_place, shrunk, freed, leases, scopes, nested]
+        for count in [blocks, failed, failed_initialisers, grown, grown_in_place, shrunk, freed, leases, scopes, nested]
         {
             assert!(count > 0, "{self:?}");
         }
@@ -193,8 +192,8 @@ impl<A: Allocator> Buffer<A> {
         assert!(self.bytes().iter().all(|&byte| byte == self.mark), "{:#x} became {:x?}", self.mark, self.bytes());
     }
 
-    /// More bytes, zeroed or not; `None` where the allocator refuses, else whether it stayed where
-    /// it was.
+    /// Grows the buffer by `more` bytes, zeroed or not. Returns whether it stayed where it was, or
+    /// `None` if the allocation failed.
     pub(crate) fn grow(&mut self, more: usize, zeroed: bool) -> Option<bool> {
         let old = self.layout;
         let new = Layout::from_size_align(old.size() + more, old.align()).expect("small sizes");

@@ -133,7 +133,7 @@ impl<'x, A: Source<'x>> Holdings<'x, A> {
             },
             _ => self.change_a_buffer(rng),
         };
-        self.reached.refused += u64::from(!served);
+        self.reached.failed += u64::from(!served);
         if let Some(kept) = self.kept.get(rng.below(64) as usize) {
             kept.check();
         }
@@ -149,7 +149,7 @@ impl<'x, A: Source<'x>> Holdings<'x, A> {
                 taken = source.alloc_slice_fill_with(24, |_| mark).ok();
             }
         };
-        let refused = if rng.below(8) == 0 {
+        let no_room = if rng.below(8) == 0 {
             let panicked = catch_unwind(AssertUnwindSafe(|| {
                 let _ = source.alloc_slice_fill_with(9, |index| {
                     if index == 5 {
@@ -167,11 +167,11 @@ impl<'x, A: Source<'x>> Holdings<'x, A> {
             });
             matches!(failed, Err(marena_core::TryAllocError::Alloc(_)))
         };
-        self.reached.failed_initialisers += u64::from(!refused);
+        self.reached.failed_initialisers += u64::from(!no_room);
         if let Some(bytes) = taken {
             self.keep_values(bytes, mark);
         }
-        !refused
+        !no_room
     }
 
     fn change_a_buffer(&mut self, rng: &mut Rng) -> bool {

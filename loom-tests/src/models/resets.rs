@@ -56,8 +56,8 @@ pub fn a_shared_reset_after_a_join_starts_over<F: Fault>() -> Model {
 
 /// A claim that learns of a shared reset from the cursor alone comes after all accesses of the last
 /// generation.
-pub fn a_claim_after_a_shared_reset_sees_the_previous_life_ended<F: Fault>() -> Model {
-    Model::unbounded("shared reset against the next life's claim", || {
+pub fn a_claim_after_a_shared_reset_sees_that_the_last_generation_ended<F: Fault>() -> Model {
+    Model::unbounded("shared reset against the next generation's claim", || {
         let scene = Arc::new((Scene::<LoomMemory<F>>::new(64, Start::Zeroed), AtomicU32::new(0)));
         let other = spawn(&scene, |(scene, reset)| {
             scene.claims(&[16], 1);

@@ -1,4 +1,4 @@
-//! Reset, wipe, shared reset, and the figures over all lives of a region.
+//! Resets, wipes and shared resets, and the statistics that follow them.
 
 use marena_core::{Arena, BorrowedMemory, Memory, Pool, PoolSlot};
 
@@ -16,37 +16,37 @@ fn a_reset_starts_over_at_the_same_place() {
 }
 
 #[test]
-fn an_arena_serves_any_number_of_lives() {
+fn an_arena_can_be_reset_any_number_of_times() {
     let mut arena = zeroed_arena(1024);
-    for life in 0..if cfg!(miri) { 10 } else { 10_000_u64 } {
-        let value = arena.alloc(life).unwrap();
-        assert_eq!(*value, life);
+    for generation in 0..if cfg!(miri) { 10 } else { 10_000_u64 } {
+        let value = arena.alloc(generation).unwrap();
+        assert_eq!(*value, generation);
         arena.allocate(arena.remaining()).unwrap();
-        if life.is_multiple_of(2) { arena.reset() } else { arena.wipe() }
+        if generation.is_multiple_of(2) { arena.reset() } else { arena.wipe() }
     }
     assert_eq!(arena.used(), 0);
 }
 
 #[test]
-fn figures_follow_what_was_allocated_reset_and_wiped() {
+fn statistics_follow_what_was_allocated_reset_and_wiped() {
     let mut arena = zeroed_arena(4096);
-    let figures = |arena: &Arena<Owned>| {
+    let numbers = |arena: &Arena<Owned>| {
         let stats = arena.stats();
         assert_eq!((stats.capacity, stats.used + stats.remaining), (4096, 4096 - 128));
         assert_eq!((stats.used, stats.remaining), (arena.used(), arena.remaining()));
         (stats.used, stats.high_water, stats.stranded)
     };
-    assert_eq!(figures(&arena), (0, 0, 0));
+    assert_eq!(numbers(&arena), (0, 0, 0));
     arena.allocate(201).unwrap();
-    assert_eq!(figures(&arena), (208, 208, 0));
+    assert_eq!(numbers(&arena), (208, 208, 0));
     arena.reset();
-    assert_eq!(figures(&arena), (0, 208, 0));
+    assert_eq!(numbers(&arena), (0, 208, 0));
     arena.allocate(8).unwrap();
-    assert_eq!(figures(&arena), (8, 208, 0));
+    assert_eq!(numbers(&arena), (8, 208, 0));
     arena.alloc_try_with(|| Err::<[u64; 100], _>(())).unwrap_err();
-    assert_eq!(figures(&arena), (8, 808, 0), "what was handed out and came back counts");
+    assert_eq!(numbers(&arena), (8, 808, 0), "what was handed out and came back counts");
     arena.wipe();
-    assert_eq!(figures(&arena), (0, 0, 0));
+    assert_eq!(numbers(&arena), (0, 0, 0));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 /* Everything that C can get wrong and the library can tell: an error code each, and nothing has
    changed. */
 
-#include "refusals.h"
+#include "errors.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -171,7 +171,7 @@ static void a_damaged_header(void) {
     EXPECT(marena_attach(&second, other_region, sizeof other_region) == MARENA_ERROR_NOT_AN_ARENA);
 }
 
-int refusals(void) {
+int errors(void) {
     regions_that_cannot_be();
     calls_without_an_arena();
     a_second_init_over_live_memory();

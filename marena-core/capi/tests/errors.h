@@ -1,9 +1,9 @@
-#ifndef REFUSALS_H
-#define REFUSALS_H
+#ifndef ERRORS_H
+#define ERRORS_H
 
 #include "marena.h"
 
 /* How many expectations were not met; each is printed. */
-int refusals(void);
+int errors(void);
 
 #endif

@@ -7,7 +7,7 @@ use allocator_api2::alloc::Allocator;
 use marena_core::{Arena, StaticMemory};
 
 #[test]
-fn no_zeroed_bytes_are_served_by_an_arena_over_zeroed_memory_and_by_its_leases() {
+fn zero_sized_zeroed_requests_succeed_over_zeroed_memory_and_in_its_leases() {
     static MEMORY: StaticMemory<1024> = StaticMemory::new();
     let mut arena = Arena::from_static(&MEMORY);
     for align in [1, 64, 4096] {
