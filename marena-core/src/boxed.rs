@@ -135,8 +135,8 @@ impl<'a, T> ArenaBox<'a, T> {
     /// value)`.
     ///
     /// The closure's body is the coercion, which safe code cannot write for types that are not the
-    /// standard library's. A [`Coerce`] can be coerced and not looked into, so the closure can
-    /// return nothing but the value that it got.
+    /// standard library's. It captures nothing, and a [`Coerce`] can be coerced and not looked
+    /// into, so the closure can return nothing but the value that it got.
     ///
     /// # Examples
     ///
@@ -152,28 +152,33 @@ impl<'a, T> ArenaBox<'a, T> {
     /// # Ok::<(), marena_core::MemoryError>(())
     /// ```
     #[must_use]
-    pub fn unsize<U: ?Sized>(
-        self,
-        coerce: impl for<'x> FnOnce(&'x mut Coerce<T>) -> &'x mut Coerce<U>,
-    ) -> ArenaBox<'a, U> {
+    pub fn unsize<U: ?Sized>(self, coerce: for<'x> fn(&'x mut Coerce<T>) -> &'x mut Coerce<U>) -> ArenaBox<'a, U> {
         // SAFETY: valid and exclusively the box's; a `Coerce<T>` has the layout of its only field.
         let value = unsafe { self.value.cast::<Coerce<T>>().as_mut() };
         // If it panics, `self` is dropped, and with it the value.
         let value = NonNull::from(&mut coerce(value).0);
         debug_assert!(value.cast::<T>() == self.value, "a coercion stays where it is");
         mem::forget(self);
-        // SAFETY: the same value: out of a `&'x mut Coerce<T>`, for a lifetime that the closure
+        // SAFETY: the same value: out of a `&'x mut Coerce<T>`, for a lifetime that the function
         // does not choose, safe code can make a `&'x mut Coerce<U>` only by coercing it. Such a
-        // coercion adds the metadata of the same `T`.
+        // coercion adds the metadata of the same `T`. No other `Coerce` is at hand, as one of an
+        // enclosing coercion would be for a closure with captures: none exists outside of these
+        // calls, and what a function reaches besides its argument lives for `'static`.
         unsafe { ArenaBox::from_raw(value) }
     }
 }
 
 /// A value on its way from one box into another: it can be coerced, and nothing else. See
 /// [`ArenaBox::unsize`].
-#[derive(Debug)]
 #[repr(transparent)]
 pub struct Coerce<T: ?Sized>(T);
+
+/// Shows nothing of the value, whose own code would get to see it.
+impl<T: ?Sized> fmt::Debug for Coerce<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coerce").finish_non_exhaustive()
+    }
+}
 
 impl<T: ?Sized> Drop for ArenaBox<'_, T> {
     #[inline]

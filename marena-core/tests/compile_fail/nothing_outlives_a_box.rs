@@ -85,6 +85,14 @@ fn a_part_of_the_value(arena: Borrowed<'_>) {
     drop(boxed.unsize::<String>(|value| &mut value.1)); //~ E0609
 }
 
+fn a_coercion_that_captures(arena: Borrowed<'_>) {
+    let boxed = arena.alloc_box([1_u32]).unwrap();
+    let captured = arena.used();
+    // Within another coercion it could capture what that one got, and return it in place of its
+    // own: two boxes of one value.
+    drop(boxed.unsize::<[u32]>(|value| if captured == 0 { panic!() } else { value })); //~ E0308
+}
+
 fn main() {
     let mut bytes = [MaybeUninit::uninit(); 1024];
     for run in [
@@ -98,6 +106,7 @@ fn main() {
         pinned,
         another_value,
         a_part_of_the_value,
+        a_coercion_that_captures,
     ] {
         run(Arena::borrowed(&mut bytes).unwrap());
     }
