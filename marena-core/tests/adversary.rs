@@ -1,5 +1,5 @@
-//! Programs of safe code that try to get at bytes which are not theirs. Each ends in an error or in
-//! a value, never in a wrong byte.
+//! Programs of safe code that try to reach bytes of another owner. Each ends in an error or in a
+//! value, never in a wrong byte.
 #![forbid(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
@@ -23,7 +23,7 @@ fn panics<T>(run: impl FnOnce() -> T) {
     assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
 }
 
-/// Every way there is to end up with bytes, each with `mark` in them.
+/// Allocates in every way that gives bytes, and fills the bytes with `mark`.
 fn everything<'a>(memory: impl Allocate<'a>, mark: u8, out: &mut Vec<&'a mut [u8]>) {
     let sizes = [0, 1, 7, 8, 9, 31, 64];
     for size in sizes {
@@ -102,7 +102,7 @@ fn handles_of_every_generation_arena_and_scope_read_their_value_or_nothing() {
                 live[which].push(round);
             }
         }
-        // An arena may change places; its handles go with it.
+        // Two arenas may be swapped. Their handles follow them.
         arenas.swap(0, 1);
         live.swap(0, 1);
         for (arena, live) in arenas.iter().zip(&live) {
@@ -206,8 +206,8 @@ fn many_arenas_over_one_static_share_one_cursor() {
         let scratch = scoped.scratch();
         scratch.allocate(100).unwrap().fill(0xFF);
         if round % 5 == 4 {
-            // Scopes of other arenas over the same static find nothing left, and take nothing back
-            // that is not theirs.
+            // Scopes of other arenas over the same static find nothing left. They give back only
+            // their own bytes.
             let (empty, also_empty) = (own.scratch(), other.scratch());
             assert!(empty.allocate(8).is_err() && also_empty.allocate(8).is_err());
             drop(scratch);
@@ -261,7 +261,7 @@ fn forged_addresses_get_pointers_within_the_used_bytes_or_none() {
     let mut found = 0;
     for _ in 0..if cfg!(miri) { 200 } else { 100_000 } {
         raw = raw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        // Half of them near what exists.
+        // Half of the addresses are near one that exists.
         let forged = if raw & 1 == 0 { raw } else { (raw >> 53) << 32 | (raw & 0x7FF) };
         let Some(address) = Address::from_raw(forged) else { continue };
         if let Some(bytes) = arena.view_ptr(address) {

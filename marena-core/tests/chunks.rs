@@ -1,4 +1,4 @@
-//! How much of the arena a lease claims at once.
+//! How many bytes of the arena a lease claims at once.
 
 use std::mem::MaybeUninit;
 
@@ -19,7 +19,7 @@ fn chunks_double_from_256_bytes_up_to_the_size_that_was_asked_for() {
     let arena = Arena::borrowed(&mut bytes.0).unwrap();
     let lease = arena.lease(1024);
     for chunk in [256, 512, 1024, 1024] {
-        // Nobody claims behind the lease, so each chunk lies behind the one before.
+        // Nothing is claimed behind the lease, so each chunk lies behind the previous one.
         let used = arena.used();
         lease.allocate(8).unwrap();
         assert_eq!(arena.used() - used, chunk);
@@ -55,7 +55,7 @@ fn a_chunk_takes_at_most_an_eighth_of_the_rest_in_whole_steps() {
 
 #[test]
 fn a_large_request_takes_nothing_ahead_while_the_chunk_has_room() {
-    // Over a quarter of a chunk is large.
+    // A request of more than a quarter of a chunk is large.
     for (kept, size, taken) in [(200, 64, 256), (200, 72, 72), (256, 72, 256)] {
         let mut bytes = Bytes::<65_536>::new();
         let arena = Arena::borrowed(&mut bytes.0).unwrap();

@@ -1,12 +1,11 @@
 //! What must not compile: each file in `compile_fail/` holds functions with lines marked
 //! `//~ E0505`.
 //!
-//! The marked lines must be exactly the errors, and without them the same file must compile, so
-//! that no case fails for another reason than the one it is about. Codes and lines are compared,
-//! since messages change with every compiler, which is why recorded output is not used here; what
-//! follows a code (`//~ E0277 words`) must be part of the message, for the words that are this
-//! crate's own. All cases are binaries of one package that is written beside the build output and
-//! checked with one call of cargo.
+//! The errors must be exactly the marked lines. Without these lines the same file must compile, so
+//! no case fails for another reason. The test compares lines and codes, because messages change
+//! with every compiler. Words behind a code (`//~ E0277 words`) must be part of the message; they
+//! are words of this crate. All cases are binaries of one package, which the test writes beside the
+//! build output and checks with one call of cargo.
 #![cfg(not(miri))]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +20,7 @@ use serde_json::Value;
 /// Line number and error code.
 type Errors = BTreeSet<(u64, String)>;
 
-/// An error as the compiler put it: where, which, in which words.
+/// An error of the compiler: its line, its code and its message.
 type Found = (u64, String, String);
 
 const MARK: &str = "//~ ";
@@ -36,7 +35,7 @@ impl Case {
         self.marks().map(|(line, code, _)| (line, code.to_owned())).collect()
     }
 
-    /// Line, code, and words of the message.
+    /// Returns line, code and words of each mark.
     fn marks(&self) -> impl Iterator<Item = (u64, &str, &str)> {
         let marked = self.source.lines().zip(1..).filter_map(|(line, number)| Some((number, line.split_once(MARK)?.1)));
         marked.map(|(number, mark)| {
@@ -60,7 +59,8 @@ fn cases() -> Vec<Case> {
     paths.map(case).collect()
 }
 
-/// A package with two programs for each case: as it is, and `sound_`, without the marked lines.
+/// Writes a package with two programs for each case: the case as it is, and `sound_` without the
+/// marked lines.
 fn write_package(folder: &Path, cases: &[Case]) {
     let mut manifest = format!(
         "[package]\nname = \"compile-fail\"\nversion = \"0.0.0\"\nedition = \"2024\"\nautobins = false\n\
@@ -80,7 +80,7 @@ fn write_package(folder: &Path, cases: &[Case]) {
         }
     }
     fs::write(folder.join("Cargo.toml"), manifest).unwrap();
-    // The versions that this very test was built with, so that nothing needs to be looked up.
+    // The same versions that this test was built with, so cargo needs no network.
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
     if lock.exists() {
         fs::copy(lock, folder.join("Cargo.lock")).unwrap();
@@ -91,7 +91,7 @@ fn sound(name: &str) -> String {
     format!("sound_{name}")
 }
 
-/// The errors of each program that has some.
+/// Returns the errors of each program that has any.
 fn check(folder: &Path) -> BTreeMap<String, BTreeSet<Found>> {
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["check", "--offline", "--bins", "--keep-going", "--message-format=json"])
@@ -108,10 +108,10 @@ fn check(folder: &Path) -> BTreeMap<String, BTreeSet<Found>> {
         if message["reason"] != "compiler-message" || message["message"]["level"] != "error" {
             continue;
         }
-        // The summary at the end has no place.
+        // The summary at the end has no line.
         let spans = message["message"]["spans"].as_array().into_iter().flatten();
         for span in spans.filter(|span| span["is_primary"] == true) {
-            // Errors of lifetimes have no code.
+            // Lifetime errors have no code.
             let code = message["message"]["code"]["code"].as_str().unwrap_or("lifetime").to_owned();
             let words = message["message"]["message"].as_str().unwrap_or_default().to_owned();
             errors.entry(name.clone()).or_default().insert((span["line_start"].as_u64().unwrap(), code, words));

@@ -1,4 +1,4 @@
-//! Growing arenas in memory of small pieces: random programs, whose every byte is looked at again.
+//! Growing arenas over small segments: random programs that check every byte again.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
@@ -9,12 +9,12 @@ use marena_core::{
     AllocError, Allocate, Arena, AtomicU32, ExclusiveMemory, GrowingArena, Memory, MemoryError, NoThreads, Reserve,
 };
 
-/// Bytes of the heap, which hold anything.
+/// Bytes of the heap, which are not zero at first.
 struct Heap(NonNull<[u8]>);
 
 thread_local! {
-    /// How many pieces this thread has: that of one test.
-    static PIECES: Cell<usize> = const { Cell::new(0) };
+    /// How many regions this thread holds. A test runs on one thread.
+    static REGIONS: Cell<usize> = const { Cell::new(0) };
 }
 
 fn layout(len: usize) -> Layout {
@@ -49,20 +49,20 @@ impl Reserve for Heap {
         let start = NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
         // SAFETY: just allocated.
         unsafe { start.write_bytes(0xA5, layout.size()) };
-        PIECES.set(PIECES.get() + 1);
+        REGIONS.set(REGIONS.get() + 1);
         Ok(Self(NonNull::slice_from_raw_parts(start, layout.size())))
     }
 }
 
 impl Drop for Heap {
     fn drop(&mut self) {
-        PIECES.set(PIECES.get() - 1);
+        REGIONS.set(REGIONS.get() - 1);
         // SAFETY: allocated by `reserve` with this layout.
         unsafe { dealloc(self.0.cast().as_ptr(), layout(self.0.len())) };
     }
 }
 
-/// A generator of numbers that are the same in every run.
+/// A random generator that gives the same numbers in every run.
 struct Random(u64);
 
 impl Random {
@@ -72,7 +72,7 @@ impl Random {
     }
 }
 
-/// What a program holds: slices, each filled with its own mark.
+/// The slices that a program holds, each filled with its own mark.
 #[derive(Default)]
 struct Held<'a> {
     blocks: Vec<(&'a mut [u8], u8)>,
@@ -89,12 +89,12 @@ impl<'a> Held<'a> {
 
     fn check(&self) {
         for (block, mark) in &self.blocks {
-            assert!(block.iter().all(|byte| byte == mark), "bytes of two owners");
+            assert!(block.iter().all(|byte| byte == mark), "bytes have two owners");
         }
     }
 }
 
-/// Allocates in many ways from two sources, which share what they allocate from.
+/// Allocates in many ways from two sources over one arena.
 fn run<'a>(random: &mut Random, one: impl Allocate<'a>, other: impl Allocate<'a>, steps: usize) {
     let mut held = Held::default();
     for _ in 0..steps {
@@ -123,7 +123,7 @@ fn step<'a>(random: &mut Random, memory: impl Allocate<'a>, held: &mut Held<'a>,
             }
         }
         4 => held.keep(memory.alloc_slice_fill_with(size, |_| 1_u8).unwrap(), false),
-        // Fewer values than were announced: the rest goes back.
+        // The iterator has fewer values than it announced, so the rest goes back.
         _ => {
             let failed = memory.alloc_try_with(|| Err::<[u64; 20], _>(()));
             assert!(failed.is_err());
@@ -205,7 +205,7 @@ fn collections_on_two_leases_and_the_arena_keep_their_values() {
     }
 }
 
-/// Makes a vector longer or shorter; each value is its index.
+/// Makes a vector longer or shorter. Each value is its index.
 fn change<A: allocator_api2::alloc::Allocator>(vector: &mut ArenaVec<usize, A>, count: usize) {
     if count < 10 {
         vector.truncate(vector.len().saturating_sub(3 * count));
@@ -236,12 +236,12 @@ fn every_segment_goes_back_when_the_arena_is_dropped_or_trimmed() {
     for _ in 0..100 {
         arena.allocate(700).unwrap();
     }
-    assert_eq!((arena.segments().count(), PIECES.get()), (100, 100));
+    assert_eq!((arena.segments().count(), REGIONS.get()), (100, 100));
     arena.reset();
     arena.allocate(700).unwrap();
     arena.trim().unwrap();
-    assert_eq!((arena.segments().count(), PIECES.get()), (1, 1));
+    assert_eq!((arena.segments().count(), REGIONS.get()), (1, 1));
     arena.allocate(700).unwrap();
     drop(arena);
-    assert_eq!(PIECES.get(), 0);
+    assert_eq!(REGIONS.get(), 0);
 }

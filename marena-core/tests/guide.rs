@@ -1,4 +1,4 @@
-//! The guide keeps up with the code.
+//! The guide names everything that the code requires it to name.
 #![cfg(not(miri))]
 
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 const SOUNDNESS: &str = include_str!("../doc/soundness.md");
 
-/// The names that follow `prefix` in the sources below `folder`.
+/// Collects the names that follow `prefix` in the sources below `folder`.
 fn names_after(folder: &Path, prefix: &str, names: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -26,7 +26,7 @@ fn every_unsafe_function_and_trait_is_on_the_page_about_soundness() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut names = Vec::new();
     for folder in [root.join("src"), root.join("../marena-std/src")] {
-        // A package has this crate alone.
+        // A published package contains only this crate.
         if folder.exists() {
             names_after(&folder, "pub unsafe fn ", &mut names);
             names_after(&folder, "pub unsafe trait ", &mut names);

@@ -1,8 +1,8 @@
 //! Recorded histories of real threads, and a checker that knows what an arena promises.
 //!
-//! Each call is recorded with the moments between which it ran, and with what came of it. The
-//! checker then looks for what no order of the calls could explain. 20,000 calls in all by default;
-//! with `MARENA_LONG=1`, four million.
+//! Each call is recorded with its result and the moments between which it ran. The checker then
+//! looks for results that no order of the calls can explain. By default there are 20,000 calls;
+//! with `MARENA_LONG=1` there are four million.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::collections::BTreeMap;
@@ -27,13 +27,13 @@ fn calls() -> usize {
     }
 }
 
-/// Moments in the order in which they were taken, which is also an order in which they happened.
+/// A clock whose moments rise in an order in which they may have happened.
 #[derive(Default)]
 struct Clock(AtomicUsize);
 
 impl Clock {
     fn now(&self) -> usize {
-        // ORDERING: AcqRel: what came before a moment happens before what comes after a later one.
+        // ORDERING: AcqRel: all before one moment happens before all after a later moment.
         self.0.fetch_add(1, AcqRel)
     }
 }
@@ -48,20 +48,20 @@ struct Claim {
 }
 
 impl Claim {
-    /// The bytes, as positions, that a claim which got some took.
+    /// Returns the positions of the bytes that a successful claim took.
     fn bytes(&self) -> Option<Range<usize>> {
         self.outcome.ok().map(|start| start..start + self.size.next_multiple_of(8))
     }
 }
 
-/// Bytes that somebody held from one moment to another, at least.
+/// Bytes that had an owner at least from one moment to another.
 #[derive(Clone, Debug)]
 struct Hold {
     held: Range<usize>,
     bytes: Range<usize>,
 }
 
-/// Nobody held bytes that somebody else held at the same time.
+/// Checks that no byte had two owners at the same time.
 fn disjoint(holds: &[Hold]) -> Result<(), String> {
     let mut moments: Vec<(usize, bool, &Hold)> =
         holds.iter().flat_map(|hold| [(hold.held.start, true, hold), (hold.held.end, false, hold)]).collect();
@@ -81,8 +81,8 @@ fn disjoint(holds: &[Hold]) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks what else holds when nothing is given back: later claims lie higher, and no claim failed
-/// that fitted.
+/// Checks a history in which nothing is given back: later claims lie higher, and no claim that
+/// fitted failed.
 ///
 /// `limit` is the last position, `base` the address of position 0.
 fn ordered_and_justified(claims: &[Claim], base: usize, limit: usize) -> Result<(), String> {
@@ -91,8 +91,8 @@ fn ordered_and_justified(claims: &[Claim], base: usize, limit: usize) -> Result<
     let mut by_end = by_start.clone();
     by_end.sort_unstable_by_key(|claim| claim.ran.end);
 
-    // The highest position that claims which had ended before a moment took; the cursor was there
-    // by then.
+    // The highest position of claims that had ended before a moment. The cursor had reached it by
+    // then.
     let mut ended = by_end.iter().peekable();
     let mut reached = 0;
     let mut reached_before = Vec::with_capacity(claims.len());
@@ -106,8 +106,7 @@ fn ordered_and_justified(claims: &[Claim], base: usize, limit: usize) -> Result<
         }
     }
 
-    // The highest position that claims which had begun by a moment took; the cursor was at most
-    // there.
+    // The highest position of claims that had begun by a moment. The cursor was at most there.
     let lowest: BTreeMap<usize, usize> =
         by_start.iter().zip(reached_before).map(|(claim, reached)| (claim.ran.start, reached)).collect();
     let mut begun = by_start.iter().peekable();
@@ -134,7 +133,7 @@ fn ordered_and_justified(claims: &[Claim], base: usize, limit: usize) -> Result<
     Ok(())
 }
 
-/// Numbers that look random and are the same in every run.
+/// A random generator that gives the same numbers in every run.
 struct Random(u64);
 
 impl Random {
@@ -146,8 +145,8 @@ impl Random {
 
 type Borrowed<'m> = Arena<BorrowedMemory<'m>>;
 
-/// Runs `record` on all threads at once, over one arena with room for `bytes`; their records, and
-/// the base and limit.
+/// Runs `record` on all threads at once, over one arena with room for `bytes`. Returns the records,
+/// the base and the limit.
 fn on_threads<T: Send>(
     bytes: usize,
     record: impl Fn(usize, &Borrowed<'_>, &Clock) -> Vec<T> + Sync,
@@ -179,7 +178,7 @@ fn position(arena: &Borrowed<'_>, block: NonNull<u8>) -> usize {
 
 #[test]
 fn direct_claims_are_disjoint_and_in_order_and_fail_only_without_room() {
-    // Room for about three quarters of them, so that some later ones fail.
+    // There is room for about three quarters of the claims, so some later ones fail.
     let room = THREADS * calls() * MEAN_BYTES * 3 / 4;
     let (claims, base, limit) = on_threads(room, |thread, arena, clock| {
         let mut random = Random(thread as u64);
@@ -268,7 +267,7 @@ fn leases_scratches_and_direct_claims_are_disjoint() {
     disjoint(&holds).unwrap();
 }
 
-/// The checker itself: each wrong history is one that an arena with a known bug would have.
+/// Tests of the checker: an arena with a known bug would have each of the wrong histories.
 mod checker {
     use super::*;
 

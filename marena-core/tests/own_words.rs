@@ -1,4 +1,4 @@
-//! Memory and words that a user brings.
+//! Memory and atomic words of the user's own.
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::Cell;
@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use marena_core::{AllocError, Arena, ExclusiveMemory, Header, Memory, Word};
 
-/// A word on the heap, as a test double or a model checker may have it: all-zero bytes are no value
-/// of it.
+/// A word on the heap, as a test double or a model checker may have. All-zero bytes are not a valid
+/// value.
 ///
-/// Its weak compare-and-swap fails without a reason as often as asked, and rivals claim a step
-/// before its strong one.
+/// Its weak compare-and-swap fails spuriously a given number of times. Rivals claim a step before
+/// its strong compare-and-swap.
 struct BoxedWord(Box<AtomicU32>);
 
 thread_local! {
@@ -19,8 +19,8 @@ thread_local! {
     static RIVALS: Cell<u32> = const { Cell::new(0) };
 }
 
-// SAFETY: each method is the operation of its name on the boxed `u32`. Such words lie in headers
-// beside the region only.
+// SAFETY: each method is the operation of its name on the boxed `u32`. Such words lie only in
+// headers beside the region.
 unsafe impl Word for BoxedWord {
     fn load(&self, order: Ordering) -> u32 {
         self.0.load(order)
@@ -49,7 +49,7 @@ unsafe impl Word for BoxedWord {
     }
 }
 
-/// A region from the heap, and its header in a box of its own.
+/// A region on the heap, with its header in a box.
 struct TwoPieces {
     region: NonNull<u8>,
     header: NonNull<Header<BoxedWord>>,
@@ -78,8 +78,8 @@ impl Drop for TwoPieces {
     }
 }
 
-// SAFETY: both pieces stay where they are, valid from any thread, until the value is dropped; both
-// are held as raw pointers that nobody else has. The header is valid from the start.
+// SAFETY: both pieces stay in place and are valid from any thread until the value is dropped. The
+// value holds them as raw pointers that nobody else has. The header is valid from the start.
 unsafe impl Memory for TwoPieces {
     type Word = BoxedWord;
 
@@ -138,7 +138,7 @@ fn an_allocation_succeeds_however_often_a_weak_compare_and_swap_fails() {
     FAILURES.set(1000);
     assert!(arena.allocate_bounded(8, 0).is_ok());
     assert!(arena.lease(256).allocate_bounded(8, 0).is_ok());
-    // Nobody else used the arena, so no attempt failed.
+    // No other thread used the arena, so no attempt failed.
     assert_eq!(FAILURES.replace(100), 1000);
     assert!(arena.allocate(8).is_ok());
     assert_eq!(FAILURES.replace(0), 0);

@@ -60,7 +60,7 @@ fn all_blocks_of_one_request_lie_in_one_arena_and_are_zero() {
     regions.alloc_slice_fill_with(16, |_| u64::MAX).unwrap();
     regions.alloc_slice_fill_with(40, |_| u64::MAX).unwrap();
     regions.reset();
-    // More than the first arena has, however well its buffer happens to be aligned.
+    // More than the first arena has, whatever the alignment of its buffer.
     let blocks = regions.allocate_multiple([100, 0, 150]).unwrap();
     assert!(blocks.iter().all(|block| block.iter().all(|&byte| byte == 0)));
     let [left, none, right] = blocks.map(marena_core::Block::publish);
@@ -169,7 +169,7 @@ unsafe impl Memory for Either {
     }
 }
 
-/// Two arenas of which the second's memory is a block of the first.
+/// Returns two arenas. The memory of the second is a block of the first.
 fn outer_and_inner() -> (Arena<Either>, Arena<Either>) {
     static MEMORY: StaticMemory<4096> = StaticMemory::new();
     static ARENA: LazyLock<Arena<&'static StaticMemory<4096>>> = LazyLock::new(|| {
@@ -180,7 +180,7 @@ fn outer_and_inner() -> (Arena<Either>, Arena<Either>) {
     buffer.fill(MaybeUninit::new(0xFF));
     // SAFETY: the memory is exclusive.
     let inner = unsafe { Arena::format(Either::Borrowed(BorrowedMemory::new(buffer).unwrap())) };
-    // SAFETY: formatted above; everybody who uses the static's bytes does so through its header.
+    // SAFETY: formatted above, and all users of the static's bytes go through its header.
     let outer = unsafe { Arena::attach(Either::Static(&MEMORY)) };
     (outer.unwrap(), inner.unwrap())
 }

@@ -1,7 +1,7 @@
-//! What a failure reports is what the next request can have, and what fits is served: in an arena,
-//! in leases, in scopes within scopes, in regions, and for several blocks at once.
+//! A failure reports exactly the bytes that the next request can have: in an arena, in leases, in
+//! nested scopes, in regions, and for several blocks at once.
 //!
-//! Random programs, the same in every run. `MARENA_REMAINING_WORLDS` sets how many.
+//! The random programs are the same in every run. `MARENA_REMAINING_WORLDS` sets their number.
 
 use std::mem::MaybeUninit;
 
@@ -9,7 +9,7 @@ use marena_core::{ARENA_MAX_ALLOC_SIZE, AllocError, Allocate, Arena, BorrowedMem
 
 const LEN: usize = 8192;
 
-/// At one address modulo everything that matters, so that a run is the same every time.
+/// Its address is always the same modulo every alignment in use, so each run is the same.
 #[repr(align(4096))]
 struct Bytes([MaybeUninit<u8>; LEN]);
 
@@ -26,7 +26,7 @@ fn worlds() -> u64 {
     std::env::var("MARENA_REMAINING_WORLDS").map_or(short, |worlds| worlds.parse().expect("a number of worlds"))
 }
 
-/// Numbers that look random and are the same in every run.
+/// A random generator that gives the same numbers in every run.
 struct Rng(u64);
 
 impl Rng {
@@ -35,14 +35,14 @@ impl Rng {
         (self.0 >> 33) as usize % bound
     }
 
-    /// Mostly small, sometimes a large part of the arena.
+    /// Returns a size: mostly small, sometimes a large part of the arena.
     fn size(&mut self) -> usize {
         let bound = [24, 64, 300, 1500, LEN][self.below(5)];
         1 + self.below(bound)
     }
 }
 
-/// An iterator that says one length and has a smaller one.
+/// An iterator that announces more values than it has.
 struct Short {
     says: usize,
     has: usize,
@@ -65,7 +65,7 @@ fn steps(size: usize) -> usize {
     size.next_multiple_of(8)
 }
 
-/// The bytes that a failure of a request which no arena serves reports.
+/// Returns the remaining bytes that a failure reports. The request is larger than any arena.
 fn reported<'a>(memory: impl Allocate<'a>) -> usize {
     let huge = ARENA_MAX_ALLOC_SIZE;
     let failures = [
@@ -83,17 +83,17 @@ fn reported<'a>(memory: impl Allocate<'a>) -> usize {
     remaining[0]
 }
 
-/// A random request, which succeeds exactly if it fits what was reported. Returns the bytes that it
-/// took.
+/// Makes a random request, which succeeds exactly if it fits the reported bytes. Returns the bytes
+/// that it took.
 fn request<'a>(memory: impl Allocate<'a>, rng: &mut Rng) -> usize {
     let longest = reported(memory);
     let size = match rng.below(4) {
-        // Exactly what is left, or one byte more.
+        // Exactly the bytes that are left, or one byte more.
         0 if longest > 0 => longest + rng.below(2),
         _ => rng.size(),
     };
     let (taken, outcome) = match rng.below(5) {
-        // Room for `size` values, of which only some come; the rest goes back.
+        // Room for `size` values. The iterator has fewer, so the rest goes back.
         0 if size <= longest => {
             let has = rng.below(size + 1);
             return memory.alloc_slice_from_iter(Short { says: size, has }).map(|values| steps(values.len())).unwrap();
@@ -107,8 +107,7 @@ fn request<'a>(memory: impl Allocate<'a>, rng: &mut Rng) -> usize {
     if outcome.is_ok() { taken } else { 0 }
 }
 
-/// What happens beside the lease: somebody claims behind it, a few times at most, so that the lease
-/// never has more runs than it keeps.
+/// Claims behind the lease. There are only a few, so the lease never has more runs than it keeps.
 struct Others<'a, 'm> {
     arena: &'a Arena<Memory<'m>>,
     claims: usize,
@@ -127,8 +126,8 @@ impl Others<'_, '_> {
     }
 }
 
-/// Requests in a scope and in scopes within it. Nothing is lost from one to the next, and at the
-/// end of an inner scope all is as before.
+/// Makes requests in a scope and in scopes within it. No byte is lost between two requests, and the
+/// end of an inner scope restores the state before it.
 fn scope(scope: &mut Scratch<'_, Memory<'_>>, others: &mut Others<'_, '_>, rng: &mut Rng, depth: usize) {
     for _ in 0..1 + rng.below(6) {
         let (left, before) = (scope.remaining(), others.taken);
@@ -150,7 +149,8 @@ fn scope(scope: &mut Scratch<'_, Memory<'_>>, others: &mut Others<'_, '_>, rng: 
     }
 }
 
-/// Requests of a lease and scopes of it. Returns the bytes that the lease handed out for good.
+/// Makes requests of a lease and of its scopes. Returns the bytes that the lease handed out outside
+/// of scopes.
 fn lease(lease: &mut Lease<'_, Memory<'_>>, others: &mut Others<'_, '_>, rng: &mut Rng) -> usize {
     let mut kept = 0;
     for _ in 0..1 + rng.below(8) {

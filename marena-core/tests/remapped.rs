@@ -1,4 +1,4 @@
-//! Memory whose other mappings lie elsewhere.
+//! Memory that other mappings have at other addresses.
 
 use std::ptr::NonNull;
 
@@ -8,10 +8,10 @@ use portable_atomic::AtomicU32;
 #[repr(align(4096))]
 struct Page([u8; 4096]);
 
-/// A page as it lies in this process.
+/// A page at its address in this process.
 struct Mapped(NonNull<[u8]>);
 
-// SAFETY: the page is borrowed for the test, and reached through this value only.
+// SAFETY: the page is borrowed for the test, and only this value reaches it.
 unsafe impl Memory for Mapped {
     type Word = AtomicU32;
     const REMAP_ALIGN: Option<usize> = Some(4096);

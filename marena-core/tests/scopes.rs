@@ -1,4 +1,4 @@
-//! Scopes of a lease, and scopes within them, that go on in other chunks of the lease.
+//! Scopes of a lease, and nested scopes, that continue in other chunks of the lease.
 
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -8,7 +8,7 @@ use marena_core::{AllocError, Arena, BorrowedMemory, Lease, Memory, Scope, Scrat
 
 type Bytes = [MaybeUninit<u8>; 8192];
 
-/// A lease whose first chunk has `room` bytes left, with a claim of somebody else's behind it.
+/// Returns a lease whose first chunk has `room` bytes left. Another claim lies behind the chunk.
 fn crowded_lease<'a>(arena: &'a Arena<BorrowedMemory<'_>>, room: usize) -> Lease<'a, BorrowedMemory<'a>> {
     let lease = arena.lease(256);
     lease.allocate(256 - room).unwrap();
@@ -16,7 +16,7 @@ fn crowded_lease<'a>(arena: &'a Arena<BorrowedMemory<'_>>, room: usize) -> Lease
     lease
 }
 
-/// Leaves the arena `rest` bytes.
+/// Fills the arena except for `rest` bytes.
 fn fill(arena: &Arena<BorrowedMemory<'_>>, rest: usize) {
     arena.allocate(arena.remaining() - rest).unwrap();
 }
@@ -28,8 +28,8 @@ fn remaining_of(result: Result<marena_core::Block<'_>, AllocError>) -> usize {
     }
 }
 
-/// An outer scope with 200 bytes left in a chunk that an inner one replaced by one of 64, in a full
-/// arena.
+/// Makes an outer scope with 200 bytes left in its chunk. An inner scope has replaced this chunk by
+/// one of 64 bytes, and the arena is full.
 fn with_an_old_chunk(check: impl FnOnce(&Scratch<'_, BorrowedMemory<'_>>)) {
     let mut bytes: Bytes = [MaybeUninit::uninit(); 8192];
     let arena = Arena::borrowed(&mut bytes).unwrap();
@@ -140,7 +140,7 @@ fn a_scope_can_have_what_came_back_to_its_lease_below_the_chunk() {
         // SAFETY: allocated with this layout, not used again.
         unsafe { Allocator::deallocate(&&lease, start, layout(size)) }
     };
-    // A large piece behind the chunk, and another chunk behind the piece.
+    // A large block lies behind the chunk, and another chunk behind the block.
     let large = allocate(512);
     let behind = large.addr().get() + 512;
     let small = std::iter::repeat_with(|| allocate(8)).find(|small| small.addr().get() == behind).unwrap();

@@ -1,12 +1,12 @@
-//! Leases whose scopes come and go while other threads claim behind them: what they take of the
-//! arena stays bounded.
+//! Leases whose scopes come and go while other threads claim behind them. The bytes that such a
+//! lease takes of the arena stay bounded.
 
 use std::thread;
 
 use marena_core::{Arena, BorrowedMemory, Lease, Memory, Scratch};
 
-/// The most bytes that a lease may hold when no scope kept anything: for each lease its chunk, and
-/// four times the largest scope.
+/// Returns the most bytes that the leases may hold if no scope keeps anything: for each lease, its
+/// chunk and four times its largest scope.
 fn bound(leases: usize, chunk: usize, largest_scope: usize) -> usize {
     leases * (4 * largest_scope + chunk)
 }
@@ -16,7 +16,7 @@ fn with_arena(len: usize, run: impl FnOnce(&Arena<BorrowedMemory<'_>>)) {
     run(&Arena::borrowed(&mut bytes.spare_capacity_mut()[..len + 256]).unwrap());
 }
 
-/// Numbers that look random and are the same in every run.
+/// A random generator that gives the same numbers in every run.
 struct Rng(u64);
 
 impl Rng {
@@ -66,8 +66,8 @@ fn what_a_lease_keeps_and_its_scopes_add_up_and_do_not_multiply() {
     });
 }
 
-/// A scope of at most `left` bytes, in pieces of any size and alignment, and in scopes within it;
-/// others claim between any two.
+/// Allocates at most `left` bytes in a scope and in nested scopes, in blocks of any size and
+/// alignment. Other claims come between any two of them.
 fn nest<M: Memory>(
     scope: &mut Scratch<'_, M>,
     mut left: usize,
@@ -97,7 +97,7 @@ fn scopes_of_any_pieces_within_each_other_stay_bounded_on_any_schedule() {
     for (world, chunk) in (0..worlds).zip([0, 64, 1024, 16_384].into_iter().cycle()) {
         let rng = &mut Rng(world);
         let (bound, rounds) = (bound(1, chunk, LARGEST), if cfg!(miri) { 5 } else { 300 });
-        // Others claim a step now and then, so that any scope can find somebody behind its lease.
+        // Others claim a step now and then, so any scope may find a claim behind its lease.
         with_arena(4 * bound + (1 << 20), |arena| {
             let mut lease = arena.lease(chunk);
             let mut others_have = 0;

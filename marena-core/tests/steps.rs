@@ -1,5 +1,5 @@
-//! Memory that becomes usable in steps: nothing is handed out before it is ready, and what cannot
-//! be provided is full.
+//! Memory that becomes ready in steps. No byte is handed out before it is ready, and the arena is
+//! full where the memory cannot provide more.
 
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicUsize;
@@ -9,14 +9,14 @@ use marena_core::{AllocError, Allocate, Arena, AtomicU32, ExclusiveMemory, Given
 
 const CAPACITY: usize = if cfg!(miri) { 16 << 10 } else { 256 << 10 };
 const STEP: usize = 1024;
-/// Where unready bytes start, these are what they hold: a block must never show or change one.
+/// The content of bytes that are not ready. No block may show or change one of them.
 const UNREADY: u8 = 0xEE;
 
 #[repr(align(128))]
 #[expect(dead_code, reason = "reached through the region's pointer")]
 struct Bytes([u8; CAPACITY]);
 
-/// Memory of which the first bytes are ready, and at most so many can be.
+/// Memory whose first bytes are ready. At most `most` bytes can become ready.
 struct Stepped {
     bytes: NonNull<Bytes>,
     ready: AtomicUsize,
@@ -53,7 +53,7 @@ impl Stepped {
         self.ready.store(end.max(ready), Relaxed);
     }
 
-    /// Asserts that what is not ready was not written.
+    /// Asserts that no byte was written before it was ready.
     fn check(&self) {
         for offset in self.ready.load(Relaxed)..CAPACITY {
             // SAFETY: in the region, and not ready, so nobody else uses it.
@@ -105,7 +105,7 @@ impl Reserve for Stepped {
     }
 
     unsafe fn give_back_past(&self, kept: usize) -> Result<GivenBack, MemoryError> {
-        // What was ready behind the next step is not any more.
+        // Bytes behind the next step are not ready any more.
         let end = kept.next_multiple_of(STEP).min(self.ready());
         for offset in end..self.ready() {
             // SAFETY: in the region, and nobody uses it any more.
@@ -128,8 +128,8 @@ fn arena(most: usize) -> Arena<Stepped> {
     Arena::new(Stepped::new(most)).unwrap()
 }
 
-/// Allocates blocks of many sizes until one does not fit; each is zero, and lies in what is ready
-/// (where that is not asked, the test does afterwards).
+/// Allocates blocks of many sizes until one does not fit. Each is zero and lies in ready bytes.
+/// Without `memory`, the test checks the ready bytes afterwards.
 fn fill<'a>(allocator: impl Allocate<'a>, memory: Option<&Stepped>) -> AllocError {
     let mut size = 1;
     loop {
@@ -198,7 +198,7 @@ fn a_small_allocation_makes_few_bytes_ready() {
     let lease = arena.lease(2 * STEP);
     lease.alloc([1_u8; STEP]).unwrap();
     assert!(arena.memory().ready() <= 6 * STEP);
-    assert_eq!(arena.remaining() + arena.used(), CAPACITY - 128, "room is what there can be");
+    assert_eq!(arena.remaining() + arena.used(), CAPACITY - 128, "bytes that can become ready count as room");
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn what_cannot_be_provided_is_full_and_the_error_says_what_still_fits() {
         let left = remaining(arena.allocate(most).unwrap_err());
         assert_eq!(left, arena.memory().ready() - 128);
         arena.allocate(left).unwrap();
-        // What a claim before did not need, and the next does.
+        // The previous claim did not need these bytes; the next one does.
         while let Ok(block) = arena.allocate(8) {
             assert!(block.address().offset() as usize + 8 <= most);
         }
@@ -221,7 +221,7 @@ fn what_cannot_be_provided_is_full_and_the_error_says_what_still_fits() {
         arena.memory().check();
         arena.reset();
 
-        // A lease that cannot have as much as it wants claims what it needs.
+        // A lease that cannot have a whole chunk claims only what the request needs.
         let lease = arena.lease(CAPACITY);
         while lease.alloc(1_u64).is_ok() {}
         drop(lease);
@@ -241,7 +241,7 @@ fn what_cannot_be_provided_is_full_and_the_error_says_what_still_fits() {
         drop(scratch);
         arena.memory().check();
 
-        // More can be had later.
+        // The memory can provide more later.
         arena.memory().most.store(CAPACITY, Relaxed);
         arena.reset();
         arena.allocate(arena.remaining()).unwrap().fill(1);

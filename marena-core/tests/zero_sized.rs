@@ -1,4 +1,4 @@
-//! Allocators are asked for no bytes too, by safe code.
+//! Safe code may ask an allocator for zero bytes.
 #![cfg(feature = "allocator-api2")]
 
 use std::alloc::Layout;

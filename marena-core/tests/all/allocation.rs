@@ -1,4 +1,4 @@
-//! Allocating bytes: every form, at every edge of sizes and alignments.
+//! Allocating bytes: every form, at the edges of sizes and alignments.
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -9,7 +9,7 @@ use crate::owned::{Buffer, Owned, zeroed_arena};
 
 type Form = (&'static str, fn(&Arena<Owned>, usize) -> Result<usize, AllocError>);
 
-/// Every form that takes a size in bytes; each gives how many bytes it got.
+/// Every form that takes a size in bytes. Each returns the length that it got.
 const FORMS: [Form; 12] = [
     ("allocate", |arena, size| arena.allocate(size).map(|block| block.len())),
     ("allocate_aligned", |arena, size| arena.allocate_aligned(size, 1).map(|block| block.len())),
@@ -18,7 +18,7 @@ const FORMS: [Form; 12] = [
     ("allocate_uninit", |arena, size| arena.allocate_uninit(size, 8).map(|bytes| bytes.len())),
     ("allocate_layout", |arena, size| match Layout::from_size_align(size, 8) {
         Ok(layout) => arena.allocate_layout(layout).map(NonNull::len),
-        // No layout has such a size.
+        // No layout can have this size.
         Err(_) => arena.allocate_uninit(size, 8).map(|bytes| bytes.len()),
     }),
     ("allocate_address", |arena, size| arena.allocate_address(size).map(|address| address.size() as usize)),
@@ -33,7 +33,7 @@ const FORMS: [Form; 12] = [
     ("lease, layout", |arena, size| arena.lease(512).allocate_uninit(size, 8).map(|bytes| bytes.len())),
 ];
 
-/// Sizes around 0, a step, 2^31, 2^32 and the integer's end.
+/// Returns sizes around 0, a step, 2^31, 2^32 and the largest integer.
 fn edge_sizes() -> Vec<usize> {
     let mut sizes = Vec::new();
     for center in [0, 8, 128, 1024, 1 << 31, usize::MAX / 2, usize::MAX] {
@@ -86,7 +86,7 @@ fn a_failed_request_changes_nothing_and_a_smaller_one_succeeds_afterwards() {
         let mut before = arena.stats();
         for size in edge_sizes().into_iter().filter(|&size| size > before.remaining) {
             form(&arena, size).expect_err(name);
-            // The failure is counted, unless nothing was looked for.
+            // The failure is counted, unless the size is an error before the arena looks for room.
             before.failed = arena.stats().failed;
             assert_eq!(arena.stats(), before, "{name} of {size}");
         }
@@ -107,7 +107,7 @@ fn steps_are_eight_bytes_and_offsets_start_behind_the_header() {
     }
 }
 
-/// Allocates in every way that takes an alignment, and checks that it has it.
+/// Allocates in every way that takes an alignment, and checks the alignment of the result.
 fn check_alignment<M: Memory>(arena: &Arena<M>, align: usize, size: usize) -> Option<AllocError> {
     let layout = Layout::from_size_align(size, align).unwrap();
     let starts = [
@@ -131,7 +131,7 @@ fn every_alignment_holds_at_every_skew_of_the_buffer() {
             let mut served = 0;
             for shift in 0..usize::BITS - 1 {
                 let arena = Arena::borrowed(buffer.skewed(skew, 40_000)).unwrap();
-                // So that the cursor is not aligned by chance.
+                // This block keeps the cursor from being aligned by chance.
                 arena.allocate(8).unwrap();
                 let error = check_alignment(&arena, 1 << shift, size);
                 served += usize::from(error.is_none());
@@ -164,7 +164,7 @@ fn an_alignment_that_another_mapping_would_not_keep_is_an_error() {
     let arena = Arena::new(Owned::<4096>::new(32_768)).unwrap();
     for align in [1, 8, 128, 2048, 4096] {
         let block = arena.allocate_aligned(8, align).unwrap();
-        // Aligned in the region, so at every base that is aligned to 4,096.
+        // Aligned in the region, and so at every base that is aligned to 4,096.
         assert_eq!(block.address().offset() as usize % align, 0);
     }
     let before = arena.used();

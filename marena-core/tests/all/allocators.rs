@@ -15,7 +15,7 @@ fn layout(size: usize) -> Layout {
     Layout::from_size_align(size, 1).unwrap()
 }
 
-/// Claims `size` bytes and writes all of them.
+/// Allocates `size` bytes and writes all of them.
 fn written(allocator: impl Allocator, size: usize) -> NonNull<u8> {
     let start = allocator.allocate(layout(size)).unwrap().cast::<u8>();
     // SAFETY: just allocated.
@@ -23,11 +23,11 @@ fn written(allocator: impl Allocator, size: usize) -> NonNull<u8> {
     start
 }
 
-/// A copy of `len` bytes.
+/// Returns a copy of `len` bytes.
 ///
 /// # Safety
 ///
-/// They are the caller's, and initialised.
+/// The bytes belong to the caller and are initialised.
 unsafe fn bytes(start: NonNull<u8>, len: usize) -> std::vec::Vec<u8> {
     // SAFETY: the caller's promise.
     unsafe { NonNull::slice_from_raw_parts(start, len).as_ref() }.to_vec()
@@ -112,7 +112,7 @@ fn growing_zeroed_zeroes_the_bytes_that_it_adds() {
         let start = written(&arena, old);
         // SAFETY: allocated with this layout.
         let grown = unsafe { (&arena).grow_zeroed(start, layout(old), layout(new)) }.unwrap().cast();
-        // SAFETY: written at first, and zeroed behind.
+        // SAFETY: the first bytes were written, and the others are zeroed.
         let found = unsafe { bytes(grown, new) };
         assert!(found[..old].iter().all(|&byte| byte == 0xEE));
         assert!(found[old..].iter().all(|&byte| byte == 0), "{old} to {new}: {found:?}");
@@ -124,8 +124,8 @@ fn growing_zeroed_zeroes_dirty_bytes_behind_a_large_block_of_a_lease() {
     let arena = zeroed_arena(8192);
     let lease = arena.lease(256);
     lease.allocate(8).unwrap();
-    // Behind the chunk, so a large block is claimed apart from it, at the cursor. The lease then
-    // goes on in its chunk.
+    // Another claim lies behind the chunk, so a large block is claimed apart from the chunk.
+    // Afterwards the lease continues in its chunk.
     arena.allocate(8).unwrap();
     let start = written(&lease, 300);
     lease.allocate(8).unwrap();
@@ -135,7 +135,7 @@ fn growing_zeroed_zeroes_dirty_bytes_behind_a_large_block_of_a_lease() {
     // SAFETY: allocated with this layout.
     let grown = unsafe { (&lease).grow_zeroed(start, layout(300), layout(600)) }.unwrap().cast();
     assert_eq!(grown, start, "nobody claimed behind it");
-    // SAFETY: written at first, and zeroed behind.
+    // SAFETY: the first bytes were written, and the others are zeroed.
     let found = unsafe { bytes(grown, 600) };
     assert!(found[..300].iter().all(|&byte| byte == 0xEE));
     assert!(found[300..].iter().all(|&byte| byte == 0), "{found:?}");
@@ -163,8 +163,8 @@ fn a_block_that_gets_a_larger_alignment_moves_with_the_bytes_it_keeps_and_no_mor
     }
 }
 
-/// Shrinks a written block of `from` bytes to `to`, grows it to `new` with zeros, and looks at
-/// them.
+/// Shrinks a written block of `from` bytes to `to`, grows it to `new` with zeros, and checks the
+/// zeros.
 fn check_regrown(allocator: impl Allocator + Copy, from: usize, to: usize, new: usize, last: bool) {
     let start = written(allocator, from);
     if !last {
@@ -174,7 +174,7 @@ fn check_regrown(allocator: impl Allocator + Copy, from: usize, to: usize, new: 
     let shrunk = unsafe { allocator.shrink(start, layout(from), layout(to)) }.unwrap().cast();
     // SAFETY: shrunk to this layout.
     let grown = unsafe { allocator.grow_zeroed(shrunk, layout(to), layout(new)) }.unwrap().cast();
-    // SAFETY: written at first, and zeroed behind.
+    // SAFETY: the first bytes were written, and the others are zeroed.
     let found = unsafe { bytes(grown, new) };
     assert!(found[..to].iter().all(|&byte| byte == 0xEE));
     assert!(found[to..].iter().all(|&byte| byte == 0), "{from} to {to} to {new}, last: {last}: {found:?}");
@@ -199,8 +199,8 @@ fn a_scratch_gets_what_fits_although_its_lease_took_bytes_back_from_below_its_ch
     let arena = zeroed_arena(65_536);
     let mut lease = arena.lease(512);
     lease.allocate(8).unwrap();
-    // Overtaken, so that what is large is claimed on its own, and the next chunk directly behind
-    // it.
+    // The lease is overtaken, so a large block is claimed on its own, and the next chunk directly
+    // behind it.
     arena.allocate(8).unwrap();
     let large = written(&lease, 8000);
     let first = loop {

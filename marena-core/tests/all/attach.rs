@@ -1,4 +1,4 @@
-//! Attaching to a header that somebody else wrote, well or badly.
+//! Attaching to a header that another process wrote, intact or damaged.
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -12,13 +12,13 @@ use crate::owned::zeroed_arena;
 
 const LEN: usize = 1024;
 
-/// An image of a region, as a file or another process would have it.
+/// An image of a region, as in a file or in another process.
 #[repr(C, align(128))]
 #[derive(Clone)]
 struct Image([u8; LEN]);
 
 impl Image {
-    /// A formatted arena with 208 bytes handed out.
+    /// Returns the image of a formatted arena that has handed out 208 bytes.
     fn formatted() -> Self {
         let mut image = Self([0; LEN]);
         Arena::new(image.memory(LEN)).unwrap().allocate(201).unwrap().fill(7);
@@ -27,8 +27,8 @@ impl Image {
 
     fn memory(&mut self, len: usize) -> RawMemory {
         let base = NonNull::from(&mut self.0).cast();
-        // SAFETY: every test uses one memory over an image at a time, and the image while it has
-        // none.
+        // SAFETY: every test uses one memory over an image at a time, and accesses the image only
+        // while there is none.
         unsafe { RawMemory::from_raw_parts(base, len) }.unwrap()
     }
 
@@ -129,7 +129,7 @@ fn a_region_that_no_arena_fits_in_is_an_error_of_its_memory() {
     assert_eq!(error, AttachError::Memory(MemoryError::TooSmall { required: 136, len: 64 }));
 }
 
-/// Uses an arena in every way, whatever state its words are in: blocks lie in the region, aligned.
+/// Uses an arena in every way, whatever its header says. Blocks lie in the region and are aligned.
 fn exercise(arena: &Arena<RawMemory>, base: usize) {
     let range = base + 128..=base + LEN;
     let inside = |start: usize, len: usize| range.contains(&start) && range.contains(&(start + len));
@@ -158,7 +158,7 @@ fn exercise(arena: &Arena<RawMemory>, base: usize) {
 #[test]
 fn every_single_bit_flip_of_the_header_is_a_typed_error_or_an_arena_in_range() {
     let (mut failed, mut attached) = (0, 0);
-    // Miri takes minutes for all of them.
+    // Under Miri, all of them take minutes.
     for bit in (0..128 * 8).step_by(if cfg!(miri) { 29 } else { 1 }) {
         let mut image = Image::formatted();
         image.0[bit / 8] ^= 1 << (bit % 8);
@@ -181,19 +181,19 @@ fn every_single_bit_flip_of_the_header_is_a_typed_error_or_an_arena_in_range() {
 }
 
 #[test]
-fn a_peer_that_writes_any_cursor_while_the_arena_lives_makes_it_full_or_leaves_it_in_range() {
+fn a_peer_that_writes_any_cursor_makes_the_arena_full_or_leaves_it_in_range() {
     use portable_atomic::{AtomicU32, Ordering::Relaxed};
 
     let mut image = Image::formatted();
     let memory = image.memory(LEN);
     let region = marena_core::Memory::region(&memory).cast::<u8>();
-    // SAFETY: initialised bytes; the peer below writes the header's words atomically, as an arena
-    // would.
+    // SAFETY: initialised bytes. The peer below writes the header's words atomically, as an arena
+    // does.
     let mut arena = unsafe { Arena::attach(memory) }.unwrap();
     let word = |offset: usize| {
         // SAFETY: in the header.
         let word = unsafe { region.add(offset) }.cast::<AtomicU32>();
-        // SAFETY: a word of the header, aligned, which everyone accesses atomically.
+        // SAFETY: an aligned word of the header; every access to it is atomic.
         unsafe { word.as_ref() }
     };
     let limit = (LEN - 128) as u32;
@@ -237,11 +237,11 @@ fn a_scratch_stays_in_range_when_a_peer_moves_the_cursor_below_it() {
     let mut image = Image::formatted();
     let memory = image.memory(LEN);
     let region = marena_core::Memory::region(&memory).cast::<u8>();
-    // SAFETY: initialised bytes; the peer below writes the cursor atomically, as an arena would.
+    // SAFETY: initialised bytes. The peer below writes the cursor atomically, as an arena does.
     let arena = unsafe { Arena::attach(memory) }.unwrap();
     // SAFETY: in the header.
     let cursor = unsafe { region.add(64) }.cast::<AtomicU32>();
-    // SAFETY: a word of the header, aligned, which everyone accesses atomically.
+    // SAFETY: an aligned word of the header; every access to it is atomic.
     let cursor = unsafe { cursor.as_ref() };
     let mut lease = arena.lease(64);
     lease.allocate(400).unwrap();
@@ -249,7 +249,8 @@ fn a_scratch_stays_in_range_when_a_peer_moves_the_cursor_below_it() {
     scratch.allocate(8).unwrap();
     // ORDERING: Relaxed: one thread plays both sides.
     cursor.store(0, Relaxed);
-    // Its lease's next chunk lies below what it has: there is no room behind that.
+    // The next chunk of the lease lies below the bytes that the scope holds, so there is no room
+    // behind them.
     for size in [100, 50, 25, 8, 8, 8] {
         let block = scratch.allocate(size).unwrap();
         let offset = block.as_ptr().addr() - region.addr().get();
@@ -259,7 +260,7 @@ fn a_scratch_stays_in_range_when_a_peer_moves_the_cursor_below_it() {
 
 #[test]
 fn an_arena_made_in_a_part_of_memory_that_was_used_before_can_be_attached_to() {
-    /// The first bytes of memory that only arenas wrote since it was zero.
+    /// The first bytes of memory that was zero and that only arenas wrote.
     struct Front(NonNull<[u8]>);
     // SAFETY: the buffer below outlives it, and nothing else uses it meanwhile.
     unsafe impl Memory for Front {
@@ -271,7 +272,7 @@ fn an_arena_made_in_a_part_of_memory_that_was_used_before_can_be_attached_to() {
             true
         }
     }
-    // SAFETY: one at a time.
+    // SAFETY: only one value at a time has these bytes.
     unsafe impl ExclusiveMemory for Front {}
 
     #[repr(align(128))]
@@ -284,7 +285,7 @@ fn an_arena_made_in_a_part_of_memory_that_was_used_before_can_be_attached_to() {
         let arena = Arena::new(front(4096)).unwrap();
         assert_eq!(arena.stats().high_water, used.min(4096 - 128));
         assert_eq!(*arena.allocate(64).unwrap(), [0; 64]);
-        // SAFETY: the bytes are initialised, and what was handed out is gone.
+        // SAFETY: the bytes are initialised, and no block is left.
         assert_eq!(unsafe { Arena::attach(front(4096)) }.unwrap().used(), 64);
         page_is_zero_again(start.cast());
     }
@@ -306,7 +307,7 @@ fn a_reset_clears_the_roots_so_that_the_arena_can_be_attached_to_afterwards() {
         root.store(address.to_raw(), Relaxed);
     }
     arena.reset();
-    // SAFETY: made by an arena, of which nothing is used any more.
+    // SAFETY: an arena made the header, and no block of it is used any more.
     let again = unsafe { Arena::attach(arena.into_memory()) }.unwrap();
     for slot in 0..4 {
         // SAFETY: as above.

@@ -1,4 +1,4 @@
-//! Which of the types may go to, and be shared with, other threads.
+//! Which types may move to other threads, and which may be shared with them.
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
@@ -16,7 +16,7 @@ use static_assertions::{assert_impl_all, assert_not_impl_any, const_assert};
 /// Memory that may not leave its thread.
 struct Local(NonNull<[u8]>, PhantomData<Rc<()>>);
 
-// SAFETY: never used; only its auto traits are asked about.
+// SAFETY: never used. Only its auto traits matter.
 unsafe impl Memory for Local {
     type Word = portable_atomic::AtomicU32;
 
@@ -28,10 +28,11 @@ unsafe impl Memory for Local {
 // SAFETY: as above.
 unsafe impl ExclusiveMemory for Local {}
 
-/// Memory that threads may share, but that may not leave its thread: a mutex guard's, say.
+/// Memory that threads may share but that may not leave its thread, for example memory behind a
+/// mutex guard.
 struct Shared(NonNull<[u8]>, PhantomData<MutexGuard<'static, ()>>);
 
-// SAFETY: never used; only its auto traits are asked about.
+// SAFETY: never used. Only its auto traits matter.
 unsafe impl Sync for Shared {}
 
 // SAFETY: as above.
@@ -66,7 +67,7 @@ assert_not_impl_any!(StaticMemory<1024>: Memory, ExclusiveMemory);
 assert_impl_all!(Block: Send, Sync);
 assert_not_impl_any!(Block: Clone, Copy);
 
-// A handle goes where a shared reference to what it names may go.
+// A handle may move where a shared reference to its value may move.
 assert_impl_all!(Handle: Send, Sync, Copy);
 assert_impl_all!(Handle<u64>: Send, Sync, Copy);
 assert_impl_all!(Handle<&'static str>: Send, Sync);
@@ -90,8 +91,8 @@ assert_impl_all!(Pool<RawMemory, 2>: Send, Sync);
 assert_not_impl_any!(Pool<Local, 2>: Send, Sync);
 assert_impl_all!(PoolGuard<'static, RawMemory>: Send, Sync, Clone);
 assert_not_impl_any!(PoolGuard<'static, Local>: Send, Sync);
-// The last guard resets the arena on whatever thread it is dropped, and a slot's owner may move the
-// arena out.
+// The last guard resets the arena on the thread where it is dropped, and a slot's owner may move
+// the arena out.
 assert_impl_all!(Arena<Shared>: Sync);
 assert_not_impl_any!(Arena<Shared>: Send);
 assert_not_impl_any!(PoolSlot<Shared>: Send, Sync);
@@ -103,7 +104,7 @@ assert_not_impl_any!(Regions<Local, 2>: Send, Sync);
 assert_impl_all!(Address: Send, Sync, Copy, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(AllocError: Send, Sync, Copy, std::error::Error);
 
-/// Handles are covariant, as shared references are: this compiles, or they are not.
+/// This compiles only if handles are covariant, as shared references are.
 #[test]
 fn a_handle_to_a_longer_lifetime_can_be_used_as_one_to_a_shorter_lifetime() {
     fn shorter<'a>(handle: Handle<&'static str>, _: &'a str) -> Handle<&'a str> {

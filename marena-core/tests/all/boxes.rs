@@ -100,7 +100,7 @@ fn a_box_becomes_one_of_a_trait_object_or_a_slice() {
     slice.swap(0, 1);
     drop(slice);
     assert_eq!(*dropped.borrow(), ["a", "c", "b"]);
-    // No bytes, and a destructor all the same.
+    // A type without bytes has a destructor too.
     struct Ghost;
     impl Drop for Ghost {
         fn drop(&mut self) {
@@ -152,7 +152,7 @@ fn a_box_in_an_arena_that_lives_for_ever_can_be_pinned() {
     let context = &mut Context::from_waker(Waker::noop());
     let future: std::pin::Pin<ArenaBox<'static, _>> = future;
     assert_eq!(pin!(future).as_mut().as_mut().poll(context), Poll::Ready(7));
-    // Others are polled in their boxes if they may move.
+    // Futures that may move are polled in their boxes.
     let arena = zeroed_arena(1024);
     let mut ready: ArenaBox<'_, Ready<u32>> = arena.alloc_box(ready(8)).unwrap();
     assert_eq!(pin!(&mut ready).poll(context), Poll::Ready(8));
@@ -184,7 +184,7 @@ fn boxes_compare_hash_and_print_as_their_values_do() {
     assert_eq!((*text.as_ref(), *text), ("c", "c"));
 }
 
-/// Covariant, as a `Box` is: this compiles, or boxes are not.
+/// This compiles only if boxes are covariant, as `Box` is.
 #[test]
 fn a_box_of_a_longer_lifetime_can_be_used_as_one_of_a_shorter_lifetime() {
     fn shorter<'a, 'b: 'a>(boxed: ArenaBox<'b, &'static str>, _: &'a str) -> ArenaBox<'a, &'a str> {

@@ -1,5 +1,5 @@
-//! What is built in place: slots, vectors, strings, slices, C strings, and slices and texts behind
-//! handles.
+//! Values that are built in place: slots, vectors, strings, slices, C strings, and slices and texts
+//! behind handles.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write};
@@ -19,14 +19,14 @@ type LeaseRef = &'static Lease<'static, Memory>;
 assert_impl_all!(ArenaVec<'static, Ref, u8>: Send, Sync);
 assert_impl_all!(ArenaString<'static, Ref>: Send, Sync);
 assert_impl_all!(Slot<'static, Ref, u8>: Send, Sync);
-// The values go where the vector goes, and a lease is one thread's.
+// The values move with the vector, and a lease belongs to one thread.
 assert_not_impl_any!(ArenaVec<'static, Ref, Rc<u8>>: Send, Sync);
 assert_not_impl_any!(ArenaVec<'static, Ref, Cell<u8>>: Sync);
 assert_not_impl_any!(ArenaVec<'static, LeaseRef, u8>: Send);
 assert_not_impl_any!(Slot<'static, LeaseRef, u8>: Send);
 assert_not_impl_any!(ArenaString<'static, LeaseRef>: Send);
 
-/// A value that counts those alive.
+/// A value that counts how many of its kind are alive.
 struct Counted<'c>(&'c Cell<i32>);
 
 impl<'c> Counted<'c> {
@@ -68,7 +68,7 @@ enum Everything<'a> {
     Regions(&'a Regions<Memory, 2>),
 }
 
-/// Calls a generic function with whichever it is.
+/// Calls a generic function with the type inside.
 macro_rules! with {
     ($everything:expr, $memory:ident => $body:expr) => {
         match $everything {
@@ -132,7 +132,7 @@ fn a_vector_that_moves_to_another_region_gives_its_old_room_back() {
     assert_eq!(squares(&regions, 40).len(), 40);
     let [small, large] = regions.arenas() else { panic!("two arenas") };
     assert_eq!((small.used(), large.used()), (0, 320));
-    assert!(small.stats().high_water > 0, "it began there");
+    assert!(small.stats().high_water > 0, "the vector began in the small arena");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_vector_in_a_full_arena_is_an_error_that_changes_nothing() {
             vec.push(Counted::new(&alive)).unwrap();
             drop(vec);
             assert_eq!(alive.get(), 0);
-            Allocate::alloc(memory, [0_u64; 32]).expect("its room came back");
+            Allocate::alloc(memory, [0_u64; 32]).expect("the room of the dropped vector came back");
         });
     });
 }
@@ -342,7 +342,7 @@ fn a_slot_takes_a_value_or_gives_its_room_back() {
     let early = arena.alloc_slot::<[u64; 4]>().unwrap();
     arena.alloc(1_u64).unwrap();
     drop(early);
-    assert_eq!(arena.used(), 40, "others have allocated behind it");
+    assert_eq!(arena.used(), 40, "another block lies behind the slot");
 }
 
 #[test]

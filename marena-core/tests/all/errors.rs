@@ -1,10 +1,10 @@
-//! What errors say: numbers, and what to do.
+//! Error messages name their numbers and say what to do.
 
 use std::error::Error;
 
 use marena_core::{AllocError, AttachError, MemoryError, TryAllocError};
 
-/// The message contains every number, and is a sentence to a person rather than a variant's name.
+/// Checks that the message contains every number and is a sentence, not a variant's name.
 fn check(error: &dyn Error, numbers: &[&str]) {
     let message = error.to_string();
     for number in numbers {

@@ -1,4 +1,4 @@
-//! Handles and addresses: what is stale, foreign or forged reads as nothing.
+//! Handles and addresses: one that is stale, foreign or forged reads as `None`.
 
 use std::ptr::NonNull;
 
@@ -110,7 +110,7 @@ fn handles_compare_order_and_hash_by_address_and_epoch() {
     assert_eq!(size_of::<Option<marena_core::Handle>>(), 16);
 }
 
-/// What the design says of raw addresses, in wide integers.
+/// Returns whether the documentation calls this number an address, in wide arithmetic.
 fn is_address(raw: u64) -> bool {
     let (offset, size) = (u128::from(raw >> 32), u128::from(raw as u32));
     offset >= 128 && size <= ARENA_MAX_ALLOC_SIZE as u128 && offset + size <= 1 << 31

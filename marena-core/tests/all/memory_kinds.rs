@@ -12,7 +12,7 @@ const HEADER: usize = 128;
 #[test]
 fn borrowed_bytes_of_every_length_and_skew_are_an_arena_or_an_error_with_what_is_missing() {
     let mut arenas = 0;
-    // Miri takes minutes for all of them.
+    // Under Miri, all of them take minutes.
     let (skews, lens) = if cfg!(miri) { (63, 23) } else { (1, 1) };
     for skew in (0..HEADER).step_by(skews) {
         for len in (0..=HEADER + 64 + skew.min(8)).step_by(lens) {
@@ -150,27 +150,27 @@ fn the_same_bytes_can_be_borrowed_again_and_again() {
 #[test]
 fn a_leaked_static_memory_can_be_borrowed_for_an_exclusive_arena() {
     let leaked = Box::into_raw(Box::new(StaticMemory::<1024>::new()));
-    // SAFETY: allocated above, and given back only when the arena is gone.
+    // SAFETY: allocated above, and freed only after the arena.
     let memory: &'static mut StaticMemory<1024> = unsafe { &mut *leaked };
     let mut arena = Arena::borrowed(memory.as_uninit_mut()).unwrap();
     let handle = arena.insert(1).unwrap();
     arena.reset();
     assert_eq!((arena.get(handle), arena.remaining()), (None, 896));
-    // For those who look for leaks. SAFETY: from `Box::into_raw`; the arena is not used any more.
+    // For leak detectors. SAFETY: from `Box::into_raw`; the arena is not used any more.
     drop(unsafe { Box::from_raw(leaked) });
 }
 
 #[test]
 fn a_leaked_static_memory_becomes_borrowed_memory_without_a_check_that_could_fail() {
     let leaked = Box::into_raw(Box::new(StaticMemory::<1021>::new()));
-    // SAFETY: allocated above, and given back only when the arena is gone.
+    // SAFETY: allocated above, and freed only after the arena.
     let memory: &'static mut StaticMemory<1021> = unsafe { &mut *leaked };
     let mut arena = Arena::new(BorrowedMemory::from(memory)).unwrap();
     assert_eq!(arena.remaining(), 1016 - 128);
     arena.allocate(arena.remaining()).unwrap().fill(1);
     arena.reset();
     assert!(arena.allocate(arena.remaining()).unwrap().iter().all(|&byte| byte == 0));
-    // For those who look for leaks. SAFETY: from `Box::into_raw`; the arena is not used any more.
+    // For leak detectors. SAFETY: from `Box::into_raw`; the arena is not used any more.
     drop(unsafe { Box::from_raw(leaked) });
 }
 

@@ -1,5 +1,5 @@
-//! A newcomer's likeliest mistakes: each is an error that names the remedy, or `None`.
-//! `guide::mistakes` lists them; those that are compile errors are in
+//! The mistakes that a newcomer is most likely to make. Each is an error that says what to do, or
+//! `None`. `guide::mistakes` lists them; those that are compile errors are in
 //! `compile_fail/a_newcomers_mistakes.rs`.
 
 use std::fmt::Display;
@@ -11,10 +11,10 @@ use marena_core::{AllocError, Arena, BorrowedMemory, Memory, RawMemory};
 
 const PAGE: &str = include_str!("../../doc/mistakes.md");
 
-/// The message is exactly this one, and the page quotes it.
+/// Checks that the message is exactly this one, and that the page quotes it.
 fn says(error: impl Display, message: &str) {
     assert_eq!(error.to_string(), message);
-    // A quotation goes over several lines, each with its mark.
+    // A quotation may take several lines, each with its own mark.
     assert!(PAGE.replace("\n> ", " ").contains(&format!(" {message}\n")), "the page does not quote `{message}`");
 }
 
@@ -59,8 +59,7 @@ fn values_are_dropped_neither_by_a_reset_nor_with_the_arena() {
         arena.reset();
     }
     assert_eq!(Rc::strong_count(&counted), 2);
-    // SAFETY: the clone in the arena is gone without having been dropped, so its count is this
-    // owner's to take back.
+    // SAFETY: the clone in the arena was never dropped, so this owner may take its count back.
     unsafe { Rc::decrement_strong_count(Rc::as_ptr(&counted)) };
 }
 
@@ -104,11 +103,11 @@ fn an_alignment_must_be_a_power_of_two() {
     says(arena.allocate_aligned(8, 24).unwrap_err(), "24 is no alignment; use a power of two");
 }
 
-/// As a file's mapping is: the next one may lie elsewhere, at any page.
+/// Memory like the mapping of a file: the next mapping may lie at any page.
 struct Mapping<'m>(BorrowedMemory<'m>);
 
-// SAFETY: `BorrowedMemory` keeps all of it; a larger promise about alignment than this one needs is
-// no harm.
+// SAFETY: `BorrowedMemory` keeps the contract. A larger alignment than this memory promises does no
+// harm.
 unsafe impl Memory for Mapping<'_> {
     type Word = portable_atomic::AtomicU32;
     const REMAP_ALIGN: Option<usize> = Some(4096);

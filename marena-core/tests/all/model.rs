@@ -1,7 +1,7 @@
 //! Random sequences of every operation against a sequential model of the arena.
 //!
-//! 400 cases of up to 120 operations by default, the same in every run; `MARENA_CASES=100000` for
-//! as many, of up to 1,000 operations, as before a release.
+//! By default there are 400 cases of up to 120 operations, the same in every run.
+//! `MARENA_CASES=100000` runs as many cases of up to 1,000 operations, as before a release.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::collections::VecDeque;
@@ -39,8 +39,8 @@ enum Op {
         overtaken: bool,
     },
     Scratch(Vec<usize>),
-    /// A collection's buffer: its first size and the next ones, whether others allocate in between,
-    /// and whether it stays.
+    /// The buffer of a collection: its sizes in order, whether other blocks are allocated in
+    /// between, and whether it stays.
     Buffer {
         sizes: Vec<usize>,
         overtaken: bool,
@@ -82,7 +82,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What was published and must stay as it is until the next reset.
+/// Published content, which must not change until the next reset.
 enum Content {
     Bytes(Handle, u8),
     Value(Handle<u64>, u64),
@@ -107,7 +107,7 @@ impl Content {
             }
             Self::Value(handle, value) => assert_eq!(arena.get(*handle), Some(value)),
             Self::Text(address, text) => {
-                // SAFETY: written once, before it was noted here.
+                // SAFETY: written once, before it became content.
                 assert_eq!(unsafe { arena.view_address(*address) }, Some(text.as_bytes()));
             }
         }
@@ -122,7 +122,7 @@ impl Content {
     }
 }
 
-/// How often the interesting things happened, so that a run which never got there fails.
+/// How often each outcome happened. A run that misses one fails.
 #[derive(Debug, Default)]
 struct Reached {
     served: u64,
@@ -139,7 +139,7 @@ struct Reached {
     views: u64,
 }
 
-/// The arena beside what is known about it.
+/// The arena and its model.
 struct Checked<'r> {
     arena: Arena<Owned>,
     live: Vec<Content>,
@@ -155,7 +155,7 @@ impl Checked<'_> {
         self.mark
     }
 
-    /// Notes new content: in bounds, and apart from all that lives.
+    /// Checks that new content is in bounds and apart from all other content, and adds it.
     fn note(&mut self, content: Content) {
         let (start, end) = content.span();
         assert!(start >= 128 && end <= 128 + self.arena.used() as u64, "{start}..{end}");
@@ -202,8 +202,8 @@ impl Checked<'_> {
         }
     }
 
-    /// A buffer that is resized as collections do it: in place where it is the last, else moved
-    /// when it grows.
+    /// Resizes a buffer as collections do. It stays in place if it is the last block, else growing
+    /// moves it.
     fn buffer(&mut self, sizes: &[usize], overtaken: bool, kept: bool) {
         const FILL: u8 = b'b';
         let layout = |size| Layout::from_size_align(size, 8).unwrap();
@@ -222,11 +222,11 @@ impl Checked<'_> {
         for &new_size in &sizes[1..] {
             last = last && !(overtaken && self.arena.allocate(8).is_ok());
             let used = self.arena.used();
-            // SAFETY: allocated with this layout, and used again only where the answer is null.
+            // SAFETY: allocated with this layout, and used again only if the call returns null.
             let resized = NonNull::new(unsafe { self.arena.realloc(start.as_ptr(), layout(size), new_size) });
             let kept_bytes = if resized.is_some() { size.min(new_size) } else { size };
             let now = resized.unwrap_or(start);
-            // SAFETY: the buffer's, initialised up to the smaller of both sizes.
+            // SAFETY: bytes of the buffer, initialised up to the smaller size.
             let bytes = unsafe { std::slice::from_raw_parts(now.as_ptr(), kept_bytes) };
             assert!(bytes.iter().all(|&byte| byte == FILL), "{size} to {new_size}: {bytes:?}");
             if resized.is_none() {
@@ -247,7 +247,7 @@ impl Checked<'_> {
             self.reached.moved += u64::from(!in_place);
             last |= !in_place;
             (start, size) = (now, new_size);
-            // SAFETY: the buffer's.
+            // SAFETY: bytes of the buffer.
             unsafe { start.write_bytes(FILL, size) };
         }
         let used = self.arena.used();
@@ -314,7 +314,7 @@ impl Checked<'_> {
             Op::Uninit(size, shift) => {
                 let outcome = self.arena.allocate_uninit(size, 1 << shift).map(|bytes| {
                     assert!(bytes.as_ptr().addr().is_multiple_of(1 << shift));
-                    // Garbage, which nobody may ever see again.
+                    // Garbage, which no later block may show.
                     bytes.fill(std::mem::MaybeUninit::new(0xEE));
                     bytes.len()
                 });
@@ -459,8 +459,8 @@ fn every_sequence_of_operations_does_what_the_sequential_model_does() {
         Err(_) => (400, 120),
     };
     let config = Config { cases, failure_persistence: None, ..Config::default() };
-    // The same cases in every run: what is asserted to have been reached below must not be a matter
-    // of luck.
+    // The cases are the same in every run, so the counts that are asserted below do not depend on
+    // chance.
     let rng = proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
     let outcome = {
         let reached = std::cell::RefCell::new(&mut reached);
@@ -498,7 +498,7 @@ fn every_sequence_of_operations_does_what_the_sequential_model_does() {
     } = reached;
     for count in [served, full, too_large, gave_back, resets, reused, stranded, scratches, grown, shrunk, moved, views]
     {
-        // Too few cases under Miri to reach everything.
+        // Under Miri there are too few cases to reach everything.
         assert!(cfg!(miri) || count > 100, "{reached:?}");
     }
 }

@@ -1,5 +1,5 @@
-//! Memory as a user of the crate would implement it, and buffers for the kinds that the crate
-//! brings.
+//! Memory as a user of the crate would implement it, and buffers for the crate's own kinds of
+//! memory.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::mem::MaybeUninit;
@@ -7,8 +7,8 @@ use std::ptr::NonNull;
 
 use marena_core::{Arena, ExclusiveMemory, Memory};
 
-/// Zeroed bytes of its own. With `REMAP` other than 0, memory that other mappings see at other
-/// addresses.
+/// Zeroed bytes that the value owns. If `REMAP` is not 0, other mappings may have the memory at
+/// other addresses.
 #[derive(Debug)]
 pub(crate) struct Owned<const REMAP: usize = 0> {
     /// INVARIANT: from `alloc_zeroed` with `layout(region.len())`, freed on drop.
@@ -31,12 +31,12 @@ impl<const REMAP: usize> Owned<REMAP> {
 
 impl<const REMAP: usize> Drop for Owned<REMAP> {
     fn drop(&mut self) {
-        // SAFETY: the invariant; nobody uses the bytes any more.
+        // SAFETY: the invariant of `region`; no reference to the bytes is left.
         unsafe { dealloc(self.region.cast().as_ptr(), layout(self.region.len())) };
     }
 }
 
-// SAFETY: the bytes are this value's.
+// SAFETY: the value owns the bytes.
 unsafe impl<const REMAP: usize> Send for Owned<REMAP> {}
 // SAFETY: a shared reference gives only the pointer.
 unsafe impl<const REMAP: usize> Sync for Owned<REMAP> {}
@@ -55,10 +55,10 @@ unsafe impl<const REMAP: usize> Memory for Owned<REMAP> {
     }
 }
 
-// SAFETY: nothing else knows the allocation.
+// SAFETY: the value is the only owner of the allocation.
 unsafe impl<const REMAP: usize> ExclusiveMemory for Owned<REMAP> {}
 
-/// An arena of `len` bytes of known-zero memory.
+/// Returns an arena over `len` bytes that are known to be zero.
 pub(crate) fn zeroed_arena(len: usize) -> Arena<Owned> {
     Arena::new(Owned::new(len)).unwrap()
 }
@@ -68,12 +68,11 @@ unsafe extern "C" {
     fn __asan_unpoison_memory_region(start: *const u8, size: usize);
 }
 
-/// All bytes of an arena behind its header, whatever they are used for.
+/// Returns all bytes of an arena behind its header, used or not.
 pub(crate) fn raw_bytes<const REMAP: usize>(arena: &mut Arena<Owned<REMAP>>) -> Vec<u8> {
     let region = arena.memory().region();
     #[cfg(marena_asan)]
-    // SAFETY: bytes of a live allocation; the sanitizer only notes that what is not handed out is
-    // read here all the same.
+    // SAFETY: bytes of a live allocation. The call only tells the sanitizer that they may be read.
     unsafe {
         __asan_unpoison_memory_region(region.cast().as_ptr(), region.len());
     };
@@ -81,14 +80,14 @@ pub(crate) fn raw_bytes<const REMAP: usize>(arena: &mut Arena<Owned<REMAP>>) -> 
         .map(|offset| {
             // SAFETY: below the region's length.
             let byte = unsafe { region.cast::<u8>().add(offset) };
-            // SAFETY: zeroed at first, so initialised; the arena is mutably borrowed, so nobody has
-            // a reference.
+            // SAFETY: zeroed at first, so initialised. The arena is mutably borrowed, so there is
+            // no other reference.
             unsafe { byte.read() }
         })
         .collect()
 }
 
-/// Uninitialised bytes that start `skew` behind a multiple of 128, for borrowed memory.
+/// Uninitialised bytes for borrowed memory, which start `skew` bytes behind a multiple of 128.
 pub(crate) struct Buffer {
     bytes: Vec<MaybeUninit<u8>>,
 }
@@ -98,7 +97,7 @@ impl Buffer {
         Self { bytes: vec![MaybeUninit::uninit(); len + 2 * 128] }
     }
 
-    /// The bytes that a dirty machine would have there.
+    /// Returns a buffer of `len` bytes that are all `fill`.
     pub(crate) fn filled(len: usize, fill: u8) -> Self {
         Self { bytes: vec![MaybeUninit::new(fill); len + 2 * 128] }
     }

@@ -1,4 +1,4 @@
-//! `Owned`: a published value that goes where the guard of its arena goes.
+//! `Owned`: a published value that moves with the guard of its arena.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -23,7 +23,7 @@ assert_impl_all!(Owned<Box<Borrowed<'static>>, u8>: Send, Sync);
 // There is one box, so there is one `Owned`.
 assert_not_impl_any!(Owned<Box<Borrowed<'static>>, u8>: Clone);
 assert_not_impl_any!(Owned<&'static mut Borrowed<'static>, u8>: Clone);
-// The value is read, and so shared, on whatever thread the `Owned` is; its guard is dropped there.
+// The thread that has the `Owned` reads the value and drops the guard, so both must allow it.
 assert_not_impl_any!(Owned<Guard, Cell<u8>>: Send, Sync);
 assert_not_impl_any!(Owned<Rc<Borrowed<'static>>, u8>: Send, Sync);
 const_assert!(size_of::<Option<Owned<Guard>>>() == 3 * size_of::<usize>());
@@ -34,7 +34,7 @@ fn publish(arena: &Borrowed<'_>, text: &[u8]) -> Handle {
     block.publish()
 }
 
-/// Reads an owned value wherever it is moved.
+/// Moves an owned value to several places and reads it there.
 fn move_about<G>(owned: Owned<G>) -> Owned<G> {
     assert_eq!(*owned, *b"moved");
     let boxed = Box::new(owned);
@@ -72,7 +72,7 @@ fn an_owned_value_of_a_pool_recycles_its_arena_with_its_last_clone() {
     assert!(std::ptr::eq(&raw const *owned, &raw const *clone));
     drop(owned);
     assert_eq!((pool.available(), *clone), (0, 7));
-    // More can be allocated behind it meanwhile.
+    // Meanwhile more can be allocated behind the value.
     let more = Owned::guard(&clone).insert(8_u32).unwrap();
     let more = Owned::new(Owned::guard(&clone).clone(), more).unwrap();
     drop(clone);
@@ -115,7 +115,7 @@ fn an_owned_value_is_read_and_dropped_on_other_threads() {
     let mut bytes = [MaybeUninit::uninit(); 1024];
     let pool = Pool::new([BorrowedMemory::new(&mut bytes).unwrap()]).unwrap();
     for round in 0..if cfg!(miri) { 5 } else { 200 } {
-        let guard = pool.acquire().expect("the threads of the round before have dropped theirs");
+        let guard = pool.acquire().expect("the threads of the previous round have dropped their guards");
         let handle = guard.insert(round).unwrap();
         let owned = Owned::new(guard, handle).unwrap();
         thread::scope(|scope| {
@@ -129,7 +129,7 @@ fn an_owned_value_is_read_and_dropped_on_other_threads() {
     assert_eq!(pool.available(), 1);
 }
 
-/// A guard of a user's own, which counts its drops.
+/// A guard that a user defines. It counts its drops.
 struct Counted<'a> {
     arena: Box<Borrowed<'a>>,
     drops: &'a AtomicUsize,
@@ -143,7 +143,7 @@ impl<'a> Deref for Counted<'a> {
     }
 }
 
-// SAFETY: the arena lies in a box, which nothing replaces.
+// SAFETY: the arena lies in a box that nothing replaces.
 unsafe impl StableDeref for Counted<'_> {}
 
 impl Drop for Counted<'_> {
@@ -175,7 +175,7 @@ fn owned_values_compare_hash_and_print_as_their_values_do() {
     let hasher = std::hash::RandomState::new();
     assert_eq!(hasher.hash_one(&again), hasher.hash_one(1_u32));
     let set: HashSet<_> = [again, two].into_iter().collect();
-    // Found by the value itself: `Borrow`.
+    // `Borrow` finds the entry by the value itself.
     assert!(set.contains(&2_u32) && !set.contains(&3));
 }
 

@@ -44,7 +44,7 @@ fn statistics_follow_what_was_allocated_reset_and_wiped() {
     arena.allocate(8).unwrap();
     assert_eq!(numbers(&arena), (8, 208, 0));
     arena.alloc_try_with(|| Err::<[u64; 100], _>(())).unwrap_err();
-    assert_eq!(numbers(&arena), (8, 808, 0), "what was handed out and came back counts");
+    assert_eq!(numbers(&arena), (8, 808, 0), "bytes that were handed out and came back count");
     arena.wipe();
     assert_eq!(numbers(&arena), (0, 0, 0));
 }
@@ -89,13 +89,13 @@ fn a_request_that_fits_the_arena_fits_through_a_lease_whatever_its_chunk() {
 fn many_leases_that_overtake_each_other_leave_little_of_a_small_arena_unused() {
     let arena = zeroed_arena(65_536);
     let room = arena.remaining();
-    // With fixed chunks of this size, the last two of eight would get nothing at all.
+    // With fixed chunks of this size, the last two of eight leases would get nothing.
     let leases: Vec<_> = (0..8).map(|_| arena.lease(8192)).collect();
     let mut served = 0;
     while leases.iter().filter(|lease| lease.allocate(40).is_ok()).map(|_| served += 40).count() > 0 {}
     drop(leases);
     let stats = arena.stats();
-    assert_eq!(stats.used, served + stats.stranded, "what is neither a block's nor free is counted");
+    assert_eq!(stats.used, served + stats.stranded, "a used byte is in a block or is stranded");
     assert!(served >= room * 9 / 10, "{served} of {room}, {} stranded", stats.stranded);
 }
 
@@ -172,7 +172,7 @@ fn a_scratch_of_a_lease_survives_chunks_that_others_claim_behind() {
     lease.allocate(8).unwrap().fill(1);
     let mut scratch = lease.scratch();
     let mut blocks = vec![scratch.allocate(200).unwrap()];
-    // Overtakes the lease, so that the scratch must go on in another chunk.
+    // Overtakes the lease, so the scratch must continue in another chunk.
     arena.allocate(8).unwrap();
     blocks.push(scratch.allocate(300).unwrap());
     blocks.iter_mut().for_each(|block| block.fill(2));
@@ -239,7 +239,7 @@ fn a_slot_begins_with_an_empty_arena_that_is_free() {
     assert!(!slot.is_free() && slot.acquire().is_none());
     assert_eq!((guard.used(), guard.get(handle)), (0, None));
     std::mem::forget(guard);
-    // A pool of another kind starts with the same memory: the forgotten guard is not counted there.
+    // A new slot over the same arena does not count the forgotten guard.
     assert!(PoolSlot::new(slot.into_inner()).acquire().is_some());
 }
 
@@ -264,11 +264,11 @@ fn the_recent_high_water_mark_starts_anew_with_each_reset() {
     assert_eq!(marks(&arena), (20_000, 20_000));
     arena.reset();
     assert_eq!(marks(&arena), (20_000, 0));
-    // Given back, and still counted.
+    // These bytes were given back, but still count.
     drop(arena.alloc_slot::<[u64; 100]>().unwrap());
     assert_eq!((arena.used(), marks(&arena)), (0, (20_000, 800)));
     arena.reset();
-    // Less than before: a scope counts some way ahead, and no further.
+    // Less than before. A scope counts at most some way ahead.
     arena.scratch().allocate(8000).unwrap();
     let (ever, recent) = marks(&arena);
     assert!(ever == 20_000 && (8000..=8000 + 4096).contains(&recent), "{recent}");
@@ -279,7 +279,7 @@ fn the_recent_high_water_mark_starts_anew_with_each_reset() {
     assert!(marks(&arena).1 >= 104);
     arena.wipe();
     assert_eq!(marks(&arena), (0, 0));
-    // SAFETY: nothing from before is left, and nobody else knows the arena.
+    // SAFETY: no block from before is left, and no other thread knows the arena.
     unsafe {
         arena.allocate(64).unwrap();
         arena.reset_shared();
@@ -319,7 +319,7 @@ fn requests_that_find_no_room_are_counted_in_every_mode() {
     drop(scratch);
     arena.reset();
     assert_eq!(arena.stats().failed, 5);
-    // What succeeds in the end is no failure, whatever was tried on the way.
+    // A request that succeeds in the end is no failure, whatever attempts failed on the way.
     let lease = arena.lease(4096);
     while lease.allocate(24).is_ok() {}
     assert_eq!(lease.stats().failed, 6);

@@ -1,4 +1,4 @@
-//! Arenas in statics: built at compile time, shared by everyone, in `.bss`.
+//! Arenas in statics: built at compile time, shared by all code, in `.bss`.
 
 use std::ptr::NonNull;
 #[cfg(target_has_atomic = "64")]
@@ -89,7 +89,7 @@ fn handles_of_one_static_are_foreign_to_another_and_to_arenas_with_tickets() {
 #[test]
 fn a_static_that_was_never_formatted_is_no_arena_to_attach_to() {
     static MEMORY: StaticMemory<1024> = StaticMemory::new();
-    // SAFETY: zeroed bytes, and everyone uses them through arenas.
+    // SAFETY: zeroed bytes, which are used only through arenas.
     let attached = unsafe { Arena::attach(&MEMORY) };
     assert_eq!(attached.unwrap_err(), AttachError::NotAnArena);
 }
@@ -129,7 +129,7 @@ fn a_formatted_arena_has_no_roots_from_before() {
     static MEMORY: StaticMemory<1024> = StaticMemory::new();
     let first = Arena::from_static(&MEMORY);
     let address = first.allocate_address(8).unwrap();
-    // SAFETY: the header of a static, and nobody resets it meanwhile.
+    // SAFETY: the header of a static, and no reset happens meanwhile.
     let root = unsafe { first.memory().header().as_ref() }.root_slot(2).unwrap();
     root.store(address.to_raw(), Relaxed);
     // SAFETY: the address is not used any more.
@@ -147,7 +147,7 @@ fn a_shared_reset_clears_the_roots_so_that_the_arena_can_be_attached_to() {
     let arena = unsafe { Arena::format(&MEMORY) }.unwrap();
     let address = arena.allocate_address(8).unwrap();
     for slot in 0..4 {
-        // SAFETY: the header of a static, and nobody resets it meanwhile.
+        // SAFETY: the header of a static, and no reset happens meanwhile.
         let root = unsafe { arena.memory().header().as_ref() }.root_slot(slot).unwrap();
         root.store(address.to_raw(), Relaxed);
     }
@@ -157,7 +157,7 @@ fn a_shared_reset_clears_the_roots_so_that_the_arena_can_be_attached_to() {
     assert!(unsafe { Arena::attach(&MEMORY) }.is_ok());
 }
 
-/// Where a static ended up in this very program.
+/// The section of this program in which a static lies.
 #[cfg(not(miri))]
 mod image {
     use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
@@ -169,11 +169,12 @@ mod image {
     #[unsafe(no_mangle)]
     static MARENA_TEST_ZERO_STATIC: StaticMemory<LEN> = StaticMemory::new();
 
-    /// The check's own check: a static that is not zero.
+    /// A static that is not zero, which tests the check itself.
     #[unsafe(no_mangle)]
     static MARENA_TEST_FULL_STATIC: [u8; 4096] = [1; 4096];
 
-    /// The kind of the section that holds a symbol; `None` in formats that keep symbols elsewhere.
+    /// Returns the kind of the section that holds a symbol, or `None` in formats that keep symbols
+    /// elsewhere.
     fn section_of(file: &object::File<'_>, name: &str) -> Option<SectionKind> {
         let symbol =
             file.symbols().find(|symbol| symbol.name().is_ok_and(|found| found.trim_start_matches('_') == name))?;
@@ -183,7 +184,7 @@ mod image {
 
     #[test]
     fn a_static_arena_lies_in_bss() {
-        // Used, so that it is there.
+        // The static is used, so the linker keeps it.
         let arena = Arena::from_static(&MARENA_TEST_ZERO_STATIC);
         let block = arena.allocate(8).unwrap();
         assert_eq!((block.len(), std::hint::black_box(&MARENA_TEST_FULL_STATIC)[7]), (8, 1));

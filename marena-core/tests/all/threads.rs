@@ -1,4 +1,4 @@
-//! Real threads on one arena.
+//! Several real threads on one arena.
 
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Relaxed};
@@ -15,7 +15,7 @@ fn rounds() -> usize {
     if cfg!(miri) { 20 } else { 2_000 }
 }
 
-/// Sizes that are all over the place, the same in every run.
+/// Returns a size that varies widely and is the same in every run.
 fn size(thread: u8, round: usize) -> usize {
     (usize::from(thread) * 31 + round * 17) % 97 + 1
 }
@@ -84,7 +84,7 @@ fn threads_that_fill_the_arena_get_all_of_it_and_not_a_byte_twice() {
     assert_eq!(all, (128..arena.capacity()).step_by(8).collect::<Vec<_>>());
 }
 
-/// One claim as a thread saw it: a clock before and after, and what came of it.
+/// One claim as its thread saw it: the clock before and after, and the result.
 struct Claim {
     begun: usize,
     ended: usize,
@@ -119,7 +119,7 @@ fn a_claim_that_ended_before_another_began_lies_below_it() {
         let end = pair[0].address.offset() + pair[0].address.size();
         assert!(end <= pair[1].address.offset(), "{:?} overlaps {:?}", pair[0].address, pair[1].address);
     }
-    // Nothing that lies above may have ended before something below it began.
+    // No claim may have ended before a claim below it began.
     let mut latest_begin = 0;
     for claim in &history {
         assert!(claim.ended > latest_begin, "{:?} ended at {} before a lower claim began", claim.address, claim.ended);

@@ -1,4 +1,5 @@
-//! Placing values: initialisers that panic, fail, allocate; iterators and formatters that lie.
+//! Placing values: initialisers that panic, fail or allocate, and iterators and formatters that
+//! lie.
 
 use std::cell::Cell;
 use std::fmt;
@@ -17,7 +18,7 @@ fn panics<T>(run: impl FnOnce() -> T) {
     assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
 }
 
-/// A value that counts those alive.
+/// A value that counts how many of its kind are alive.
 #[derive(Debug)]
 struct Counted<'c>(&'c Cell<i32>);
 
@@ -72,7 +73,7 @@ fn a_value_in_the_arena_is_never_dropped_and_one_without_room_is() {
 #[test]
 fn an_initialiser_is_not_called_when_there_is_no_room() {
     let arena = zeroed_arena(136);
-    let never = || -> [u64; 2] { unreachable!("no room for it") };
+    let never = || -> [u64; 2] { unreachable!("there is no room, so no call") };
     arena.alloc_with(never).unwrap_err();
     assert!(matches!(
         arena.alloc_try_with(|| Ok::<_, ()>(never())),
@@ -142,8 +143,8 @@ fn an_initialiser_that_fills_the_arena_gets_full_and_nothing_worse() {
     assert_eq!(*outer.unwrap(), 15);
 }
 
-/// Runs a slice form of 10 elements that panics at element `at`, and checks that all before were
-/// dropped once and their room is back.
+/// Builds a slice of 10 elements in a way that panics at element `at`. Checks that each earlier
+/// element was dropped once and that the room is back.
 fn check_panic_at(at: usize, form: impl Fn(&Arena<Owned>, &mut dyn FnMut(usize) -> usize)) {
     let arena = zeroed_arena(1024);
     let mut made = 0;
@@ -225,7 +226,7 @@ fn a_destructor_that_panics_during_the_clean_up_leaks_and_corrupts_nothing() {
     assert_eq!(*block, [0; 16]);
 }
 
-/// An iterator that says one length and has another.
+/// An iterator that announces one length and has another.
 struct Liar {
     says: usize,
     has: usize,
@@ -305,7 +306,7 @@ fn an_iterator_of_unknown_length_fills_what_there_is_and_no_more() {
     assert_eq!((alive.get(), arena.used()), (0, 80));
 }
 
-/// Writes something else each time it is formatted.
+/// A value that formats differently each time.
 struct Fickle<'a> {
     outputs: &'a [&'a [&'a str]],
     calls: Cell<usize>,
@@ -335,7 +336,7 @@ fn a_value_that_formats_differently_the_second_time_is_taken_as_it_is_then() {
     assert_eq!(format_fickle(&arena, &[&["äö"], &["ä", "öü"]], false).unwrap(), "äöü");
     assert_eq!(format_fickle(&arena, &[&["long text"], &["short"]], false).unwrap(), "short");
     assert_eq!(format_fickle(&arena, &[&[], &["anything"]], false).unwrap(), "anything");
-    assert_eq!(arena.used(), 8 * 4, "the room that was not used went back");
+    assert_eq!(arena.used(), 8 * 4, "room that was not used went back");
 }
 
 #[test]
@@ -345,7 +346,7 @@ fn a_value_that_reports_an_error_while_it_is_formatted_is_an_error() {
     assert_eq!(arena.used(), 0);
 }
 
-/// Formats well when it is measured, and reports an error when it is written.
+/// The value formats well when it is measured, and reports an error when it is written.
 #[test]
 fn a_value_that_reports_an_error_at_the_second_pass_is_an_error() {
     struct Late(Cell<u32>);

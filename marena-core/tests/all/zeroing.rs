@@ -1,4 +1,4 @@
-//! Blocks are zero, whatever was in their bytes before.
+//! Blocks are zero, whatever their bytes held before.
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -7,14 +7,14 @@ use marena_core::{Arena, ExclusiveMemory};
 
 use crate::owned::{Buffer, Owned, raw_bytes, zeroed_arena};
 
-/// Every byte that the arena has left, as a block, is zero.
+/// Asserts that a block of all bytes that the arena has left is zero.
 fn assert_rest_is_zero<M: ExclusiveMemory>(arena: &Arena<M>, after: &str) {
     let rest = arena.remaining();
     let block = arena.allocate(rest).unwrap();
     assert!(block.iter().all(|&byte| byte == 0), "not zero after {after}");
 }
 
-/// A way to leave bytes behind that are not zero.
+/// A way to leave dirty bytes behind, with its description.
 type Dirtying<M> = (&'static str, fn(&mut Arena<M>));
 
 fn ways_to_dirty<M: ExclusiveMemory>() -> [Dirtying<M>; 14] {
@@ -135,7 +135,7 @@ fn blocks_of_dirty_memory_are_zero_after_everything_that_dirties_bytes() {
 fn blocks_are_zero_after_any_two_ways_to_dirty_bytes() {
     for (number, (first, dirty)) in ways_to_dirty().into_iter().enumerate() {
         for (second_number, (second, dirty_again)) in ways_to_dirty().into_iter().enumerate() {
-            // Miri takes minutes for all pairs.
+            // Under Miri, all pairs take minutes.
             if cfg!(miri) && second_number != (number + 1) % ways_to_dirty::<Owned>().len() {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Exclusive bytes stay exclusive, published bytes stay as they are.
+//! Exclusive bytes stay exclusive, and published bytes do not change.
 
 use std::mem::MaybeUninit;
 

@@ -1,5 +1,5 @@
-//! The mistakes of `guide::mistakes` that do not compile, with the words that say why where they
-//! are this crate's own.
+//! The mistakes of `guide::mistakes` that do not compile. Where this crate explains the error, its
+//! words are checked.
 
 use std::mem::MaybeUninit;
 use std::thread;

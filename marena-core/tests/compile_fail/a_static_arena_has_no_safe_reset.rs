@@ -1,4 +1,4 @@
-//! Everyone can reach a static, so nothing that ends a generation is safe there.
+//! All code can reach a static, so no call that ends a generation is safe there.
 
 use marena_core::{Arena, Pool, StaticMemory};
 

@@ -1,4 +1,5 @@
-//! A collection borrows what it allocates from: no reset, no end of a scope while it lives.
+//! A collection borrows its allocator, so no reset and no end of a scope happens while the
+//! collection exists.
 
 use std::mem::MaybeUninit;
 

@@ -1,4 +1,4 @@
-//! What is not `Sync` is not reached from two threads through an arena either.
+//! An arena lets no second thread reach a value that is not `Sync`.
 
 use std::cell::{Cell, RefCell};
 use std::mem::MaybeUninit;

@@ -1,4 +1,4 @@
-//! A scope ends with nothing of it in use.
+//! When a scope ends, no reference into it is in use.
 
 use std::mem::MaybeUninit;
 

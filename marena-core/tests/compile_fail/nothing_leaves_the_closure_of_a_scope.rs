@@ -1,5 +1,4 @@
-//! The values of a scope that a closure gets stay in the closure, and no scope gets into the place
-//! of another.
+//! Values of a closure's scope stay in the closure, and no scope can take the place of another.
 
 use std::cell::RefCell;
 use std::mem::{self, MaybeUninit};

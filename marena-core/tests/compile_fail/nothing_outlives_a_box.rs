@@ -1,4 +1,5 @@
-//! A box is its arena's and its value's, and is one owner.
+//! A box outlives neither its arena nor what its value borrows, and it is the only owner of the
+//! value.
 
 use std::cell::Cell;
 use std::marker::PhantomPinned;
@@ -17,7 +18,7 @@ fn reset(mut arena: Borrowed<'_>) {
 }
 
 fn unused_after_a_reset(mut arena: Borrowed<'_>) {
-    // Its destructor runs at the end of the scope.
+    // The destructor of the box runs at the end of the function.
     let boxed = arena.alloc_box(String::new()).unwrap();
     arena.reset(); //~ E0502
     let _ = &boxed;
@@ -67,7 +68,7 @@ fn thread(arena: Borrowed<'_>) {
 fn pinned(_: Borrowed<'_>) {
     static MEMORY: StaticMemory<1024> = StaticMemory::new();
     let arena = Arena::from_static(&MEMORY);
-    // Forgotten, its memory might be used again without a drop.
+    // If the box were forgotten, its memory could be used again without a drop.
     drop(ArenaBox::into_pin(arena.alloc_box(PhantomPinned).unwrap())); //~ E0597
     let _ = &arena;
 }
@@ -75,7 +76,7 @@ fn pinned(_: Borrowed<'_>) {
 fn another_value(arena: Borrowed<'_>) {
     let mut captured = [1_u32];
     let boxed = arena.alloc_box([2_u32]).unwrap();
-    // Nothing but the value comes back from a coercion.
+    // A coercion must return the value itself.
     drop(boxed.unsize::<[u32]>(|_| &mut captured)); //~ E0308
     captured[0] = 3;
 }

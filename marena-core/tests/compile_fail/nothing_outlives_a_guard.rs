@@ -1,4 +1,4 @@
-//! A pool's arenas are used behind their guards, and the guards behind the pool.
+//! Nothing in a pool's arena outlives its guard, and no guard outlives the pool.
 
 use std::mem::MaybeUninit;
 

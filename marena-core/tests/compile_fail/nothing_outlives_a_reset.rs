@@ -1,4 +1,4 @@
-//! A reset, a wipe and a scratch need the arena alone.
+//! A reset, a wipe and a scratch need exclusive access to the arena.
 
 use std::mem::MaybeUninit;
 

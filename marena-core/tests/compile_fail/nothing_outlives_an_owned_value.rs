@@ -1,4 +1,4 @@
-//! An owned value keeps its guard, and borrows from it are borrows from the owned value.
+//! An owned value keeps its guard. A reference to the value borrows the owned value.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -59,7 +59,7 @@ fn by_value(pool: Borrowed<'_>) {
     let mut bytes = [MaybeUninit::uninit(); 1024];
     let arena = Arena::borrowed(&mut bytes).unwrap();
     let handle = arena.insert(1).unwrap();
-    // Nothing says that an arena by itself stays where it is.
+    // A plain arena may move, so it is no guard.
     let owned = Owned::new(arena, handle); //~ E0277
     let _ = handle;
 }

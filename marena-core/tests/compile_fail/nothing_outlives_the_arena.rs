@@ -1,4 +1,4 @@
-//! What the arena hands out borrows it.
+//! Everything that an arena hands out borrows the arena.
 
 use std::mem::MaybeUninit;
 

@@ -1,4 +1,4 @@
-//! Nothing that needs a promise can be called, or implemented, without making it.
+//! Every function and trait that needs a promise is `unsafe` to call or to implement.
 
 use std::ptr::NonNull;
 

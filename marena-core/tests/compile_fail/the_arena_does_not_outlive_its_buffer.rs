@@ -1,4 +1,4 @@
-//! An arena borrows its buffer, for itself alone.
+//! An arena borrows its buffer exclusively.
 
 use std::mem::MaybeUninit;
 

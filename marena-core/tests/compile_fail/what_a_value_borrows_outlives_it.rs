@@ -1,4 +1,4 @@
-//! Values in the arena may borrow; what they borrow must last.
+//! Values in the arena may borrow, and must not outlive what they borrow.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;

@@ -1,10 +1,9 @@
-//! Random programs of everything that hands out and takes back bytes, at once: arenas, leases,
-//! scopes within scopes, allocators, initialisers that fail, panic and lie, and one generation
-//! after another.
+//! Random programs that combine all ways to hand out bytes and to take them back: arenas, leases,
+//! nested scopes, allocators, initialisers that fail, panic and lie, and resets.
 //!
-//! Whatever is handed out is checked to be aligned, in the region, zero where that is promised,
-//! apart from everything else, and still as it was written when it is looked at again. Set
-//! `MARENA_STRESS_STEPS` for longer runs, and `MARENA_STRESS_SEED` to repeat one.
+//! Each block must be aligned, in the region, zero where that is promised, and apart from all
+//! others. A later check must find it as it was written. Set `MARENA_STRESS_STEPS` for longer runs,
+//! and `MARENA_STRESS_SEED` to repeat a run.
 
 #![cfg(feature = "allocator-api2")]
 
@@ -22,17 +21,16 @@ use crate::memories::{ZeroedHeap, dirty};
 use crate::tracked::{Reached, Rng, assert_apart};
 use crate::world::World;
 
-/// Bytes of a region. Miri looks at each of them a thousand times slower.
+/// The length of a region. Miri is about a thousand times slower for each byte.
 const LEN: usize = if cfg!(miri) { 3_000 } else { 24_000 };
 
-/// Steps of one test.
+/// Returns the number of steps of one test.
 fn steps() -> u64 {
     let short = if cfg!(miri) { 200 } else { 20_000 };
     std::env::var("MARENA_STRESS_STEPS").map_or(short, |steps| steps.parse().expect("a number of steps"))
 }
 
-/// Steps with an arena before something else happens to it: sometimes few, sometimes enough to fill
-/// it.
+/// Returns how many steps one generation has: sometimes few, sometimes enough to fill the arena.
 fn some_steps(rng: &mut Rng) -> u64 {
     1 << rng.below(if cfg!(miri) { 6 } else { 10 })
 }
@@ -89,7 +87,7 @@ fn end_exclusive<M: ExclusiveMemory>(mut arena: Arena<M>, rng: &mut Rng) -> Aren
     match rng.below(4) {
         0 => arena.reset(),
         1 => arena = Arena::new(arena.into_memory()).unwrap(),
-        // All is known to be zero again, and has to be.
+        // After a wipe all bytes are known to be zero, so they must be.
         _ => arena.wipe(),
     }
     arena
@@ -116,8 +114,8 @@ fn an_arena_over_a_static_that_another_arena_shares_keeps_every_promise() {
     static MEMORY: StaticMemory<LEN> = StaticMemory::new();
     let peer = Arena::from_static(&MEMORY);
     let reached = generations(rng, Arena::from_static(&MEMORY), Some(&peer), |arena, _| {
-        // SAFETY: `generations` has dropped or forgotten all that borrowed the arena, and forgets the
-        // handles after this.
+        // SAFETY: `generations` has dropped or forgotten all that borrowed the arena, and forgets
+        // the handles after this.
         unsafe { arena.reset_shared() };
         arena
     });

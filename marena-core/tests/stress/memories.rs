@@ -1,4 +1,4 @@
-//! Memory to run in.
+//! Memory for the arenas.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::mem::MaybeUninit;
@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use marena_core::{ExclusiveMemory, Memory};
 use portable_atomic::AtomicU32;
 
-/// Zeroed memory of its own, as a mapping from the system is.
+/// Zeroed memory that the value owns, like a mapping from the system.
 pub(crate) struct ZeroedHeap {
     region: NonNull<u8>,
     layout: Layout,
@@ -34,8 +34,8 @@ unsafe impl Send for ZeroedHeap {}
 // SAFETY: a shared reference gives only the raw pointer.
 unsafe impl Sync for ZeroedHeap {}
 
-// SAFETY: the bytes stay where they are until the value is dropped, are held as a raw pointer that
-// nobody else has, and were zero before arenas wrote them.
+// SAFETY: the bytes stay in place until the value is dropped. The value holds them as a raw pointer
+// that nobody else has, and they were zero before arenas wrote them.
 unsafe impl Memory for ZeroedHeap {
     type Word = AtomicU32;
 
@@ -51,7 +51,7 @@ unsafe impl Memory for ZeroedHeap {
 // SAFETY: the value owns its bytes, and cannot be cloned.
 unsafe impl ExclusiveMemory for ZeroedHeap {}
 
-/// Bytes that are not zero.
+/// Returns bytes that are not zero.
 pub(crate) fn dirty(len: usize) -> Vec<MaybeUninit<u8>> {
     vec![MaybeUninit::new(0xA5); len]
 }

@@ -1,5 +1,4 @@
-//! What was handed out, with what was written to it; chance; and the counts that prove a run worth
-//! something.
+//! Blocks with their expected content, random numbers, and the counts that show what a run reached.
 
 use std::alloc::Layout;
 use std::ops::Range;
@@ -8,18 +7,19 @@ use std::thread;
 
 use allocator_api2::alloc::Allocator;
 
-/// A small generator (the one called split-mix), whose seed is printed if its test fails.
+/// A small random generator (split-mix). It prints its seed if the test fails.
 pub(crate) struct Rng {
-    /// What repeats the test, if it does.
+    /// The seed that repeats the test, or `None` for a generator that follows from another.
     seed: Option<u64>,
     state: u64,
 }
 
 impl Rng {
-    /// Chance for one test: different in every run, unless the environment names a seed.
+    /// Returns a generator for one test. It differs in every run unless the environment names a
+    /// seed.
     pub(crate) fn seeded(test: u64) -> Self {
         let fresh = || {
-            // Miri's isolation has no clock.
+            // Under Miri's isolation there is no clock.
             if cfg!(miri) {
                 return test;
             }
@@ -30,7 +30,7 @@ impl Rng {
         Self { seed: Some(seed), state: seed }
     }
 
-    /// Chance that follows from other chance.
+    /// Returns a generator that follows from a number of another one.
     pub(crate) fn from_seed(state: u64) -> Self {
         Self { seed: None, state }
     }
@@ -46,12 +46,12 @@ impl Rng {
         self.next() % bound
     }
 
-    /// A byte to fill with: never 0.
+    /// Returns a byte to fill with, never 0.
     pub(crate) fn mark(&mut self) -> u8 {
         1 + self.below(255) as u8
     }
 
-    /// A size in bytes: mostly small, sometimes more than anything has left.
+    /// Returns a size in bytes: mostly small, sometimes more than any source has left.
     pub(crate) fn size(&mut self) -> usize {
         let bound: u64 = match self.below(64) {
             0 => 30_000,
@@ -78,7 +78,7 @@ impl Drop for Rng {
     }
 }
 
-/// What happened how often.
+/// How often each outcome happened.
 #[derive(Debug, Default)]
 pub(crate) struct Reached {
     pub(crate) blocks: u64,
@@ -107,7 +107,7 @@ impl Reached {
         self.nested += more.nested;
     }
 
-    /// A run that misses something shows nothing.
+    /// Asserts that every outcome happened. A run that misses one shows nothing.
     pub(crate) fn assert_everything(&self) {
         let Self { blocks, failed, failed_initialisers, grown, grown_in_place, shrunk, freed, leases, scopes, nested } =
             *self;
@@ -118,7 +118,7 @@ impl Reached {
     }
 }
 
-/// Bytes that are kept, and the byte they are full of.
+/// Bytes that are kept, and the byte that fills them.
 pub(crate) enum Kept<'x> {
     Own(&'x mut [u8], u8),
     Published(&'x [u8], u8),
@@ -147,7 +147,7 @@ pub(crate) fn range_of(bytes: &[u8]) -> Range<usize> {
     start..start + bytes.len()
 }
 
-/// No byte is in two of them.
+/// Asserts that no two ranges share a byte.
 pub(crate) fn assert_apart(ranges: impl IntoIterator<Item = Range<usize>>) {
     let mut ranges: Vec<_> = ranges.into_iter().filter(|range| !range.is_empty()).collect();
     ranges.sort_unstable_by_key(|range| range.start);
@@ -156,9 +156,9 @@ pub(crate) fn assert_apart(ranges: impl IntoIterator<Item = Range<usize>>) {
     }
 }
 
-/// A buffer that grows and shrinks by its allocator, as a collection does, full of one byte.
+/// A buffer that grows and shrinks through its allocator, as a collection does. One byte fills it.
 pub(crate) struct Buffer<A: Allocator> {
-    /// INVARIANT: a block of `allocator`'s with this layout, initialised.
+    /// INVARIANT: an initialised block of `allocator` with this layout.
     start: NonNull<u8>,
     layout: Layout,
     allocator: A,

@@ -1,4 +1,4 @@
-//! One thread's part of an arena, and what it does with it.
+//! One thread's part of an arena, and the steps of this thread.
 
 use std::alloc::Layout;
 use std::mem;
@@ -10,7 +10,7 @@ use marena_core::{Address, Allocate, Arena, Block, Handle, Lease, Memory, Region
 
 use crate::tracked::{Buffer, Kept, Reached, Rng, assert_apart, range_of};
 
-/// What bytes come from, and are read back through.
+/// A source of bytes, through which handles are read.
 trait Source<'x>: Allocate<'x> + Allocator {
     fn look(self, handle: Handle) -> Option<&'x [u8]>;
 }
@@ -39,7 +39,7 @@ impl<'a, M: Memory, const N: usize> Source<'a> for &'a Regions<M, N> {
     }
 }
 
-/// An iterator that says one length and has another.
+/// An iterator that announces one length and has another.
 struct Liar {
     says: usize,
     has: usize,
@@ -61,7 +61,7 @@ impl ExactSizeIterator for Liar {
     }
 }
 
-/// What one source handed out, for as long as its lifetime and its borrow last.
+/// The blocks and values of one source, for as long as its lifetime and its borrow last.
 struct Holdings<'x, A: Allocator> {
     kept: Vec<Kept<'x>>,
     buffers: Vec<Buffer<A>>,
@@ -73,7 +73,7 @@ impl<'x, A: Source<'x>> Holdings<'x, A> {
         Self { kept: Vec::new(), buffers: Vec::new(), reached: Reached::default() }
     }
 
-    /// A block that must be zero, filled, and kept for its owner or for all.
+    /// Checks that a block is zero, fills it, and keeps it or publishes it.
     fn keep(&mut self, source: A, mut block: Block<'x>, align: usize, rng: &mut Rng) {
         let mark = rng.mark();
         assert!(block.iter().all(|&byte| byte == 0), "{block:x?}");
@@ -89,7 +89,7 @@ impl<'x, A: Source<'x>> Holdings<'x, A> {
         }
     }
 
-    /// Values that are there already.
+    /// Keeps values that are written already.
     fn keep_values(&mut self, bytes: &'x mut [u8], mark: u8) {
         self.reached.blocks += 1;
         self.kept.push(Kept::Own(bytes, mark));
@@ -139,7 +139,7 @@ impl<'x, A: Source<'x>> Holdings<'x, A> {
         }
     }
 
-    /// An initialiser that fails or panics, perhaps after it took bytes itself.
+    /// Runs an initialiser that fails or panics, sometimes after it allocates itself.
     fn fail(&mut self, source: A, rng: &mut Rng) -> bool {
         let inner = rng.below(2) == 0;
         let mark = rng.mark();
@@ -175,7 +175,7 @@ impl<'x, A: Source<'x>> Holdings<'x, A> {
     }
 
     fn change_a_buffer(&mut self, rng: &mut Rng) -> bool {
-        // The last is the one that can change in place.
+        // The last buffer is the one that can change in place.
         let Some(last) = self.buffers.len().checked_sub(1) else { return true };
         let index = if rng.below(2) == 0 { last } else { rng.below(last as u64 + 1) as usize };
         let buffer = &mut self.buffers[index];
@@ -211,7 +211,7 @@ impl<'x, A: Source<'x>> Holdings<'x, A> {
     }
 }
 
-/// One thread's leases of an arena, and what it has from it and from them.
+/// One thread's leases of an arena, and its blocks of the arena and of the leases.
 pub(crate) struct World<'a, 'r, M: Memory> {
     arena: &'a Arena<M>,
     rng: &'r mut Rng,
@@ -257,12 +257,12 @@ impl<'a, 'r, M: Memory> World<'a, 'r, M> {
         self.check();
     }
 
-    /// Something with the arena itself.
+    /// Takes a step with the arena itself.
     fn step(&mut self) {
         self.direct.step(self.arena, self.rng);
     }
 
-    /// A few things with a lease. What can outlive it does.
+    /// Takes a few steps with a lease. Blocks that may outlive the lease do so.
     fn use_lease(&mut self, lease: &Lease<'a, M>) {
         let mut holdings = Holdings::new();
         for _ in 0..1 + self.rng.below(6) {
@@ -277,7 +277,7 @@ impl<'a, 'r, M: Memory> World<'a, 'r, M> {
         self.direct.reached.add(&holdings.reached);
     }
 
-    /// Handles that outlive every borrow, until the next reset.
+    /// Publishes handles, which outlive every borrow until the next reset.
     pub(crate) fn publish_some(&mut self, published: &mut Vec<(Handle, u8)>) {
         for _ in 0..4 {
             if let Ok(mut block) = self.arena.allocate(16) {
@@ -297,7 +297,7 @@ impl<'a, 'r, M: Memory> World<'a, 'r, M> {
         }
     }
 
-    /// Where the bytes lie that are kept until the next reset.
+    /// Returns the ranges that are kept until the next reset.
     pub(crate) fn held_ranges(&self) -> Vec<Range<usize>> {
         self.direct.kept.iter().map(Kept::range).collect()
     }
@@ -308,7 +308,7 @@ impl<'a, 'r, M: Memory> World<'a, 'r, M> {
     }
 }
 
-/// Steps with several regions as one.
+/// Takes steps with several regions as one.
 pub(crate) fn in_regions<M: Memory, const N: usize>(regions: &Regions<M, N>, rng: &mut Rng, steps: u64) -> Reached {
     let mut holdings = Holdings::new();
     for _ in 0..steps {
@@ -326,8 +326,7 @@ pub(crate) fn in_regions<M: Memory, const N: usize>(regions: &Regions<M, N>, rng
     holdings.reached
 }
 
-/// Steps in a scope and in scopes within it; if it is one on a lease, the lease's owner takes steps
-/// in between.
+/// Takes steps in a scope and in scopes within it. If `owner` is given, it takes steps in between.
 pub(crate) fn scope<M: Memory>(
     scratch: &mut Scratch<'_, M>,
     mut owner: Option<&mut World<'_, '_, M>>,
@@ -369,7 +368,7 @@ pub(crate) fn scope<M: Memory>(
             assert!(bytes.iter().all(|&byte| byte == mark));
         }
     }
-    // Bytes for a layout have no owner but the pointer; they are a claim like any other.
+    // Bytes for a layout have no owner type, only a pointer. They are allocated like all others.
     let _ = scratch.allocate_layout(Layout::new::<[u64; 3]>());
     reached
 }
