@@ -57,7 +57,7 @@ pub(crate) fn link_bottom<'n, R: Region, O: Order, E: From<Damage>>(
         if node.link(found.gap, &mut prepare)? {
             return Ok((Linked::Before(found.node()), previous));
         }
-        steps.take(previous)?;
+        steps.again(previous)?;
         // Other nodes came in behind the place, which is never unlinked.
         found = target.find_behind(previous)?;
     }
@@ -74,7 +74,7 @@ pub(crate) fn link_above<'n, R: Region, O: Order>(
         let mut steps = Steps::of(node.bottom().nodes());
         let mut gap = path.gap(level);
         while !node.link(gap, || Ok::<_, Damage>(()))? {
-            steps.take(gap.previous)?;
+            steps.again(gap.previous)?;
             gap = target.find_behind(gap.previous)?.gap;
         }
     }

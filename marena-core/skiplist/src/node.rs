@@ -28,7 +28,7 @@ pub(crate) use path::{Batch, Gap, Path};
 pub(crate) use shaped::Node;
 
 use crate::damage::Damage;
-use crate::layout::{LINK, MAX_HEIGHT, MIN_BODY, MIN_NODE, WORD, block};
+use crate::layout::{LINK, MAX_HEIGHT, MIN_BODY, WORD, block};
 use crate::prefetch::prefetch;
 use crate::region::Region;
 use crate::shape::Shape;
@@ -139,12 +139,6 @@ impl<R: Region> Nodes<R> {
     pub(crate) fn head(&self) -> Place<'_, R> {
         // INVARIANT: as above.
         Place { nodes: self, offset: self.block + block::HEAD, level: 0 }
-    }
-
-    /// Returns the most nodes that the region can hold.
-    #[inline]
-    pub(crate) fn most(&self) -> u32 {
-        self.region.len() / MIN_NODE
     }
 
     /// Makes a node that is not linked yet, a tombstone where there is no value. If there is no

@@ -20,7 +20,7 @@ use crate::walk::Walk;
 /// or not. Keys rise strictly (from the back, fall).
 ///
 /// An entry from the front takes O(1) steps, and one from the back O(log n) steps for every sixteen
-/// or so.
+/// or so. Each removed key on the way is one more such entry, and each older value one more step.
 pub struct Range<'m, 'k, S, O> {
     walk: Walk<'m, 'k, Plain<S>, O>,
 }

@@ -5,6 +5,7 @@
 use core::cmp::Ordering;
 
 use crate::damage::Damage;
+use crate::layout::MIN_NODE;
 use crate::node::{Gap, Node, Nodes, Path, Place};
 use crate::order::{Order, first_bytes};
 use crate::region::Region;
@@ -45,22 +46,35 @@ impl<'n, R: Region> Found<'n, R> {
     }
 }
 
-/// What is left of the steps that a walk can take where every node is met once: damage can lead
-/// round in a circle.
+/// What is left of a walk that meets every node once, or twice: damage can lead round in a circle.
+///
+/// Counted in bytes of nodes, which have no byte in common: the bytes of all keys that a walk looks
+/// at are bounded too.
 #[derive(Debug)]
-pub(crate) struct Steps(u32);
+pub(crate) struct Steps(u64);
 
 impl Steps {
     #[inline]
     pub(crate) fn of<R: Region>(nodes: &Nodes<R>) -> Self {
-        Self(if R::TRUSTED { 0 } else { nodes.most() })
+        Self(if R::TRUSTED { 0 } else { 2 * u64::from(nodes.region().len()) })
     }
 
-    /// Takes a step to `place`.
+    /// Takes a step to a node.
     #[inline]
-    pub(crate) fn take<R: Region>(&mut self, place: Place<'_, R>) -> Result<(), Damage> {
+    pub(crate) fn take<R: Region>(&mut self, node: Node<'_, R>) -> Result<(), Damage> {
+        self.spend(node.size() as u64, node.place())
+    }
+
+    /// Begins again behind `place`, where a node came in.
+    #[inline]
+    pub(crate) fn again<R: Region>(&mut self, place: Place<'_, R>) -> Result<(), Damage> {
+        self.spend(MIN_NODE.into(), place)
+    }
+
+    #[inline]
+    fn spend<R: Region>(&mut self, bytes: u64, place: Place<'_, R>) -> Result<(), Damage> {
         if !R::TRUSTED {
-            self.0 = self.0.checked_sub(1).ok_or(Damage { offset: place.offset() })?;
+            self.0 = self.0.checked_sub(bytes).ok_or(Damage { offset: place.offset() })?;
         }
         Ok(())
     }
@@ -99,13 +113,12 @@ impl<'k, O: Order> Target<'k, O> {
 
     /// Compares a node's key with the target's.
     #[inline]
-    pub(crate) fn compare<R: Region>(&self, place: Place<'_, R>) -> Result<Ordering, Damage> {
-        let node = place.node()?;
+    pub(crate) fn compare<R: Region>(&self, node: Node<'_, R>) -> Ordering {
         let prefix = self.order.prefix(node.first_bytes(), node.key_len());
-        Ok(match prefix.cmp(&self.prefix) {
+        match prefix.cmp(&self.prefix) {
             Ordering::Equal => node.with_key(|key| self.order.compare(key, self.key)),
             decided => decided,
-        })
+        }
     }
 
     /// Whether the target lies behind a node of this order.
@@ -116,8 +129,8 @@ impl<'k, O: Order> Target<'k, O> {
 
     /// Whether the target lies behind a node.
     #[inline]
-    pub(crate) fn is_behind_node<R: Region>(&self, place: Place<'_, R>) -> Result<bool, Damage> {
-        Ok(self.is_behind(self.compare(place)?))
+    pub(crate) fn is_behind_node<R: Region>(&self, node: Node<'_, R>) -> bool {
+        self.is_behind(self.compare(node))
     }
 
     /// Returns where the target lies on level 0, found from the head down; `visit` sees the gap of
@@ -136,9 +149,10 @@ impl<'k, O: Order> Target<'k, O> {
             if let Some(next) = gap.next()
                 && !bound.is(next)
             {
-                let order = self.compare(next)?;
+                let node = next.node()?;
+                let order = self.compare(node);
                 if self.is_behind(order) {
-                    steps.take(next)?;
+                    steps.take(node)?;
                     place = next;
                     for levels in 1..=AHEAD {
                         place.prefetch_below(levels);
@@ -166,11 +180,12 @@ impl<'k, O: Order> Target<'k, O> {
         loop {
             let gap = Gap::behind(place)?;
             let Some(next) = gap.next() else { return Ok(Found { gap, equal: false }) };
-            let order = self.compare(next)?;
+            let node = next.node()?;
+            let order = self.compare(node);
             if !self.is_behind(order) {
                 return Ok(Found { gap, equal: order.is_eq() });
             }
-            steps.take(next)?;
+            steps.take(node)?;
             place = next;
         }
     }
@@ -218,9 +233,10 @@ impl<'n, 'k, R: Region, O: Order> Search<'n, 'k, R, O> {
             if let Some(next) = self.gap.next()
                 && !self.bound.is(next)
             {
-                let order = self.target.compare(next)?;
+                let node = next.node()?;
+                let order = self.target.compare(node);
                 if self.target.is_behind(order) {
-                    self.steps.take(next)?;
+                    self.steps.take(node)?;
                     self.gap = Gap::behind(next)?;
                     if self.waits() {
                         return Ok(true);

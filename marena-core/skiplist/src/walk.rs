@@ -26,8 +26,8 @@ impl<R: Region> Nodes<R> {
             let Some(mut place) = self.head().on_level(level)? else { break };
             let mut steps = Steps::of(self);
             while let Some(next) = place.next()? {
-                steps.take(next)?;
                 let node = next.node()?;
+                steps.take(node)?;
                 let in_order = place.is_head() || compare_nodes(order, place.node()?, node).is_le();
                 self.region().check(in_order && node.has_level(level), next.offset())?;
                 visit(level, node);
@@ -69,19 +69,36 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
         Self { nodes, order, lower, upper, front: None, back: None, batch: None, steps, ended: false }
     }
 
-    /// Returns the next node from the front.
+    /// Returns the next node from the front. After damage there is none.
     #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<Node<'n, R>>, Damage> {
         if self.ended {
             return Ok(None);
         }
+        let next = self.go_on();
+        self.ended = !matches!(next, Ok(Some(_)));
+        next
+    }
+
+    /// Returns the next node from the back. After damage there is none.
+    pub(crate) fn next_back(&mut self) -> Result<Option<Node<'n, R>>, Damage> {
+        if self.ended {
+            return Ok(None);
+        }
+        let next = self.go_back();
+        self.ended = !matches!(next, Ok(Some(_)));
+        next
+    }
+
+    #[inline]
+    fn go_on(&mut self) -> Result<Option<Node<'n, R>>, Damage> {
         let mut place = match self.front {
             Some(front) => front.place(),
             None => self.first_place()?,
         };
         while let Some(next) = place.next()? {
-            self.steps.take(next)?;
             let node = next.node()?;
+            self.steps.take(node)?;
             node.prefetch_ahead();
             place = next;
             // An older node of the same key.
@@ -90,7 +107,7 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
             {
                 continue;
             }
-            if self.is_past(node)? {
+            if self.is_past(node) {
                 break;
             }
             self.front = Some(node);
@@ -98,13 +115,11 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
                 return Ok(Some(node));
             }
         }
-        self.ended = true;
         Ok(None)
     }
 
-    /// Returns the next node from the back.
-    pub(crate) fn next_back(&mut self) -> Result<Option<Node<'n, R>>, Damage> {
-        while !self.ended {
+    fn go_back(&mut self) -> Result<Option<Node<'n, R>>, Damage> {
+        loop {
             let place = match self.batch.as_mut().and_then(Batch::pop) {
                 Some(place) => place,
                 None => match self.collect()? {
@@ -112,9 +127,9 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
                     None => break,
                 },
             };
-            self.steps.take(place)?;
             let node = place.node()?;
-            if self.is_short(node)? {
+            self.steps.take(node)?;
+            if self.is_short(node) {
                 break;
             }
             if !R::TRUSTED
@@ -128,7 +143,6 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
                 return Ok(Some(node));
             }
         }
-        self.ended = true;
         Ok(None)
     }
 
@@ -152,27 +166,24 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
 
     /// Whether a node from the front is past the upper bound, or past what came from the back.
     #[inline]
-    fn is_past(&self, node: Node<'n, R>) -> Result<bool, Damage> {
+    fn is_past(&self, node: Node<'n, R>) -> bool {
         let in_bounds = match self.upper {
             Bound::Unbounded => true,
-            Bound::Included(key) => Target::new(self.order, key, Side::Behind).is_behind_node(node.place())?,
-            Bound::Excluded(key) => Target::new(self.order, key, Side::Before).is_behind_node(node.place())?,
+            Bound::Included(key) => Target::new(self.order, key, Side::Behind).is_behind_node(node),
+            Bound::Excluded(key) => Target::new(self.order, key, Side::Before).is_behind_node(node),
         };
-        Ok(!in_bounds || self.back.is_some_and(|back| compare_nodes(self.order, node, back).is_ge()))
+        !in_bounds || self.back.is_some_and(|back| compare_nodes(self.order, node, back).is_ge())
     }
 
     /// Whether a node from the back is short of the lower bound, or of what came from the front.
     #[inline]
-    fn is_short(&self, node: Node<'n, R>) -> Result<bool, Damage> {
+    fn is_short(&self, node: Node<'n, R>) -> bool {
         let before = match self.lower {
             Bound::Unbounded => false,
-            Bound::Included(key) => Target::new(self.order, key, Side::Before).is_behind_node(node.place())?,
-            Bound::Excluded(key) => Target::new(self.order, key, Side::Behind).is_behind_node(node.place())?,
+            Bound::Included(key) => Target::new(self.order, key, Side::Before).is_behind_node(node),
+            Bound::Excluded(key) => Target::new(self.order, key, Side::Behind).is_behind_node(node),
         };
-        if before {
-            return Ok(true);
-        }
-        Ok(self.front.is_some_and(|front| compare_nodes(self.order, node, front).is_le()))
+        before || self.front.is_some_and(|front| compare_nodes(self.order, node, front).is_le())
     }
 
     /// Collects nodes before what came from the back, or before the upper bound. Returns the
@@ -225,8 +236,8 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
         let mut place = start;
         while place != last {
             let Some(next) = place.next()? else { break };
-            steps.take(next)?;
             let node = next.node()?;
+            steps.take(node)?;
             node.prefetch_ahead();
             if place.is_head() || self.follows(place.node()?, node)?.is_ne() {
                 batch.push(next);

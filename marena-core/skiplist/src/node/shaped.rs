@@ -50,7 +50,7 @@ impl<'n, R: Region> Node<'n, R> {
     }
 
     /// Bytes of the whole node.
-    #[cfg(feature = "mapped")]
+    #[inline]
     pub(crate) fn size(self) -> usize {
         self.shape.size()
     }

@@ -37,7 +37,9 @@ use crate::space::Space;
 /// processes write, and needs no permission to write the file.
 ///
 /// With [`Durability::FlushOnPublish`](marena_std::Durability::FlushOnPublish), an insert returns
-/// when its entry is on the disk: first the entry is brought there, then the link to it.
+/// when its entry is on the disk: first the entry is brought there, then the link to it. All who
+/// write the map must be opened so: an entry of another writer that is not on the disk may hide
+/// those behind it after a power loss.
 ///
 /// How the bytes are laid out is described in `LAYOUT.md`, for programs in other languages.
 ///
@@ -129,8 +131,9 @@ impl<O: Order> SharedMap<Mapped, O> {
         }
         let Self { nodes, order, .. } = map;
         let space = nodes.into_region().into_space();
-        let root = space.0.root(slot);
-        Self::at(space, slot, root, order)
+        // Something is there. Where it cannot be an address, it is no map's.
+        let root = space.0.root(slot).ok_or(SharedMapError::NotAMap { slot })?;
+        Self::at(space, slot, Some(root), order)
     }
 
     /// Publishes the map, unless the slot is in use.

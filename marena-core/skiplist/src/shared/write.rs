@@ -52,7 +52,7 @@ impl<O: Order> SharedMap<Mapped, O> {
     }
 
     /// Inserts entries from the front on, in order, and returns how many: fewer than all if the
-    /// arena has no room for more. Faster than one by one.
+    /// next one cannot be inserted. Faster than one by one.
     ///
     /// # Errors
     ///
@@ -74,6 +74,29 @@ impl<O: Order> SharedMap<Mapped, O> {
 
     /// Inserts up to [`GROUP`] entries.
     fn insert_some(&self, entries: &[Entry<'_>]) -> Result<usize, SharedMapError> {
+        let space = self.nodes.region().space();
+        self.insert_some_with(entries, || space.before_link(), |at| space.after_link(at))
+    }
+
+    fn put(&self, key: &[u8], value: Option<&[u8]>, rule: Rule) -> Result<Option<Vec<u8>>, SharedMapError> {
+        let space = self.nodes.region().space();
+        self.put_with(key, value, rule, || space.before_link(), |at| space.after_link(at))
+    }
+}
+
+impl<S: Space, O: Order> SharedMap<S, O> {
+    fn make(&self, key: &[u8], value: Option<&[u8]>) -> Result<NewNode<'_, Checked<S>>, SharedMapError> {
+        let height = self.heights.draw(self.nodes.region().space().used() as u64);
+        Ok(self.nodes.make(height, key, value)?)
+    }
+
+    /// Inserts up to [`GROUP`] entries. `before` and `after` as for [`put_with`](Self::put_with).
+    fn insert_some_with(
+        &self,
+        entries: &[Entry<'_>],
+        mut before: impl FnMut() -> Result<(), PublishError>,
+        mut after: impl FnMut(u32) -> Result<(), PublishError>,
+    ) -> Result<usize, SharedMapError> {
         let mut inserts = Vec::with_capacity(entries.len());
         for &(key, value) in entries {
             match self.make(key, Some(value)) {
@@ -92,36 +115,16 @@ impl<O: Order> SharedMap<Mapped, O> {
                 searching |= search.advance()?;
             }
         }
-        let count = inserts.len();
+        let mut count = 0;
         for (node, search) in inserts {
             let (target, path, found) = search.into_parts();
-            self.link(&node, &target, &path, found, Rule::Always)?;
+            match self.link_with(&node, &target, &path, found, Rule::Always, &mut before, &mut after) {
+                Ok(_) => count += 1,
+                Err(error) if count == 0 => return Err(error),
+                Err(_) => break,
+            }
         }
         Ok(count)
-    }
-
-    fn put(&self, key: &[u8], value: Option<&[u8]>, rule: Rule) -> Result<Option<Vec<u8>>, SharedMapError> {
-        let space = self.nodes.region().space();
-        self.put_with(key, value, rule, || space.before_link(), |at| space.after_link(at))
-    }
-
-    fn link<'m>(
-        &'m self,
-        node: &NewNode<'m, Checked<Mapped>>,
-        target: &Target<'_, O>,
-        path: &Path<'m, Checked<Mapped>>,
-        found: Found<'m, Checked<Mapped>>,
-        rule: Rule,
-    ) -> Result<Option<Place<'m, Checked<Mapped>>>, SharedMapError> {
-        let space = self.nodes.region().space();
-        self.link_with(node, target, path, found, rule, || space.before_link(), |at| space.after_link(at))
-    }
-}
-
-impl<S: Space, O: Order> SharedMap<S, O> {
-    fn make(&self, key: &[u8], value: Option<&[u8]>) -> Result<NewNode<'_, Checked<S>>, SharedMapError> {
-        let height = self.heights.draw(self.nodes.region().space().used() as u64);
-        Ok(self.nodes.make(height, key, value)?)
     }
 
     /// Inserts. `before` runs before a link makes the entry a part of the map, and `after` then,
@@ -211,6 +214,26 @@ mod tests {
         map.put_with(b"key of the entry", Some(b" and its value"), Rule::Always, before, after).unwrap();
         assert_eq!(prepared, 1);
         assert!(linked > 0);
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_group_that_cannot_go_on_says_how_many_entries_are_in_the_map() {
+        let path = std::env::temp_dir().join(std::format!("marena-skiplist-group-{}", std::process::id()));
+        // SAFETY: the file is this test's own.
+        let arena = unsafe { MappedArena::create(&path, 65_536) }.unwrap();
+        let map = SharedMap::create(arena, 0, ByteOrder).unwrap();
+        let entries: [Entry<'_>; 3] = [(b"a", b"1"), (b"b", b"2"), (b"c", b"3")];
+        for inserted in 0..entries.len() {
+            let mut left = inserted;
+            let before = || {
+                left = left.checked_sub(1).ok_or(PublishError::Undurable)?;
+                Ok(())
+            };
+            let outcome = map.insert_some_with(&entries, before, |_| Ok(()));
+            assert_eq!(outcome.ok(), Some(inserted).filter(|&count| count > 0));
+            assert_eq!(map.len().unwrap(), inserted);
+        }
         fs::remove_file(&path).unwrap();
     }
 }

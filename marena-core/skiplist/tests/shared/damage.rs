@@ -1,8 +1,10 @@
 //! Damaged files.
 
+use std::cmp::Ordering;
 use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use marena_skiplist::{ByteOrder, SharedMap};
+use marena_skiplist::{ByteOrder, Order, SharedMap};
 use marena_std::MappedArena;
 
 use crate::TestFile;
@@ -119,6 +121,42 @@ fn nodes_in_a_circle_end_every_walk() {
     fs::write(&file, &bytes).unwrap();
     let map = file.reopen();
     assert!(map.len().is_err());
-    assert!(map.iter().any(|entry| entry.is_err()));
+    // After damage, an iterator ends.
+    assert_eq!(map.iter().filter(Result::is_err).count(), 1);
+    assert!(map.iter().rev().filter(Result::is_err).count() <= 1);
     use_everything(&file);
+}
+
+/// Counts the bytes of the keys that it compares.
+struct Counting<'c>(&'c AtomicU64);
+
+impl Order for Counting<'_> {
+    const ID: u32 = ByteOrder::ID;
+
+    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
+        // ORDERING: Relaxed: a number.
+        self.0.fetch_add((a.len() + b.len()) as u64, Relaxed);
+        a.cmp(b)
+    }
+}
+
+#[test]
+fn a_circle_of_long_keys_costs_no_more_than_the_file_is_long() {
+    const LEN: usize = 1 << 18;
+    let file = TestFile::new();
+    let map = file.map(LEN);
+    map.insert(&[b'k'; 50_000], b"value").unwrap();
+    drop(map);
+    let mut bytes = fs::read(&file).unwrap();
+    let word = |bytes: &[u8], at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let first = word(&bytes, word(&bytes, 28) + 64 + 4 * 23);
+    bytes[first - 4..first].copy_from_slice(&(first as u32).to_ne_bytes());
+    fs::write(&file, &bytes).unwrap();
+    let compared = AtomicU64::new(0);
+    let map = SharedMap::open(file.open(), 0, Counting(&compared)).unwrap();
+    assert!(map.len().is_err());
+    assert!(map.get(b"zzzz").is_err());
+    // ORDERING: Relaxed: no other thread counts.
+    let compared = compared.load(Relaxed);
+    assert!(compared < 10 * LEN as u64, "{compared} bytes of keys were compared");
 }
