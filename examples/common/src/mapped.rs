@@ -1,5 +1,6 @@
 //! Opening arenas in files, as programs do whose users name the file.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use marena_std::{MapError, MappedArena, MappedBuilder, MappedView};
@@ -22,9 +23,9 @@ pub unsafe fn open_or_create(builder: MappedBuilder, path: &Path, capacity: usiz
     // SAFETY: as above.
     let create = || unsafe { builder.capacity(capacity).create(path) };
     match open() {
-        Err(_) if !path.exists() => match create() {
+        Err(MapError::Io { action: "open", source, .. }) if source.kind() == ErrorKind::NotFound => match create() {
             // Another process was faster.
-            Err(_) if path.exists() => open(),
+            Err(MapError::Exists { .. }) => open(),
             outcome => outcome,
         },
         outcome => outcome,
@@ -47,4 +48,45 @@ pub unsafe fn open_read_only(path: &Path) -> Result<MappedView, AnyError> {
         MapError::Attach { .. } | MapError::NotAFile { .. } => Negative(Chain(&error).to_string()).into(),
         error => error.into(),
     })
+}
+
+// Miri maps no files.
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use std::fs;
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn all_who_open_or_create_a_file_at_once_get_the_same_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("arena");
+        let barrier = Barrier::new(3);
+        for _ in 0..100 {
+            thread::scope(|scope| {
+                for capacity in [65_536, 131_072, 262_144] {
+                    let (path, barrier) = (&path, &barrier);
+                    scope.spawn(move || {
+                        barrier.wait();
+                        // SAFETY: the file is this test's own.
+                        unsafe { open_or_create(MappedArena::builder(), path, capacity) }.unwrap();
+                    });
+                }
+            });
+            fs::remove_file(&path).unwrap();
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_symbolic_link_that_leads_nowhere_is_not_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        // SAFETY: nobody knows the file.
+        let opened = unsafe { open_or_create(MappedArena::builder(), &link, 65_536) };
+        assert!(matches!(opened, Err(MapError::Io { action: "open", .. })), "{opened:?}");
+    }
 }

@@ -86,7 +86,8 @@ fn write(path: &Path, capacity: usize, durable: bool, chunk: usize) -> Result<()
     let writer = began << 16 ^ u64::from(std::process::id());
     let mut number = 0;
     let outcome = input.split(b'\n').try_for_each(|line| -> Result<(), AnyError> {
-        log.append(writer, number, &line?)?;
+        let line = line.map_err(|error| format!("cannot read standard input: {error}"))?;
+        log.append(writer, number, &line)?;
         number += 1;
         Ok(())
     });

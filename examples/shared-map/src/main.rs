@@ -15,10 +15,17 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use common::{AnyError, EXIT_CODES, Negative, Output};
 use marena_skiplist::{ByteOrder, Mapped, ReadOnly, SharedMap, SharedMapError};
-use marena_std::{Durability, MappedArena};
+use marena_std::{Durability, MapError, MappedArena, MappedBuilder};
 
 /// The root slot that names the map.
 const SLOT: usize = 0;
+
+/// The root slot that names something, if all writers are to be durable. One that is not would undo
+/// what others made durable: after a power loss, its entry may hide those behind it.
+const DURABLE_SLOT: usize = 1;
+
+/// Looks of a follower at how much is used, from one at the entries to the next at the latest.
+const LOOKS: u32 = 100;
 
 /// An ordered map in one file that several processes read and write
 #[derive(Parser)]
@@ -41,7 +48,7 @@ enum Command {
         /// Bytes of a map that is made, 2G at most; one that is there keeps what it has
         #[arg(long, default_value = "64M", value_parser = common::size)]
         capacity: usize,
-        /// Return from each put when the entry is on the disk
+        /// Return from each put when the entry is on the disk; so will all that begin to write later
         #[arg(long)]
         durable: bool,
     },
@@ -78,11 +85,12 @@ fn main() -> ExitCode {
         Command::Put { map, key, value, capacity, durable } => put(&open(&map, capacity, durable)?, key.zip(value)),
         Command::Remove { map, key } => {
             // SAFETY: as in `open`.
-            let map = SharedMap::open(unsafe { MappedArena::open(&map) }?, SLOT, ByteOrder)?;
-            map.remove(key.as_bytes())?.map(drop).ok_or_else(|| absent(&key))
+            let arena = writable(false, |builder| unsafe { builder.open(&map) })?;
+            let map = SharedMap::open(arena, SLOT, ByteOrder).map_err(answer)?;
+            map.remove(key.as_bytes()).map_err(answer)?.map(drop).ok_or_else(|| absent(&key))
         }
         Command::Get { map, key } => {
-            let value = read(&map)?.get(key.as_bytes())?.ok_or_else(|| absent(&key))?;
+            let value = read(&map)?.get(key.as_bytes()).map_err(answer)?.ok_or_else(|| absent(&key))?;
             output.write_all(&value)?;
             Ok(output.write_all(b"\n")?)
         }
@@ -96,19 +104,42 @@ fn main() -> ExitCode {
 
 /// Opens the map in a file, or makes it.
 fn open(path: &Path, capacity: usize, durable: bool) -> Result<SharedMap<Mapped, ByteOrder>, AnyError> {
-    let durability = if durable { Durability::FlushOnPublish } else { Durability::None };
-    let builder = MappedArena::builder().durability(durability);
     // SAFETY: all that writes the file is this program, through `SharedMap`, and nobody truncates
     // it.
-    let arena = unsafe { common::open_or_create(builder, path, capacity) }?;
-    Ok(SharedMap::open_or_create(arena, SLOT, ByteOrder)?)
+    let arena = writable(durable, |builder| unsafe { common::open_or_create(builder, path, capacity) })?;
+    SharedMap::open_or_create(arena, SLOT, ByteOrder).map_err(answer)
+}
+
+/// Opens an arena to write it, durably if that is wanted or other writers are durable.
+fn writable(
+    durable: bool,
+    open: impl Fn(MappedBuilder) -> Result<MappedArena, MapError>,
+) -> Result<MappedArena, AnyError> {
+    let durably = MappedArena::builder().durability(Durability::FlushOnPublish);
+    let arena = open(if durable { durably } else { MappedArena::builder() })?;
+    match arena.root(DURABLE_SLOT) {
+        None if durable => {
+            arena.publish_root(DURABLE_SLOT, arena.allocate_address(0)?)?;
+            Ok(arena)
+        }
+        Some(_) if !durable => Ok(open(durably)?),
+        _ => Ok(arena),
+    }
 }
 
 /// Opens the map in a file to read only.
 fn read(path: &Path) -> Result<SharedMap<ReadOnly, ByteOrder>, AnyError> {
     // SAFETY: as in `open`.
     let view = unsafe { common::open_read_only(path) }?;
-    Ok(SharedMap::open_read_only(view, SLOT, ByteOrder)?)
+    SharedMap::open_read_only(view, SLOT, ByteOrder).map_err(answer)
+}
+
+/// A file that holds no map, or a damaged one, is a negative answer.
+fn answer(error: SharedMapError) -> AnyError {
+    match error {
+        SharedMapError::Alloc(_) | SharedMapError::Publish(_) => error.into(),
+        error => Negative(error.to_string()).into(),
+    }
 }
 
 fn absent(key: &str) -> AnyError {
@@ -117,12 +148,13 @@ fn absent(key: &str) -> AnyError {
 
 fn put(map: &SharedMap<Mapped, ByteOrder>, entry: Option<(String, String)>) -> Result<(), AnyError> {
     if let Some((key, value)) = entry {
-        map.insert(key.as_bytes(), value.as_bytes())?;
+        map.insert(key.as_bytes(), value.as_bytes()).map_err(answer)?;
         return Ok(());
     }
-    let input = common::stdin().map_err(|error| format!("cannot read standard input: {error}"))?.lock();
+    let unreadable = |error| format!("cannot read standard input: {error}");
+    let input = common::stdin().map_err(unreadable)?.lock();
     for (line, number) in input.split(b'\n').zip(1..) {
-        let line = line?;
+        let line = line.map_err(unreadable)?;
         let tab = line.iter().position(|&byte| byte == b'\t');
         let (key, value) = tab.map_or((&line[..], &[][..]), |tab| (&line[..tab], &line[tab + 1..]));
         map.insert(key, value).map_err(|error| format!("line {number} and what follows were not put: {error}"))?;
@@ -148,20 +180,22 @@ fn scan(
     let lower = from.as_deref().map_or(Bound::Unbounded, |key| Bound::Included(key.as_bytes()));
     let upper = to.as_deref().map_or(Bound::Unbounded, |key| Bound::Excluded(key.as_bytes()));
     let mut range = map.range((lower, upper));
-    while let Some(entry) = if reverse { range.next_back_entry()? } else { range.next_entry()? } {
+    while let Some(entry) = if reverse { range.next_back_entry() } else { range.next_entry() }.map_err(answer)? {
         print(entry, output)?;
     }
     Ok(())
 }
 
 fn follow(map: &SharedMap<ReadOnly, ByteOrder>, entries: Option<u64>, output: &mut Output) -> Result<(), AnyError> {
-    let (mut left, mut printed, mut used) = (entries.unwrap_or(u64::MAX), HashMap::new(), 0);
+    let (mut left, mut printed, mut used, mut looks) = (entries.unwrap_or(u64::MAX), HashMap::new(), 0, 0);
     while left > 0 {
-        // Whatever is put takes memory.
+        // Whatever is put takes memory, and is in the map some time after that.
         let now = map.stats().used;
-        if now != used {
+        looks += 1;
+        if now != used || looks == LOOKS {
+            looks = 0;
             let mut range = map.iter();
-            while let Some((key, value)) = range.next_entry()? {
+            while let Some((key, value)) = range.next_entry().map_err(answer)? {
                 if left > 0 && printed.get(key).is_none_or(|printed: &Vec<u8>| printed != value) {
                     printed.insert(key.to_vec(), value.to_vec());
                     print((key, value), output)?;
@@ -180,14 +214,26 @@ fn follow(map: &SharedMap<ReadOnly, ByteOrder>, entries: Option<u64>, output: &m
 fn verify(map: &SharedMap<ReadOnly, ByteOrder>, output: &mut Output) -> Result<(), AnyError> {
     // Before the nodes: what is put meanwhile is not missed by it.
     let used = map.stats().used;
-    let verified = map.verify().map_err(|error| match error {
-        SharedMapError::Damage(damage) => Negative(damage.to_string()).into(),
-        error => AnyError::from(error),
-    })?;
+    let verified = map.verify().map_err(answer)?;
     let unaccounted = used.saturating_sub(verified.bytes);
     Ok(writeln!(
         output,
         "{} entries in {} nodes, all in order; {used} bytes used, {unaccounted} unaccounted for",
         verified.entries, verified.nodes
     )?)
+}
+
+#[cfg(all(test, unix, not(miri)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_writes_after_a_durable_writer_is_durable_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("map");
+        let durability = |durable| open(&path, 65_536, durable).unwrap().into_arena().durability();
+        assert_eq!(durability(false), Durability::None);
+        assert_eq!(durability(true), Durability::FlushOnPublish);
+        assert_eq!(durability(false), Durability::FlushOnPublish);
+    }
 }

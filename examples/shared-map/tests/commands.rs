@@ -1,7 +1,8 @@
 //! Separate programs on one map.
 #![cfg(all(unix, not(miri)))]
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, Output, Stdio};
 
 fn command(arguments: &[&str]) -> Command {
@@ -98,6 +99,29 @@ fn a_follower_prints_what_is_put_while_it_runs() {
     assert!(lines.contains(&"a\t2") && lines.iter().any(|line| line.starts_with("b\t")), "{printed}");
 }
 
+/// A writer takes memory for an entry first. Before it links the entry, it may wait for the disk.
+#[test]
+fn a_follower_prints_what_is_linked_long_after_it_took_its_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("map");
+    let map = path.to_str().unwrap();
+    output(&["put", map, "a", "1"]);
+    output(&["put", map, "b", "2"]);
+    let bytes = std::fs::read(&path).unwrap();
+    let word = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    // The link of the first node, which root, block and head lead to.
+    let link = word(word(28) + 64 + 4 * 23) - 4;
+    let second = &bytes[link..link + 4];
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.write_all_at(&[0; 4], link as u64).unwrap();
+    let mut follower = command(&["follow", map, "--entries", "2"]).spawn().unwrap();
+    let mut printed = BufReader::new(follower.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(printed.next().unwrap(), "a\t1");
+    file.write_all_at(second, link as u64).unwrap();
+    assert_eq!(printed.next().unwrap(), "b\t2");
+    assert!(follower.wait().unwrap().success());
+}
+
 #[test]
 fn a_damaged_or_foreign_file_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
@@ -122,6 +146,14 @@ fn a_damaged_or_foreign_file_is_an_error() {
     std::fs::write(&path, &bytes).unwrap();
     let verified = run(&["verify", map]);
     assert_eq!(verified.status.code(), Some(1), "{}", String::from_utf8_lossy(&verified.stderr));
+    assert_eq!(run(&["scan", map]).status.code(), Some(1));
+    // An arena without a map.
+    bytes[24..56].fill(0);
+    std::fs::write(&path, &bytes).unwrap();
+    for arguments in [&["get", map, "k"][..], &["scan", map], &["follow", map], &["verify", map], &["remove", map, "k"]]
+    {
+        assert_eq!(run(arguments).status.code(), Some(1), "{arguments:?}");
+    }
 }
 
 #[test]
