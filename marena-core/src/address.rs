@@ -39,7 +39,7 @@ pub const ARENA_INVALID_ADDRESS: u64 = 0;
 /// ```
 pub const ARENA_MIN_ADDRESS: u32 = 128;
 
-/// One past the largest offset that any region can have: regions are at most this many bytes.
+/// The largest size of a region, in bytes. No offset in a region is larger.
 pub(crate) const REGION_MAX: u64 = 1 << 31;
 
 const_assert!(ARENA_MAX_ALLOC_SIZE as u64 == REGION_MAX - 1);
@@ -81,7 +81,7 @@ pub struct Address(NonZeroU64);
 assert_eq_size!(Option<Address>, u64);
 
 impl Address {
-    /// The address of `size` bytes at `offset`, or `None` where no region can have such bytes:
+    /// Returns the address of `size` bytes at `offset`, or `None` if no region can have such bytes:
     /// `offset < 128`, `size > 2^31 - 1` or `offset + size > 2^31`.
     ///
     /// ```
@@ -96,8 +96,8 @@ impl Address {
         Self::from_raw(((offset as u64) << 32) | size as u64)
     }
 
-    /// The address that [`to_raw`](Self::to_raw) gave, or `None` for 0 and for every number that no
-    /// region can have as an address.
+    /// Returns the address with this [raw form](Self::to_raw), or `None` for 0 and for every other
+    /// number that is the address of no block.
     ///
     /// ```
     /// use marena_core::Address;
@@ -121,7 +121,7 @@ impl Address {
         }
     }
 
-    /// `offset << 32 | size`: never 0.
+    /// Returns `offset << 32 | size`, which is never 0.
     ///
     /// ```
     /// use marena_core::Address;
@@ -133,7 +133,7 @@ impl Address {
         self.0.get()
     }
 
-    /// Bytes from the region's start: 128 to 2^31.
+    /// Returns the offset from the region's start in bytes, 128 to 2^31.
     ///
     /// ```
     /// use marena_core::Address;
@@ -145,7 +145,7 @@ impl Address {
         (self.0.get() >> 32) as u32
     }
 
-    /// Bytes: 0 to 2^31 - 1, as asked for and not rounded.
+    /// Returns the size in bytes, 0 to 2^31 - 1, as it was requested and not rounded.
     ///
     /// ```
     /// use marena_core::Address;
@@ -157,11 +157,11 @@ impl Address {
         self.0.get() as u32
     }
 
-    /// The address of a block that the arena handed out.
+    /// Returns the address of a block that the arena handed out.
     ///
     /// The caller passes the offset and the size of bytes inside a region of at most 2^31 bytes,
-    /// past its header. Should a damaged cursor break that, the result is some address in range,
-    /// never an invalid one.
+    /// past its header. If a damaged cursor breaks that, the result is some other address, and
+    /// never 0.
     #[inline]
     pub(crate) const fn of_block(offset: usize, size: usize) -> Self {
         debug_assert!(Self::new(offset as u32, size as u32).is_some());
@@ -171,14 +171,14 @@ impl Address {
         }
     }
 
-    /// The address of every block of no bytes: such a block claims nothing and lies nowhere.
+    /// The address of every block of no bytes, which takes no room.
     pub(crate) const EMPTY: Self = match Self::new(ARENA_MIN_ADDRESS, 0) {
         Some(address) => address,
         None => panic!("128 is a valid offset"),
     };
 }
 
-/// `offset+size`, both in bytes.
+/// Prints `offset+size`, both in bytes.
 ///
 /// ```
 /// use marena_core::Address;
@@ -190,7 +190,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// The [raw form](Address::to_raw): eight digits of the offset, eight of the size.
+/// Prints the [raw form](Address::to_raw): eight digits of the offset, then eight of the size.
 ///
 /// ```
 /// use marena_core::Address;
@@ -202,7 +202,7 @@ impl fmt::LowerHex for Address {
     }
 }
 
-/// [`Address::to_raw`].
+/// Returns the [raw form](Address::to_raw).
 impl From<Address> for u64 {
     #[inline]
     fn from(address: Address) -> Self {
@@ -210,7 +210,7 @@ impl From<Address> for u64 {
     }
 }
 
-/// [`Address::from_raw`].
+/// Checks the number, as [`Address::from_raw`] does.
 ///
 /// ```
 /// use marena_core::Address;
@@ -226,7 +226,7 @@ impl TryFrom<u64> for Address {
     }
 }
 
-/// A number that no block has as its address: see [`Address::from_raw`].
+/// The error for a number that is the address of no block: see [`Address::from_raw`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressError {
     raw: u64,

@@ -1,12 +1,12 @@
 //! The allocator traits of collections: allocator-api2's, in two versions, and the standard
 //! library's.
 
-/// Implements the allocator traits for references to types whose references implement
-/// [`Claim`](crate::Claim): that of allocator-api2 0.2 with the feature `allocator-api2`, that of
-/// 0.4 with `allocator-api2-04`, and the standard library's with `nightly`.
+/// Implements the allocator traits for `&T`, where `&T` implements [`Claim`](crate::Claim): that of
+/// allocator-api2 0.2 with the feature `allocator-api2`, that of 0.4 with `allocator-api2-04`, and
+/// the standard library's with `nightly`.
 ///
-/// For crates that implement [`Claim`](crate::Claim) and depend on the exact version of this one.
-/// They have features of these names, which enable this crate's, and
+/// This macro is for crates that implement [`Claim`](crate::Claim) and depend on the exact version
+/// of this one. Such a crate has features of the same names, which enable this crate's, and
 /// `#![cfg_attr(feature = "nightly", feature(allocator_api))]`. The text after the type is an
 /// example, which becomes part of the documentation.
 ///
@@ -28,18 +28,19 @@ macro_rules! implement_allocator {
             use $api as api;
             use $crate::{Claim, Reallocate};
 
-            /// Collections whose memory is the arena's: growing and shrinking the last block
-            /// happens in place, and freeing it gives it back. Other blocks stay until the reset
-            /// (the end, for a scratch).
+            /// Lets collections live in the arena. The last block grows and shrinks in place, and
+            /// is given back when it is freed. Other blocks stay until the reset, or until the end
+            /// of a scope.
             ///
-            /// A full arena is an error here too, but most methods of collections, `push` for one,
-            /// abort the program at it, as they do at a full heap, which is fuller later:
-            /// `try_reserve` first where the content comes from outside.
+            /// In a full arena, an allocation returns an error. Most methods of collections, such
+            /// as `push`, abort the program on such an error. Call `try_reserve` first where the
+            /// length comes from outside.
             ///
             #[doc = $example]
-            // SAFETY: blocks are claimed with their layout and are nobody else's. They stay for the
-            // reference's lifetime, which the collection cannot outlive: a reset or the end of a
-            // scope needs its owner mutably. Copies of the reference are the same allocator.
+            // SAFETY: blocks are claimed with their layout and are nobody else's. They stay valid
+            // for the reference's lifetime, which the collection cannot outlive, because a reset
+            // and the end of a scope need the owner mutably. Copies of the reference are the same
+            // allocator.
             #[cfg_attr(docsrs, doc(cfg(feature = $feature)))]
             unsafe impl<$($generics)*> api::Allocator for &$memory $($bound)* {
                 #[inline]
@@ -54,7 +55,8 @@ macro_rules! implement_allocator {
 
                 #[inline]
                 unsafe fn deallocate(&self, start: NonNull<u8>, layout: Layout) {
-                    // SAFETY: the caller passes a block of this layout and uses it no more.
+                    // SAFETY: the caller passes a block of this layout, and does not use it
+                    // afterwards.
                     unsafe { Claim::give_back(*self, start, layout.size()) };
                 }
 
@@ -120,11 +122,12 @@ macro_rules! implement_api2 {
         $crate::implement_allocator! {
             @impl $crate::allocator_api2::alloc, "allocator-api2",
             [where
-                // Where this fails, both traits are one, and this implementation is none. With a
-                // bound lifetime, because a bound that never holds is an error otherwise.
+                // If this bound fails, both traits are the same one, and there is no second
+                // implementation. The bound has a lifetime, because a bound without one that never
+                // holds is an error.
                 for<'any> (&'any (), $crate::allocator_api2::alloc::AllocError): $crate::NotStd,
-                // Holds; said so that the compiler need not choose between two implementations
-                // here.
+                // This bound always holds. It spares the compiler the choice between two
+                // implementations.
                 for<'any> &'any $memory: ::core::alloc::Allocator]
             [$($generics)*] $memory: $example
         }
@@ -132,7 +135,7 @@ macro_rules! implement_api2 {
 }
 
 /// A part of [`implement_allocator!`]: the trait of allocator-api2 0.2, where this build has it. It
-/// may be the standard library's, which is not implemented by itself.
+/// may be the standard library's, which then is not implemented separately.
 #[cfg(all(feature = "allocator-api2", not(all(feature = "nightly", marena_allocator_api))))]
 #[macro_export]
 #[cfg_attr(marena_allocator_api, allow_internal_unstable(allocator_api))]

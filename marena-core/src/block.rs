@@ -11,7 +11,7 @@ use core::slice;
 use crate::address::Address;
 use crate::handle::Handle;
 
-/// Zeroed bytes that were just allocated, exclusively their owner's. Derefs to a byte slice.
+/// Zeroed bytes that were just allocated and belong to one owner. Derefs to a byte slice.
 ///
 /// Write to it. Then keep it for as long as the arena is borrowed ([`into_mut`](Self::into_mut)),
 /// or [`publish`](Self::publish) it for everyone to read. Dropping it gives nothing back.
@@ -54,9 +54,11 @@ pub struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
+    /// Creates a block.
+    ///
     /// # Safety
     ///
-    /// The fields' invariants hold.
+    /// - The arguments satisfy the invariants of the fields.
     #[inline]
     pub(crate) unsafe fn from_raw_parts(start: NonNull<u8>, address: Address, epoch: NonZeroU64) -> Self {
         Self { start, address, epoch, owns: PhantomData }
@@ -79,8 +81,8 @@ impl<'a> Block<'a> {
         self.address
     }
 
-    /// Ends the exclusive ownership. From now on everyone with the arena and the handle may read
-    /// the bytes, and nobody may write them.
+    /// Gives up the exclusive ownership, and returns a handle. From now on, code with the arena and
+    /// the handle can read the bytes, and nothing can write them.
     ///
     /// Sending the handle to another thread by any safe means makes the bytes visible there.
     ///
@@ -101,7 +103,7 @@ impl<'a> Block<'a> {
         Handle::new(self.address, self.epoch)
     }
 
-    /// Returns the bytes, for as long as the arena is borrowed.
+    /// Returns the bytes for as long as the arena is borrowed.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;

@@ -1,5 +1,4 @@
-//! A run of the region that one owner bumps through without atomics: the fast path of leases and
-//! scopes.
+//! The fast path of leases and scopes: a run of bytes that one owner hands out without atomics.
 
 use core::cell::Cell;
 use core::ptr::NonNull;
@@ -7,12 +6,12 @@ use core::ptr::NonNull;
 use crate::asan;
 use crate::placement::{STEP, round_up};
 
-/// The bytes `[next, end)`, which are its owner's alone.
+/// The bytes `[next, end)`, which belong to one owner alone.
 pub(crate) struct Bump {
     /// INVARIANT: a multiple of the step, derived from the region's pointer, at or below `end`.
     next: Cell<NonNull<u8>>,
-    /// An address. INVARIANT: a multiple of the step; the bytes from `next` up to it are this
-    /// value's.
+    /// An address. INVARIANT: a multiple of the step. The bytes from `next` up to it belong to this
+    /// value.
     end: Cell<usize>,
     run: asan::Run,
 }
@@ -30,11 +29,11 @@ impl Bump {
         Self { next: Cell::new(start), end: Cell::new(start.addr().get() + len), run: asan::Run::from(start) }
     }
 
-    /// Goes on with other bytes.
+    /// Replaces the bytes.
     ///
     /// # Safety
     ///
-    /// As for [`new`](Self::new).
+    /// - The same as for [`new`](Self::new).
     #[inline]
     pub(crate) unsafe fn set(&self, start: NonNull<u8>, len: usize) {
         if start != self.next.get() {
@@ -44,14 +43,13 @@ impl Bump {
         self.end.set(start.addr().get() + len);
     }
 
-    /// Claims `size` bytes at a multiple of `align`, a power of two. `None`, and nothing changes,
-    /// where they do not fit.
+    /// Claims `size` bytes at a multiple of `align`, a power of two. Returns `None` and changes
+    /// nothing if they do not fit.
     #[inline(always)]
     pub(crate) fn claim(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
         let next = self.next.get();
         let (at, end) = (next.addr().get(), self.end.get());
-        // SAFETY: the invariant of `next`. The compiler leaves out a comparison where nothing has
-        // to be aligned.
+        // SAFETY: the invariant of `next`. It spares a comparison where nothing has to be aligned.
         unsafe { core::hint::assert_unchecked(at <= end) };
         // `next` is a multiple of the step.
         let mask = if align <= STEP { 0 } else { align - 1 };
@@ -63,15 +61,15 @@ impl Bump {
         // SAFETY: the start is at least `next` and at most `end`, so it lies in the run or at its
         // end.
         let start = unsafe { next.add(start - at) };
-        // SAFETY: start and end are multiples of the step, so what fits also fits rounded up. The
+        // SAFETY: start and end are multiples of the step, so the rounded size fits as well. The
         // new `next` lies in the run or at its end.
         self.next.set(unsafe { start.add(round_up(size)) });
         asan::unpoison(start, size);
         Some(start)
     }
 
-    /// Returns whether `[start, start + size)` was claimed last. The bytes are the caller's, and
-    /// not none.
+    /// Returns whether `[start, start + size)` was claimed last. The bytes belong to the caller,
+    /// and `size` is not 0.
     #[inline]
     pub(crate) fn is_last(&self, start: NonNull<u8>, size: usize) -> bool {
         // The bytes lie in a region, so nothing wraps.
@@ -87,16 +85,16 @@ impl Bump {
             return false;
         }
         let next = self.next.get();
-        // The bytes end at `next`, so they lie directly before it, in this run or in one that it
-        // continues.
+        // The bytes end at `next`, so they lie directly before it: in this run, or in one that this
+        // run continues.
         let len = (next.addr().get() - start.addr().get()) & !(STEP - 1);
-        // SAFETY: the bytes before `next` are the caller's, so they lie in the region.
+        // SAFETY: the bytes before `next` belong to the caller, so they lie in the region.
         self.next.set(unsafe { next.sub(len) });
         true
     }
 
-    /// Makes `[start, start + old_size)` a block of `new_size` bytes, which is no less. Returns
-    /// whether it did: the block was claimed last, and there was room.
+    /// Makes the block `[start, start + old_size)` one of `new_size` bytes, which is not less.
+    /// Returns whether the block was claimed last and there was room for it.
     #[inline]
     pub(crate) fn extend(&self, start: NonNull<u8>, old_size: usize, new_size: usize) -> bool {
         if !self.is_last(start, old_size) {
@@ -106,18 +104,18 @@ impl Bump {
         if missing > self.room() {
             return false;
         }
-        // SAFETY: the room is a multiple of the step, so what fits also fits rounded up.
+        // SAFETY: the room is a multiple of the step, so the rounded size fits as well.
         self.next.set(unsafe { self.next.get().add(round_up(missing)) });
         true
     }
 
-    /// Poisons what was handed out from the current run, as at the end of a scope.
+    /// Poisons what was handed out from the current run, at the end of a scope.
     #[inline(always)]
     pub(crate) fn poison(&self) {
         self.run.poison(self.next.get());
     }
 
-    /// Returns how many bytes the last block, which starts at `start`, lacks to have `new_size`.
+    /// Returns how many bytes the last block, which starts at `start`, needs more for `new_size`.
     #[inline]
     pub(crate) fn missing(&self, start: NonNull<u8>, new_size: usize) -> usize {
         new_size.saturating_sub(self.next.get().addr().get() - start.addr().get())
@@ -129,7 +127,7 @@ impl Bump {
         self.end.get() - self.next.get().addr().get()
     }
 
-    /// Returns the first byte that was not claimed.
+    /// Returns where the next claim starts.
     #[inline(always)]
     pub(crate) fn next(&self) -> NonNull<u8> {
         self.next.get()

@@ -1,4 +1,4 @@
-//! The primitives that every way to allocate is built on, and those of the shared arena.
+//! The primitives of every way to allocate, and their implementation for a shared arena.
 
 use core::num::NonZeroU64;
 use core::ptr::NonNull;
@@ -13,11 +13,11 @@ use crate::placement::{HEADER_SIZE, Span, place, round_up};
 use crate::protocol::{self, Unclaimed};
 use crate::sync::Word;
 
-/// What bytes can be claimed from. Whatever implements this has all of
+/// A source of bytes. Every type that implements this trait has all methods of
 /// [`Allocate`](crate::Allocate).
 ///
 /// Users call [`Allocate`](crate::Allocate)'s methods or the inherent ones. This trait is for types
-/// that choose between arenas, leases and scopes: they pass on what one of those claimed.
+/// that choose between arenas, leases and scopes, and pass on what one of these claimed.
 /// [`Claimed`] can be made in no other way.
 ///
 /// The methods can change with every release. A crate that implements or calls them depends on the
@@ -25,18 +25,18 @@ use crate::sync::Word;
 ///
 /// # Safety
 ///
-/// - [`claim`](Self::claim) passes on what `claim` of an arena, a lease or a scope gave it for the
+/// - [`claim`](Self::claim) returns what `claim` of an arena, a lease or a scope returned for the
 ///   same size and alignment.
-/// - What was claimed lives for `'a`: the arena, or the scope's borrow, cannot end before.
-/// - [`give_back`](Self::give_back) and [`extend`](Self::extend) go to the value that the bytes
-///   were claimed from, or to one that claims from the same arena; or they do nothing.
-/// - [`epoch`](Self::epoch) is one that this value's handles carry, or an odd number that no arena
-///   has.
+/// - Claimed bytes stay valid for `'a`: the arena, or the scope's borrow, cannot end before.
+/// - [`give_back`](Self::give_back) and [`extend`](Self::extend) call the value that the bytes were
+///   claimed from, or one that claims from the same arena. Or they do nothing.
+/// - [`epoch`](Self::epoch) returns an epoch that this value's handles carry, or an odd number that
+///   is no arena's epoch.
 /// - Copies of a value are interchangeable.
 ///
 /// # Examples
 ///
-/// The first of two arenas that has room:
+/// A type that allocates in the first of two arenas that has room:
 ///
 /// ```
 /// use core::num::NonZeroU64;
@@ -106,18 +106,20 @@ use crate::sync::Word;
 /// assert_eq!((fast.used(), large.used()), (512, 512));
 /// ```
 pub unsafe trait Claim<'a>: Copy {
-    /// Who claims in the end: a reference to an arena, a lease or a scope.
+    /// What the bytes come from in the end: a reference to an arena, a lease or a scope.
     type Origin: Origin;
 
     /// The largest alignment that a claim can have, in bytes.
     const MAX_ALIGN: usize;
 
     /// Claims `size` bytes at a multiple of `align`, with at most `retries` attempts after the
-    /// first, or any number. The bytes are uninitialised, and the caller's alone for `'a`.
+    /// first, or any number for `None`. The bytes are uninitialised, and for `'a` they belong to
+    /// the caller alone.
     ///
     /// # Errors
     ///
-    /// As for [`Arena::allocate_aligned`] and [`Arena::allocate_bounded`]. Nothing changes then.
+    /// The same as for [`Arena::allocate_aligned`] and [`Arena::allocate_bounded`]. An error
+    /// changes nothing.
     ///
     /// # Safety
     ///
@@ -126,55 +128,55 @@ pub unsafe trait Claim<'a>: Copy {
     unsafe fn claim(self, size: usize, align: usize, retries: Option<u32>)
     -> Result<Claimed<Self::Origin>, AllocError>;
 
-    /// Takes back the whole steps of 8 bytes in `[start, start + size)` if they are the last that
-    /// were claimed. Else it does nothing. No bytes may lie anywhere.
+    /// Takes back the whole steps of 8 bytes in `[start, start + size)` if they were claimed last.
+    /// Otherwise it does nothing. If `size` is 0, `start` can be anything.
     ///
     /// # Safety
     ///
     /// - The bytes lie inside one claim of this value's, and end where it ended, rounded up to a
     ///   multiple of 8.
-    /// - They are the caller's alone, were never published, and are not used afterwards.
+    /// - They belong to the caller alone, were never published, and are not used afterwards.
     unsafe fn give_back(self, start: NonNull<u8>, size: usize);
 
     /// Makes the block `[start, start + old_size)` one of `new_size` bytes without moving it.
-    /// `None`, and nothing changes, where it is not the last or where there is no room. What lies
-    /// behind the old block's last step was claimed just now, and is uninitialised.
+    /// Returns `None` and changes nothing if the block is not the last or if there is no room. The
+    /// bytes behind the old block's last step were claimed just now, and are uninitialised.
     ///
     /// # Safety
     ///
-    /// - As for [`give_back`](Self::give_back), but that the bytes may be used afterwards.
+    /// - The same as for [`give_back`](Self::give_back), but the bytes may be used afterwards.
     /// - `old_size` is not 0, and `new_size` is no less than it.
     unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> Option<Claimed<Self::Origin>>;
 
-    /// The epoch for handles to no bytes, which are claimed from nowhere.
+    /// Returns the epoch for handles to no bytes, for which nothing is claimed.
     ///
     /// # Safety
     ///
-    /// The number goes into blocks and handles of no bytes only.
+    /// The caller uses the number only for blocks and handles of no bytes.
     unsafe fn epoch(self) -> NonZeroU64;
 
-    /// Bytes left for one request: a snapshot.
+    /// Returns how many bytes are left for one request: a snapshot.
     fn remaining(self) -> usize;
 }
 
-/// Who claimed bytes, and what is known about them. Sealed: arenas, leases and scopes.
+/// What bytes were claimed from, and what it knows about them: an arena, a lease or a scope.
 ///
 /// # Safety
 ///
 /// The methods keep what their comments promise for all bytes that were claimed from this value.
 pub unsafe trait Origin: Copy {
-    /// Position 0 of the region: the byte after the header.
+    /// Returns a pointer to position 0 of the region, the byte after the header.
     fn base(self) -> NonNull<u8>;
 
-    /// The position from which on bytes that were just claimed are zero; `None` where nothing is
-    /// known. The caller asks after the claim.
+    /// Returns the position from which on bytes that were just claimed are zero, or `None` if
+    /// nothing is known about them. The caller asks after the claim.
     fn dirty_end(self) -> Option<usize>;
 
-    /// What handles to the bytes carry.
+    /// Returns the epoch that handles to the bytes carry.
     fn epoch(self) -> NonZeroU64;
 }
 
-/// Bytes that were claimed just now, uninitialised, and what is known about them.
+/// Uninitialised bytes that were claimed just now, and what is known about them.
 #[derive(Debug)]
 pub struct Claimed<O> {
     /// INVARIANT: the start of bytes that were claimed from `origin`.
@@ -183,9 +185,11 @@ pub struct Claimed<O> {
 }
 
 impl<O: Origin> Claimed<O> {
+    /// Creates the record of a claim.
+    ///
     /// # Safety
     ///
-    /// The bytes at `start` were claimed from `origin`.
+    /// - The bytes at `start` were claimed from `origin`.
     #[inline(always)]
     pub(crate) unsafe fn new(start: NonNull<u8>, origin: O) -> Self {
         Self { start, origin }
@@ -198,29 +202,31 @@ impl<O: Origin> Claimed<O> {
         self.start
     }
 
+    /// Returns the owner that the bytes were claimed from.
     #[inline(always)]
     pub(crate) fn origin(&self) -> O {
         self.origin
     }
 
-    /// The address of `size` of the bytes, from `position` on.
+    /// Returns the address of `size` of the bytes, from `position` on.
     #[inline(always)]
     pub(crate) fn address(&self, position: usize, size: usize) -> Address {
         let claimed = self.start.addr().get() - self.origin.base().addr().get();
         Address::of_block(HEADER_SIZE + claimed + position, size)
     }
 
+    /// Returns what handles to the bytes carry.
     #[inline(always)]
     pub(crate) fn epoch(&self) -> NonZeroU64 {
         self.origin.epoch()
     }
 
-    /// Makes `[from, to)` of the bytes zero. Writes only those that may be something else.
+    /// Makes the bytes `[from, to)` zero. Writes only bytes that may not be zero already.
     ///
     /// # Safety
     ///
-    /// - `from <= to`, and so many bytes were claimed.
-    /// - Those from `from` on were claimed just now, and nobody has used them since.
+    /// - `from <= to`, and at least `to` bytes were claimed.
+    /// - The bytes from `from` on were claimed just now, and nobody has used them since.
     #[inline(always)]
     pub(crate) unsafe fn zero(&self, from: usize, to: usize) {
         let claimed = self.start.addr().get() - self.origin.base().addr().get();
@@ -231,16 +237,16 @@ impl<O: Origin> Claimed<O> {
         if dirty > 0 {
             // SAFETY: `from` is at most the number of bytes that were claimed.
             let start = unsafe { self.start.add(from) };
-            // SAFETY: at most the bytes up to `to`, which the caller claimed.
+            // SAFETY: at most the bytes up to `to`, which were claimed.
             unsafe { start.write_bytes(0, dirty.min(to - from)) };
         }
     }
 }
 
-// SAFETY: `claim` succeeds only when the cursor moved over the bytes, which makes them nobody
-// else's until a give-back by their owner or a reset, for which the arena must not be borrowed.
-// `place` keeps them in the region, and aligned: see there and `Memory::REMAP_ALIGN`. The peak is
-// raised before every give-back and in every reset.
+// SAFETY: `claim` succeeds only if it moved the cursor over the bytes. Nobody else gets them until
+// their owner gives them back, or until a reset, for which the arena must not be borrowed. `place`
+// keeps them in the region and aligned: see there and `Memory::REMAP_ALIGN`. The peak is raised
+// before every give-back and in every reset.
 unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
     type Origin = Self;
     const MAX_ALIGN: usize = max_align::<M>();
@@ -251,7 +257,7 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
         let (base, limit) = (Arena::base(self).addr().get(), self.ready_limit());
         let cursor = &self.header().cursor;
         let place = |seen| place(base, seen, limit, size, align);
-        // ORDERING: Relaxed, only a guess that the compare-and-swap verifies.
+        // ORDERING: Relaxed: a guess, which the compare-and-swap verifies.
         match protocol::claim(cursor, cursor.load(Relaxed), place, retries) {
             // SAFETY: claimed just now.
             Ok(span) => Ok(unsafe { Claimed::new(self.hand_out(span, size), self) }),
@@ -278,11 +284,11 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
         let end = round_up(start + size) as u32;
         let start = round_up(start) as u32;
         let header = self.header();
-        // ORDERING: Relaxed, only to leave the peak alone if the compare-and-swap would fail
-        // anyway.
+        // ORDERING: Relaxed: a guess, which leaves the peak alone where the compare-and-swap would
+        // fail.
         if start < end && header.cursor.load(Relaxed) == end {
             header.raise_peaks(end);
-            // Whether it moved or not, the bytes are not used again by their owner.
+            // Whether the cursor moved or not, the owner does not use the bytes again.
             let _ = protocol::give_back(&header.cursor, start, end);
         }
     }
@@ -291,8 +297,8 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
     unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> Option<Claimed<Self>> {
         let limit = self.limit();
         let position = start.addr().get() - Arena::base(self).addr().get();
-        // The block lies in the region, so its end is a position; behind it goes what the steps
-        // that it has do not hold.
+        // The block lies in the region, so its rounded end is a position. What its steps do not
+        // hold goes behind that end.
         let end = round_up(position + old_size);
         let more = new_size.saturating_sub(end - position);
         if more > limit as usize - end {
@@ -344,8 +350,8 @@ unsafe impl<M: Memory> Origin for &Arena<M> {
 }
 
 impl<M: Memory> Arena<M> {
-    /// Claims bytes that the memory has to provide first. The caller found no place in those that
-    /// were ready.
+    /// Claims bytes that the memory has to provide first. The caller found no place in the bytes
+    /// that were ready.
     #[cold]
     #[inline(never)]
     fn claim_beyond(
@@ -356,8 +362,8 @@ impl<M: Memory> Arena<M> {
         mut cursor: u32,
     ) -> Result<Span, AllocError> {
         let base = Arena::base(self).addr().get();
-        // Comes to an end: each round provides more, until all is ready, or others claimed what was
-        // provided.
+        // The loop ends: each round provides more bytes until all are ready. In a round that
+        // repeats, other threads claimed what the one before provided.
         while let Some(needed) = place(base, cursor, self.limit(), size, align) {
             let provided = self.provide(needed.end);
             let ready = self.ready_limit();
@@ -377,7 +383,7 @@ impl<M: Memory> Arena<M> {
     }
 }
 
-/// Returns an error for an alignment that another mapping of the same memory would not keep.
+/// Returns an error if another mapping of the same memory would not keep the alignment.
 #[inline(always)]
 pub(crate) fn require_stable_alignment<M: Memory>(align: usize) -> Result<(), AllocError> {
     match M::REMAP_ALIGN {
@@ -388,9 +394,9 @@ pub(crate) fn require_stable_alignment<M: Memory>(align: usize) -> Result<(), Al
     }
 }
 
-/// The error of a claim that found no place at this cursor. Cold, so that it lies behind the claim;
-/// inlined, so that it costs the claim no stack frame, and nothing at all where the caller does not
-/// look at the error.
+/// Returns the error of a claim that found no place at this cursor. Cold, so that its code lies
+/// behind that of the claim. Inlined, so that the claim needs no stack frame for it, and nothing at
+/// all where the caller ignores the error.
 #[cold]
 #[inline]
 pub(crate) fn no_room(size: usize, cursor: u32, limit: u32) -> AllocError {

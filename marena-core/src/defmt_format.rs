@@ -1,5 +1,5 @@
-//! What a log over defmt shows of addresses, figures and errors: the names and numbers that `Debug`
-//! shows.
+//! Log formats over defmt for addresses, statistics and errors: the names and numbers that `Debug`
+//! prints.
 //!
 //! The texts stay on the host; the target sends an index and the numbers.
 

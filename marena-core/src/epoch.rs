@@ -1,4 +1,4 @@
-//! Epochs: numbers that no two arenas share, no two generations of one arena, and no scope.
+//! Epochs: numbers of which every generation of every arena, and every scope, has its own.
 //!
 //! A drawn epoch is even and never 0. A static arena's is odd ([`crate::arena`]). The tickets
 //! behind them count on two 32-bit words, because a 64-bit atomic is a global spin lock on small
@@ -9,14 +9,15 @@ use core::num::NonZeroU64;
 use crate::sync::AtomicU32;
 use crate::tickets::Tickets;
 
-/// The process's tickets. All zero, so that they lie in `.bss`.
+/// The tickets of the process. They are all zero at first, so that they lie in `.bss`.
 static TICKETS: Tickets<AtomicU32> = Tickets::from_words(AtomicU32::new(0), AtomicU32::new(0));
 
 /// Returns a fresh epoch.
 #[inline]
 pub(crate) fn draw() -> NonZeroU64 {
-    // Even and not 0, without a branch: a ticket is even, and here doubled once more. The bit that
-    // this shifts out is used after 2^62 draws, which take a century at a billion a second.
+    // The result is even and not 0, without a branch: a ticket is even, and is doubled once more
+    // here. The bit that is shifted out matters only after 2^62 draws, which take a century at a
+    // billion a second.
     const TWO: NonZeroU64 = NonZeroU64::MIN.saturating_add(1);
     TWO | (TICKETS.draw() << 1)
 }

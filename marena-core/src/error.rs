@@ -1,4 +1,4 @@
-//! What can go wrong, with the numbers that tell the caller what to do about it.
+//! The errors, with the numbers that tell the caller what to do about them.
 
 use core::error::Error;
 use core::fmt;
@@ -22,30 +22,30 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AllocError {
-    /// The size is over [`ARENA_MAX_ALLOC_SIZE`](crate::ARENA_MAX_ALLOC_SIZE): no arena can ever
-    /// serve it.
+    /// The size is over [`ARENA_MAX_ALLOC_SIZE`](crate::ARENA_MAX_ALLOC_SIZE), which no arena can
+    /// serve.
     TooLarge {
-        /// Bytes asked for; `usize::MAX` stands for all that is larger.
+        /// Bytes that were requested. `usize::MAX` stands for every larger number.
         requested: usize,
     },
     /// The arena has too few bytes left, alignment included.
     Full {
-        /// Bytes asked for, the sum if several blocks were.
+        /// Bytes that were requested: the sum, for several blocks.
         requested: usize,
-        /// Bytes that were left in one piece: a lease or a scratch of one can have more of them.
+        /// Bytes that were left in one piece. A lease, or a scope of one, can have several pieces.
         remaining: usize,
     },
-    /// The alignment is no power of two, or more than memory that can be mapped elsewhere keeps.
+    /// The alignment is not a power of two, or is larger than every mapping of this memory keeps.
     Alignment {
-        /// Alignment asked for, in bytes.
+        /// The alignment that was requested, in bytes.
         requested: usize,
         /// The largest alignment that this arena can promise, in bytes.
         supported: usize,
     },
-    /// Other allocations came before every attempt that
-    /// [`allocate_bounded`](crate::Arena::allocate_bounded) may make.
+    /// Other allocations won every attempt that
+    /// [`allocate_bounded`](crate::Arena::allocate_bounded) was allowed.
     Contended {
-        /// How many attempts followed the first.
+        /// The number of attempts after the first.
         retries: u32,
     },
     /// A value reported an error while it was formatted, by [`alloc_fmt`](crate::Arena::alloc_fmt)
@@ -54,7 +54,7 @@ pub enum AllocError {
 }
 
 impl AllocError {
-    /// The same error with another number of bytes left.
+    /// Returns the same error with another number of bytes left.
     pub(crate) fn with_remaining(self, remaining: usize) -> Self {
         match self {
             Self::Full { requested, .. } => Self::Full { requested, remaining },
@@ -62,7 +62,7 @@ impl AllocError {
         }
     }
 
-    /// Bytes that were left in one piece, as far as the error says.
+    /// Returns how many bytes were left in one piece, or 0 if the error does not say.
     pub(crate) fn remaining(self) -> usize {
         match self {
             Self::Full { remaining, .. } => remaining,
@@ -70,7 +70,7 @@ impl AllocError {
         }
     }
 
-    /// The same, where one more piece of `bytes` is left.
+    /// Returns the same error where one more piece, of `bytes`, is left.
     pub(crate) fn with_at_least(self, bytes: usize) -> Self {
         match self {
             Self::Full { remaining, .. } => self.with_remaining(remaining.max(bytes)),
@@ -96,7 +96,7 @@ impl fmt::Display for AllocError {
                 f.write_str("; it does not grow: reserve a larger region, or reset it between uses")
             }
             Self::Alignment { requested, .. } if !requested.is_power_of_two() => {
-                write!(f, "{requested} is no alignment; use a power of two")
+                write!(f, "{requested} is not an alignment; use a power of two")
             }
             Self::Alignment { requested, supported } => write!(
                 f,
@@ -137,7 +137,7 @@ impl Error for AllocError {}
 pub enum TryAllocError<E> {
     /// There was no room. The initialiser was not called.
     Alloc(AllocError),
-    /// The initialiser failed; its slot was given back if it was still the last.
+    /// The initialiser failed. The room for the value was given back if it was still the last.
     Init(E),
 }
 
@@ -165,7 +165,7 @@ impl<E: Error + 'static> Error for TryAllocError<E> {
     }
 }
 
-/// Why memory cannot be an arena's region.
+/// Why memory cannot be the region of an arena.
 ///
 /// # Examples
 ///
@@ -188,17 +188,17 @@ pub enum MemoryError {
     },
     /// There is no room for the header and one block.
     TooSmall {
-        /// Bytes that would have been enough.
+        /// The number of bytes that would have been enough.
         required: usize,
-        /// Bytes that there are.
+        /// The size of the region, in bytes.
         len: usize,
     },
     /// The region is larger than addresses reach: 2^31 bytes, or what a pointer spans where that is
     /// less.
     TooLarge {
-        /// Bytes that a region can have.
+        /// The largest size of a region, in bytes.
         limit: usize,
-        /// Bytes that there are.
+        /// The size of the region, in bytes.
         len: usize,
     },
 }
@@ -209,7 +209,7 @@ impl fmt::Display for MemoryError {
             Self::Misaligned { required, address } => {
                 write!(
                     f,
-                    "the region starts at {address:#x}, which is no multiple of {required}; align it (`#[repr(align({required}))]`, the \
+                    "the region starts at {address:#x}, which is not a multiple of {required}; align it (`#[repr(align({required}))]`, the \
                      linker script), or use `Arena::borrowed`, which skips to a multiple"
                 )
             }
@@ -230,7 +230,7 @@ impl fmt::Display for MemoryError {
 
 impl Error for MemoryError {}
 
-/// Why memory holds no arena that this process can use.
+/// Why [`attach`](crate::Arena::attach) found no arena that this process can use.
 ///
 /// # Examples
 ///
@@ -259,9 +259,9 @@ pub enum AttachError {
     Endianness,
     /// The header was written for a region of another length.
     Capacity {
-        /// Bytes that the header names.
+        /// The size that the header names, in bytes.
         header: u64,
-        /// Bytes of the region.
+        /// The size of the region, in bytes.
         region: u64,
     },
     /// The cursor or the peak lies outside the region or between two steps.
@@ -304,7 +304,7 @@ impl fmt::Display for AttachError {
                 "the header names {header} bytes and the region has {region}; pass the whole region, or restore the truncated file"
             ),
             Self::Cursor { found } => {
-                write!(f, "the header is damaged: {found} is no position in this region; restore it from a copy")
+                write!(f, "the header is damaged: {found} is not a position in this region; restore it from a copy")
             }
             Self::Root { slot, found } => {
                 write!(
@@ -319,10 +319,10 @@ impl fmt::Display for AttachError {
 
 impl Error for AttachError {}
 
-/// A text for a C string has a byte 0 before its end.
+/// The error for a text with a 0 byte, which cannot be a C string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InteriorNul {
-    /// Where the first such byte is, counted from 0.
+    /// The position of the first 0 byte, counted from 0.
     pub position: usize,
 }
 

@@ -8,8 +8,9 @@ use crate::claim::Claim;
 use crate::memory::Memory;
 use crate::reallocate::Reallocate;
 
-/// An arena in a `static` can be a program's `#[global_allocator]`: for firmware, and for processes
-/// that end before the memory does. What is freed comes back only if it was the last allocated.
+/// Lets an arena in a `static` be a program's `#[global_allocator]`: for firmware, and for
+/// processes that end before the memory is used up. Freed bytes come back only if they were
+/// allocated last.
 ///
 /// Call this trait's methods by its name: `GlobalAlloc::alloc(&ARENA, layout)`.
 /// `ARENA.alloc(layout)` is [`Arena::alloc`], which places the layout in the arena as a value.
@@ -26,8 +27,8 @@ use crate::reallocate::Reallocate;
 /// assert!(ARENA.used() >= 4000);
 /// ```
 // SAFETY: blocks are claimed with their layout, are nobody else's, and stay until they are given
-// back: a reset needs the arena mutably, which a `static` is not, or a promise that nothing from
-// before is used. Nothing here panics.
+// back. A reset needs the arena mutably, which a `static` cannot be borrowed, or a promise that
+// nothing from before is used. Nothing here panics.
 unsafe impl<M: Memory> GlobalAlloc for Arena<M> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         pointer(self.allocate_bytes(layout))
@@ -39,7 +40,7 @@ unsafe impl<M: Memory> GlobalAlloc for Arena<M> {
 
     unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
         if let Some(start) = NonNull::new(start) {
-            // SAFETY: the caller passes a block of this layout and uses it no more.
+            // SAFETY: the caller passes a block of this layout, and does not use it afterwards.
             unsafe { self.give_back(start, layout.size()) };
         }
     }
@@ -48,8 +49,8 @@ unsafe impl<M: Memory> GlobalAlloc for Arena<M> {
         let Some(start) = NonNull::new(start) else { return ptr::null_mut() };
         let Ok(new) = Layout::from_size_align(new_size, old.align()) else { return ptr::null_mut() };
         let block = if new_size >= old.size() {
-            // SAFETY: the caller passes a block of this layout and uses it no more, unless the
-            // answer is null.
+            // SAFETY: the caller passes a block of this layout, and does not use it afterwards
+            // unless the result is null.
             unsafe { Reallocate::grow(self, start, old, new) }
         } else {
             // SAFETY: as above.
@@ -59,7 +60,7 @@ unsafe impl<M: Memory> GlobalAlloc for Arena<M> {
     }
 }
 
-/// A block's start, or null.
+/// Returns the start of a block, or null.
 fn pointer(block: Option<NonNull<[u8]>>) -> *mut u8 {
     block.map_or(ptr::null_mut(), |block| block.cast().as_ptr())
 }

@@ -12,17 +12,17 @@ use static_assertions::assert_eq_size;
 use crate::address::Address;
 use crate::placement::HEADER_SIZE;
 
-/// A checked name of a published block (`Handle`) or value (`Handle<T>`) that everyone with the
-/// arena may read.
+/// A checked name of a published block (`Handle`) or value (`Handle<T>`), which code with the arena
+/// can read.
 ///
 /// Only [`Block::publish`](crate::Block::publish) and [`Arena::insert`](crate::Arena::insert) make
-/// one, so a handle always names initialised bytes that nobody writes. It carries its arena's
-/// epoch: [`Arena::view`](crate::Arena::view) and [`Arena::get`](crate::Arena::get) return `None`
-/// for a handle from before a reset or from another arena. `T` is a sized type, a slice or `str`:
-/// see [`Nameable`].
+/// a handle, so it always names initialised bytes that nobody writes. It carries its arena's epoch:
+/// [`Arena::view`](crate::Arena::view) and [`Arena::get`](crate::Arena::get) return `None` for a
+/// handle from before a reset or from another arena. `T` is a sized type, a slice or `str`: see
+/// [`Nameable`].
 ///
-/// A handle takes 16 bytes and is `Copy`; so is its `Option`. It may go to another thread if `T` is
-/// `Sync`.
+/// A handle and its `Option` take 16 bytes and are `Copy`. A handle may go to another thread if `T`
+/// is `Sync`.
 ///
 /// # Examples
 ///
@@ -61,15 +61,15 @@ assert_eq_size!(Handle, [u64; 2]);
 assert_eq_size!(Option<Handle>, [u64; 2]);
 
 impl<T: ?Sized> Handle<T> {
-    /// The caller promises that the address names a valid `T` of the generation `epoch`, and that
-    /// it is only read from now on.
+    /// Creates a handle. The caller promises that the address names a valid `T` of the generation
+    /// `epoch`, which is only read from now on.
     #[inline]
     pub(crate) const fn new(address: Address, epoch: NonZeroU64) -> Self {
         Self { address, epoch, names: PhantomData }
     }
 
-    /// Returns where the value lies. An address can be kept in a node or a file, but is not checked
-    /// against a reset.
+    /// Returns where the value lies. The address can be kept in a node or a file, but it is not
+    /// checked: it does not tell whether the arena was reset.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -86,6 +86,7 @@ impl<T: ?Sized> Handle<T> {
         self.address
     }
 
+    /// Returns the epoch in which the handle was made.
     #[inline]
     pub(crate) const fn epoch(self) -> NonZeroU64 {
         self.epoch
@@ -163,10 +164,10 @@ pub(crate) use sealed::Sealed;
 mod sealed {
     use super::NonNull;
 
-    /// How the bytes that a handle names become a value.
+    /// Finds the value that a handle names.
     pub trait Sealed {
-        /// The pointer to the value of `size` bytes at `start`. A value of no bytes was placed
-        /// nowhere, and any aligned pointer reads it.
+        /// Returns the pointer to the value of `size` bytes at `start`. A value of no bytes has no
+        /// place, and any aligned pointer reads it.
         fn locate(size: usize, start: impl FnOnce() -> NonNull<u8>) -> NonNull<Self>;
     }
 }
@@ -184,9 +185,9 @@ impl<T> Sealed for T {
 impl<T> Sealed for [T] {
     #[inline(always)]
     fn locate(size: usize, start: impl FnOnce() -> NonNull<u8>) -> NonNull<Self> {
-        // Slices of types without bytes cannot be inserted: their length has no place in a handle.
+        // Slices of zero-sized types cannot be inserted: a handle has no place for their length.
         let len = size.checked_div(size_of::<T>()).unwrap_or(0);
-        // No bytes count as lying at the arena's first position, which is aligned to the size of a
+        // An empty slice has the arena's first position, which is aligned to the size of the
         // header.
         let start = if len == 0 && align_of::<T>() > HEADER_SIZE { NonNull::dangling() } else { start().cast() };
         NonNull::slice_from_raw_parts(start, len)

@@ -16,14 +16,14 @@ use crate::root::Root;
 use crate::stats::Stats;
 use crate::sync::{AtomicU32, Word};
 
-/// The number at offset 0 of every formatted region; in little-endian memory it reads `marena`,
+/// The number at offset 0 of every formatted region. In little-endian memory it reads `marena`,
 /// 0x1A, newline.
 const MAGIC: u64 = u64::from_le_bytes(*b"marena\x1a\n");
 
-/// The layout that this version writes and reads.
+/// The version of the layout that this code writes and reads.
 const LAYOUT_VERSION: u32 = 1;
 
-/// Root slots in a header.
+/// The number of root slots in a header.
 pub(crate) const ROOTS: usize = 4;
 
 /// The control block of an arena: 128 bytes at the region's start, in the machine's byte order.
@@ -43,12 +43,12 @@ pub(crate) const ROOTS: usize = 4;
 /// | 80 | leased, `u32`: bytes that live leases hold unused, at most |
 /// | 84 | failed, `u32`: requests that found no room, at least |
 ///
-/// What stands between and behind is reserved and zero. The words from 64 on have a cache line to
-/// themselves. All bytes zero is an empty arena that was never formatted: a static arena's state
-/// before its first use.
+/// The bytes between and behind these fields are reserved and zero. The words from 64 on have a
+/// cache line to themselves. A header of zero bytes is an empty arena that was never formatted: the
+/// state of a static arena before its first use.
 ///
-/// `W` is the atomic word, of 4 bytes in everything that ships. With another word, as a model
-/// checker has, the offsets differ, and the header lies beside the region instead of in it.
+/// `W` is the atomic word, which has 4 bytes in every shipped memory. With another word, such as a
+/// model checker's, the offsets differ, and the header lies beside the region and not in it.
 ///
 /// # Examples
 ///
@@ -95,10 +95,10 @@ const_assert!(offset_of!(Shipped, recent_peak) == 76);
 const_assert!(offset_of!(Shipped, leased) == 80);
 const_assert!(offset_of!(Shipped, failed) == 84);
 
-/// Where fields lie, for code that reads a header by loads of its own: from memory without write
-/// permission, say.
+/// Offsets of fields, for code that reads a header with its own loads, such as from memory without
+/// write permission.
 impl<W> Header<W> {
-    /// Bytes from the header's start to the root slots.
+    /// The offset of the root slots, in bytes.
     ///
     /// ```
     /// use marena_core::{AtomicU32, Header};
@@ -106,7 +106,7 @@ impl<W> Header<W> {
     /// ```
     pub const ROOTS_OFFSET: usize = offset_of!(Self, roots);
 
-    /// Bytes from the header's start to the cursor.
+    /// The offset of the cursor, in bytes.
     ///
     /// ```
     /// use marena_core::{AtomicU32, Header};
@@ -116,7 +116,7 @@ impl<W> Header<W> {
 }
 
 impl<W: Word> Header<W> {
-    /// Creates an all-zero header of words that `zero` makes.
+    /// Creates a header of zero words, which `zero` makes.
     ///
     /// This is for memories that keep their header beside the region because their word does not
     /// fit into it.
@@ -141,14 +141,15 @@ impl<W: Word> Header<W> {
     /// Makes this the header of an empty arena of `capacity` bytes of which those past position
     /// `dirty_end` are zero.
     ///
-    /// The caller lets nobody else use the header meanwhile, not even to look for the magic. That
-    /// goes first and comes back last, so that a header whose format was cut short, by a killed
-    /// process or a power loss, is none.
+    /// Nobody else uses the header meanwhile, not even to look for the magic number. That number is
+    /// cleared first and written last. So a header is not valid if the process was killed, or the
+    /// power failed, before it was complete.
     pub(crate) fn format(&self, capacity: usize, dirty_end: u32) {
         // ORDERING: Relaxed: see the fence.
         self.magic[1].store(0, Relaxed);
-        // ORDERING: Release, before the stores that follow: a process that finds any of them in
-        // memory which outlived their writer finds no magic before the last one.
+        // ORDERING: Release, before the stores that follow. The memory may outlive this process. A
+        // process that then finds one of these stores finds no magic number, unless it finds the
+        // last store too.
         fence(Release);
         // ORDERING: Relaxed up to the last store, whose Release covers them; it pairs with
         // `validate`.
@@ -174,8 +175,8 @@ impl<W: Word> Header<W> {
         protocol::raise_peak(&self.recent_peak, position);
     }
 
-    /// Counts a request that found no room. Two that fail at the same time may count as one:
-    /// nothing depends on it, and a failure costs no compare-and-swap.
+    /// Counts a request that found no room. Two that fail at the same time may count as one.
+    /// Nothing depends on the number, so a failure costs no compare-and-swap.
     #[cold]
     #[inline]
     pub(crate) fn count_failure(&self) {
@@ -184,20 +185,20 @@ impl<W: Word> Header<W> {
         self.failed.store(failed.saturating_add(1), Relaxed);
     }
 
-    /// Makes every root slot name nothing. The caller lets nobody else use the header meanwhile.
+    /// Makes every root slot name nothing. Nobody else uses the header meanwhile.
     pub(crate) fn clear_roots(&self) {
         self.roots.iter().for_each(Root::clear);
     }
 
-    /// Returns whether this is the header of an arena in a region of `len` bytes. It can consist of
-    /// any bytes.
+    /// Checks whether this is the header of an arena in a region of `len` bytes. The header can
+    /// consist of any bytes.
     ///
-    /// [`Arena::attach`](crate::Arena::attach) asks this. By itself it is for headers that no arena
-    /// is made of, such as the copy of one in memory that cannot be written.
+    /// [`Arena::attach`](crate::Arena::attach) calls this. Call it directly for a header without an
+    /// arena, such as the copy of a header in memory that cannot be written.
     ///
     /// # Errors
     ///
-    /// As for [`Arena::attach`](crate::Arena::attach).
+    /// The same as for [`Arena::attach`](crate::Arena::attach).
     ///
     /// ```
     /// use marena_core::{AtomicU32, AttachError, Header};
@@ -212,8 +213,8 @@ impl<W: Word> Header<W> {
         if capacity > REGION_LIMIT {
             return Err(MemoryError::TooLarge { limit: REGION_LIMIT, len }.into());
         }
-        // ORDERING: Acquire pairs with the last store of `format`; what follows then reads at least
-        // what it stored.
+        // ORDERING: Acquire pairs with the last store of `format`. The loads that follow then read
+        // at least what `format` stored.
         let magic_end = self.magic[1].load(Acquire);
         let magic = whole([self.magic[0].load(Relaxed), magic_end]);
         if magic == MAGIC.swap_bytes() {
@@ -232,8 +233,8 @@ impl<W: Word> Header<W> {
         }
         // The capacity is that of a region, so the difference is at least one step and below 2^31.
         let limit = (capacity - HEADER_SIZE) as u32;
-        // Before the cursor: peers may allocate and publish meanwhile, and a cursor from before
-        // does not cover what a root names by now.
+        // The roots are read before the cursor. Peers may allocate and publish meanwhile, and an
+        // earlier cursor would not cover what a root names by now.
         let roots: [u64; ROOTS] = self.roots.each_ref().map(Root::load);
         let cursor = self.cursor.load(Relaxed);
         for position in [cursor, self.peak.load(Relaxed)] {
@@ -254,34 +255,35 @@ impl<W: Word> Header<W> {
     }
 
     /// Returns the statistics of an arena in a region of `len` bytes that has this header. A number
-    /// that cannot be right is the largest that can.
+    /// that is too large to be right is reduced to the largest that is possible.
     ///
-    /// [`Arena::stats`](crate::Arena::stats) returns these. By itself it is for the headers that
-    /// [`validate`](Self::validate) is for.
+    /// [`Arena::stats`](crate::Arena::stats) calls this. Call it directly for a header without an
+    /// arena.
     #[must_use]
     pub fn stats(&self, len: usize) -> Stats {
         let capacity = len & !(STEP - 1);
         let limit = capacity.saturating_sub(HEADER_SIZE);
         // ORDERING: Relaxed: snapshots.
-        let figure = |word: &W| (word.load(Relaxed) as usize).min(limit);
-        let used = figure(&self.cursor);
+        let statistic = |word: &W| (word.load(Relaxed) as usize).min(limit);
+        let used = statistic(&self.cursor);
         Stats {
             capacity,
             used,
             remaining: limit - used,
-            high_water: figure(&self.peak).max(used),
-            high_water_since_reset: figure(&self.recent_peak).max(used),
-            stranded: figure(&self.stranded),
-            leased: figure(&self.leased).min(used),
+            high_water: statistic(&self.peak).max(used),
+            high_water_since_reset: statistic(&self.recent_peak).max(used),
+            stranded: statistic(&self.stranded),
+            leased: statistic(&self.leased).min(used),
             failed: self.failed.load(Relaxed) as usize,
         }
     }
 
-    /// A root slot, or `None` where there is none of this number: memory that outlives the process
-    /// names its contents in these.
+    /// Returns a root slot, or `None` if there is no slot of this number. Memory that outlives the
+    /// process names its contents in these slots.
     ///
-    /// Here where 64-bit atomics are native, as the only way to reach a slot. What stands in it is
-    /// an address that nobody has checked, or 0. Formatting and every reset clear the slots.
+    /// This method exists where 64-bit atomics are native, and is the only way to a slot there. A
+    /// slot holds an address that nobody has checked, or 0. Formatting and every reset clear the
+    /// slots.
     ///
     /// ```
     /// use core::sync::atomic::Ordering::Relaxed;
@@ -298,13 +300,13 @@ impl<W: Word> Header<W> {
     }
 }
 
-/// The two words that lie in memory as `value` does, on either byte order.
+/// Returns the two words that lie in memory as `value` does, in either byte order.
 const fn halves(value: u64) -> [u32; 2] {
     let [a, b, c, d, e, f, g, h] = value.to_ne_bytes();
     [u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])]
 }
 
-/// The inverse of [`halves`].
+/// Returns the number that lies in memory as these two words do: the inverse of [`halves`].
 const fn whole(halves: [u32; 2]) -> u64 {
     let [a, b, c, d] = halves[0].to_ne_bytes();
     let [e, f, g, h] = halves[1].to_ne_bytes();

@@ -1,4 +1,4 @@
-//! The runs that a lease has claimed, and where it finds room in them or in the arena.
+//! The runs that a lease has claimed, and how it finds room in them or in the arena.
 
 use core::cell::Cell;
 use core::ptr::NonNull;
@@ -14,41 +14,41 @@ use crate::protocol::{self, Unclaimed};
 use crate::runs::{self, CURRENT, Marks, Spares};
 use crate::sync::Word;
 
-/// The first chunk of a lease, in bytes. It is small, so that a lease which is hardly used costs
-/// the arena hardly anything.
+/// The size of a lease's first chunk, in bytes. It is small, so that a lease that is hardly used
+/// takes few bytes of the arena.
 pub(crate) const FIRST_CHUNK: usize = 256;
 
-/// Bytes of a lease that are not counted in [`Stats::leased`](crate::Stats::leased), so that a
-/// short-lived one costs no more than its claims.
+/// Up to so many bytes of a lease are not counted in [`Stats::leased`](crate::Stats::leased), so
+/// that a short-lived lease costs no more than its claims.
 const UNCOUNTED: u32 = 1024;
 
-/// No chunk takes more than an eighth of what the arena has left, because leases share its end: the
-/// rest shifted by this. A shift cannot panic, and small processors have no division.
+/// A chunk takes at most what the arena has left, shifted right by this: an eighth, because leases
+/// share the rest. A shift cannot panic, and small processors have no division.
 const SHARE_SHIFT: u32 = 3;
 
-/// What a lease has of its arena: the current run, which it bumps through, and the spare ones.
+/// The runs that a lease has of its arena: the current one, which it allocates in, and spare ones.
 pub(crate) struct LeasedRuns<'a, M: Memory> {
     arena: &'a Arena<M>,
-    /// The current run. INVARIANT: its bytes were claimed from the arena, by this lease, and not
-    /// given back, and no spare run has them.
+    /// The current run. INVARIANT: this lease claimed its bytes from the arena and has not given
+    /// them back, and no spare run has them.
     bump: Bump,
     /// The base of the arena, which is cached here.
     base: NonNull<u8>,
-    /// Other runs that are free. INVARIANT: their bytes too were claimed by this lease and not
-    /// given back.
+    /// Other runs that are free. INVARIANT: this lease claimed their bytes and has not given them
+    /// back.
     spares: Spares,
     /// How many bytes to claim next time.
     chunk: Cell<usize>,
-    /// How many bytes to claim at once at most, but for a request that needs more.
+    /// The largest number of bytes to claim at once, except for a request that needs more.
     max_chunk: usize,
-    /// No run takes more than what the arena has left, shifted right by this.
+    /// A chunk takes at most what the arena has left, shifted right by this.
     share_shift: u32,
     /// The address at and behind which free bytes of the runs are zero, if the arena's memory was.
     dirty_end: Cell<usize>,
     /// Bytes of runs that the lease lost and that are not counted as stranded yet.
     lost: Cell<u32>,
-    /// What the header's count of leased bytes has of this lease's: no less than its runs have, or
-    /// 0 for a few.
+    /// How many bytes of this lease the header counts as leased: at least what its runs have, or 0
+    /// if they have few.
     counted: Cell<u32>,
 }
 
@@ -85,7 +85,7 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
         // Where the first chunk most likely starts: then it is claimed at the first attempt.
         // SAFETY: no bytes, at the end of a claim.
         unsafe { runs.bump.set(next, 0) };
-        // Others find more in the next segment: nothing has to be left for them here.
+        // Other leases find more in the next segment, so nothing has to be left for them here.
         runs.share_shift = 0;
         runs
     }
@@ -142,53 +142,52 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
         }
     }
 
-    /// From here on nothing in the current run counts as zero. A scope will hand it out, and may be
-    /// leaked.
+    /// Makes all of the current run count as dirty. A scope will hand it out, and may be leaked.
     #[inline]
     pub(crate) fn mark_dirty(&self) {
         self.raise_dirty_end(self.bump.end());
     }
 
+    /// Raises the dirty end to at least an address.
     #[inline]
     pub(crate) fn raise_dirty_end(&self, address: usize) {
         self.dirty_end.set(self.dirty_end.get().max(address));
     }
 
-    /// The position at and behind which free bytes of the runs are zero, if the arena's memory was.
+    /// Returns the position at and behind which free bytes of the runs are zero, if the arena's
+    /// memory was.
     #[inline]
     pub(crate) fn dirty_position(&self) -> usize {
         self.dirty_end.get() - self.base.addr().get()
     }
 
-    /// After a claim from the arena, this raises the dirty end to what others dirtied and gave
-    /// back.
+    /// Raises the dirty end, after a claim from the arena, to what others dirtied and gave back.
     pub(crate) fn learn_dirty_end(&self) {
         if let Some(position) = self.arena.dirty_end() {
             self.raise_dirty_end(self.base.addr().get() + position);
         }
     }
 
-    /// The position of a pointer into the region.
+    /// Returns the position of a pointer into the region.
     #[inline]
     fn position(&self, pointer: NonNull<u8>) -> u32 {
         (pointer.addr().get() - self.base.addr().get()) as u32
     }
 
-    /// Returns the size of the largest request that succeeds where the runs are used as `marks`
-    /// says.
+    /// Returns the size of the largest request that succeeds if the runs are used as `marks` says.
     pub(crate) fn longest(&self, marks: &Marks) -> usize {
         let runs = self.free_runs(marks).map(|(_, run)| run);
         runs::longest(runs, self.arena.used() as u32, self.arena.limit())
     }
 
-    /// As [`longest`](Self::longest), of the bytes that are ready.
+    /// Returns the same as [`longest`](Self::longest), but only for bytes that are ready.
     #[cold]
     fn longest_ready(&self, marks: &Marks) -> usize {
         let (used, ready) = (self.arena.used() as u32, self.arena.ready_limit());
         runs::longest(self.free_runs(marks).map(|(_, run)| run), used.min(ready), ready)
     }
 
-    /// Returns how many bytes are left, in the arena and in the runs where they are used as `marks`
+    /// Returns how many bytes are left in the arena and in the runs, if these are used as `marks`
     /// says.
     pub(crate) fn total(&self, marks: &Marks) -> usize {
         self.free_runs(marks).map(|(_, run)| run.len() as usize).sum::<usize>() + self.arena.remaining()
@@ -203,14 +202,14 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
         align: usize,
         retries: Option<u32>,
     ) -> Result<NonNull<u8>, AllocError> {
-        // A large piece is not worth leaving the rest of the current run, so nothing is claimed
-        // ahead of it.
+        // For a large piece, the lease does not leave the rest of its current run, so nothing is
+        // claimed ahead.
         let is_large = size > self.chunk.get() / 4 && self.bump.room() > 0;
         let ahead = if is_large { 0 } else { self.chunk.get() };
         let slot = self.find_room(&Marks::new(), Request { size, align, retries, ahead })?;
         if slot != CURRENT {
             let (left, found) = (self.run(CURRENT), self.run(slot));
-            // SAFETY: both were the lease's before, and change places.
+            // SAFETY: both runs belonged to the lease before, and change places.
             unsafe { self.set_run(slot, left) };
             // SAFETY: as above.
             unsafe { self.set_run(CURRENT, found) };
@@ -233,7 +232,7 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
         };
         claimed.map(|run| self.keep(run, marks)).map_err(|error| {
             let longest = self.longest(marks);
-            // What fits and was not claimed is what the memory did not provide.
+            // If it fits and was not claimed, the memory did not provide it.
             error.with_remaining(if size > longest { longest } else { self.longest_ready(marks) })
         })
     }
@@ -241,7 +240,7 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
     /// Returns the slot of the shortest run with room for the request behind what `marks` says is
     /// used.
     fn best_fit(&self, marks: &Marks, size: usize, align: usize) -> Option<usize> {
-        // Most often no spare run is long enough. A scope may still find room in the current one.
+        // Usually no spare run is long enough. A scope may still find room in the current one.
         let slots = if self.spares.may_fit(size) { self.spares.slots() } else { CURRENT..CURRENT + 1 };
         let (mut best, mut shortest) = (None, u32::MAX);
         for slot in slots.clone() {
@@ -259,12 +258,12 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
         best
     }
 
-    /// Moves the end of the run that `marks` is in up, so that the request has room, if nobody
-    /// claimed behind it. Otherwise `Err` carries the cursor, for a claim that follows.
+    /// Extends the run that `marks` is in, so that the request has room, if nobody claimed behind
+    /// it. Otherwise returns the cursor in `Err`, for the claim that follows.
     ///
-    /// It does not look at the cursor first. A look fetches the cursor's cache line from another
-    /// core to read it, and the attempt fetches it again to write it. After an attempt that failed
-    /// the line is here, and the claim that follows succeeds at once.
+    /// It does not read the cursor first. That would fetch the cursor's cache line from another
+    /// core to read it, and again to write it. After an attempt that failed the line is here, and
+    /// the claim that follows succeeds at once.
     pub(crate) fn extend_run(&self, marks: &Marks, size: usize, align: usize) -> Result<(), u32> {
         let (cursor, limit) = (&self.arena.header().cursor, self.arena.limit());
         let slot = marks.slot();
@@ -285,8 +284,8 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
         Ok(())
     }
 
-    /// Returns how far to claim: to `end` if the memory provides so much, or else as far as is
-    /// needed.
+    /// Returns where to end the claim: at `end` if the memory provides so much, or else at
+    /// `needed`. Returns `None` if the memory provides neither.
     fn provided(&self, needed: u32, end: u32) -> Option<u32> {
         [end, needed].into_iter().find(|&end| self.arena.provide(end))
     }
@@ -315,22 +314,22 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
         Ok(claimed)
     }
 
-    /// Notes a run that was claimed just now, and returns its slot. It continues the run that ends
-    /// where it starts, or else takes an unused slot. If there is none, it takes that of the
-    /// shortest spare run, which is lost to the lease.
+    /// Keeps a run that was claimed just now, and returns its slot. It extends the run that ends
+    /// where it starts, or else takes an unused slot. If there is none, it replaces the shortest
+    /// spare run, which is lost to the lease.
     ///
-    /// What is lost is little: a scope claims at least as much as the lease has already, so the
+    /// Few bytes are lost. A scope claims at least as much as the lease has already, so the
     /// shortest of six runs is a small part of them.
     fn keep(&self, claimed: Span, marks: &Marks) -> usize {
         if let Some((slot, run)) = self.run_ending_at(claimed.start) {
-            // SAFETY: the lease's run, and bytes that were claimed for it just now.
+            // SAFETY: the run is the lease's, and the bytes behind it were claimed for it just now.
             unsafe { self.set_run(slot, Span { end: claimed.end, ..run }) };
             self.count_leased();
             return slot;
         }
         let slot = if self.bump.room() == 0 { CURRENT } else { self.spares.slot_for_another() };
         let lost = self.run(slot);
-        // A scope may still have values in it, so it counts as stranded only later.
+        // A scope may still have values in the run, so it counts as stranded only later.
         self.lost.set(self.lost.get().saturating_add(lost.len()));
         // SAFETY: claimed just now, by this lease.
         unsafe { self.set_run(slot, claimed) };
@@ -339,14 +338,15 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
         slot
     }
 
-    /// Returns the run that ends at a position, and an empty one only if there is no other.
+    /// Returns the run that ends at a position. An empty run is returned only if no other one ends
+    /// there.
     fn run_ending_at(&self, position: u32) -> Option<(usize, Span)> {
         let current = || (self.run(CURRENT).end == position).then_some(CURRENT);
         let slot = self.spares.ending_at(position).or_else(current)?;
         Some((slot, self.run(slot)))
     }
 
-    /// Returns all runs with their slots. For the lease itself, all bytes of them are free.
+    /// Returns all runs with their slots. For the lease itself, all their bytes are free.
     pub(crate) fn runs(&self) -> impl Iterator<Item = (usize, Span)> {
         self.spares.slots().map(|slot| (slot, self.run(slot)))
     }
@@ -356,21 +356,21 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
         self.bump.room().saturating_add(self.spares.bytes() as usize)
     }
 
-    /// Bytes to claim at once where `rest` are left: `chunk`, or a share of the rest; a multiple of
-    /// the step.
+    /// Returns how many bytes to claim at once if `rest` are left: `chunk` or a share of the rest,
+    /// as a multiple of the step.
     fn ahead(&self, chunk: usize, rest: u32) -> u32 {
         let share = (rest as usize).wrapping_shr(self.share_shift) & !(STEP - 1);
         chunk.min(share) as u32
     }
 
-    /// After a claim from the arena, the next one takes more.
+    /// Notes a claim from the arena: the next one takes more bytes.
     fn note_claim(&self) {
         self.chunk.set(self.chunk.get().saturating_mul(2).min(self.max_chunk));
         self.learn_dirty_end();
     }
 
-    /// Counts what the runs have, if it is more than what is counted: in steps of powers of two, so
-    /// that a lease which has claimed a few chunks finds nothing to count.
+    /// Counts the bytes of the runs, if they have more than is counted. The count goes up in powers
+    /// of two, so that a lease that has claimed a few chunks finds nothing to count.
     fn count_leased(&self) {
         let (owned, counted) = (self.owned() as u32, self.counted.get());
         if owned > counted.max(UNCOUNTED) {
@@ -380,22 +380,22 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
         }
     }
 
-    /// Counts the lost runs as stranded. No scope of the lease lives.
+    /// Counts the lost runs as stranded. The caller makes sure that the lease has no scope.
     fn count_lost(&self) {
         self.strand(self.lost.replace(0));
     }
 
-    /// Counts bytes that this lease leaves behind.
+    /// Counts bytes as stranded.
     fn strand(&self, bytes: u32) {
         if bytes > 0 {
             protocol::count(&self.arena.header().stranded, bytes);
         }
     }
 
-    /// Gives a run back to the arena if nobody claimed behind it, and returns whether it did.
+    /// Gives a run back to the arena if nobody claimed behind it. Returns whether nobody did.
     fn give_back_run(&self, run: Span) -> bool {
         let header = self.arena.header();
-        // Up to here, bytes were handed out and came back to the lease, or were a scope's.
+        // Up to here, bytes were handed out and came back to the lease, or belonged to a scope.
         let dirty_end = self.dirty_position().min(run.end as usize) as u32;
         // ORDERING: Relaxed: a guess, which spares the peak a raise where the give-back would fail.
         if header.cursor.load(Relaxed) != run.end {
@@ -408,12 +408,12 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
     }
 }
 
-/// A request that a lease or a scope of it cannot serve from its current run.
+/// A request that a lease, or a scope of it, cannot serve from its current run.
 #[derive(Clone, Copy)]
 pub(crate) struct Request {
     pub(crate) size: usize,
     pub(crate) align: usize,
-    /// How many attempts to claim bytes of the arena may follow the first.
+    /// How many attempts to claim bytes of the arena may follow the first one.
     pub(crate) retries: Option<u32>,
     /// How many bytes to claim at once, if the arena has room.
     pub(crate) ahead: usize,

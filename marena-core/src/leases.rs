@@ -1,4 +1,4 @@
-//! One value through which every thread allocates as fast as from a lease of its own.
+//! One value through which every thread allocates as from its own lease.
 
 use core::fmt;
 use core::num::NonZeroU64;
@@ -14,27 +14,27 @@ use crate::lend::private::Claims;
 use crate::memory::Reserve;
 use crate::per_thread::PerThread;
 
-/// The leases of an arena for each thread that allocates: one value that all threads share, at the
-/// speed of a lease.
+/// One value, shared by all threads, through which each thread allocates in its own lease.
 ///
-/// The calling thread's own lease is made at its first allocation, and found by the thread from
-/// then on. When a thread ends, the next new thread goes on with its lease, so short-lived threads
-/// strand nothing. Dropping `Leases` ends all of them, as dropping a [`Lease`](crate::Lease) ends
-/// one. What was allocated lives as long as the arena's borrow.
+/// A thread gets its lease at its first allocation. When a thread ends, the next new thread goes on
+/// with its lease, so short-lived threads strand nothing. Dropping `Leases` ends all leases, as
+/// dropping a [`Lease`](crate::Lease) ends one. What was allocated stays valid for as long as the
+/// arena is borrowed.
 ///
 /// Made by [`Arena::leases`] and [`GrowingArena::leases`]. `&Leases` is an allocator for
 /// collections, which may go to another thread and grow there.
 ///
-/// Not for signal and interrupt handlers: one that interrupts its thread in the middle of an
-/// allocation would find the lease half changed. The arena itself is for them, at the same time.
+/// Do not use `Leases` in signal and interrupt handlers. A handler that interrupts its thread in
+/// the middle of an allocation would find the lease half changed. Handlers can use the arena itself
+/// at the same time.
 ///
 /// # Details
 ///
 /// - An initialiser may allocate from the same `Leases`.
-/// - In the destructors of thread-local variables, the thread's lease can be another thread's
-///   already. There, allocations are made on the arena itself, at its speed.
-/// - `chunk` is as for [`Arena::lease`]. With 0 every allocation is made on the arena.
-/// - If it is leaked, what its leases have left is stranded.
+/// - In the destructors of thread-local variables, another thread may have the thread's lease
+///   already. Allocations there go to the arena itself.
+/// - `chunk` is as for [`Arena::lease`]. With 0 every allocation goes to the arena.
+/// - Leaked `Leases` strand what their leases have left.
 ///
 /// # Examples
 ///
@@ -61,7 +61,7 @@ impl<M: Reserve + Send + Sync> Arena<M> {
     /// Returns leases for all threads: each claims up to `chunk` bytes at once. 4,096 to 65,536
     /// suit most threads.
     ///
-    /// Claims nothing yet.
+    /// It claims nothing yet.
     #[must_use]
     pub fn leases(&self, chunk: usize) -> Leases<'_, Self> {
         Leases::new(self, chunk)
@@ -72,7 +72,7 @@ impl<M: Reserve + Send + Sync> GrowingArena<M> {
     /// Returns leases for all threads: each claims up to `chunk` bytes at once, and goes on in the
     /// next segment.
     ///
-    /// Claims nothing yet.
+    /// It claims nothing yet.
     #[must_use]
     pub fn leases(&self, chunk: usize) -> Leases<'_, Self> {
         Leases::new(self, chunk)
@@ -96,7 +96,8 @@ impl<'a, A: Lend> Leases<'a, A> {
         self.arena
     }
 
-    /// A request that the thread's chunk has no room for, or from a thread without a lease.
+    /// Serves a request that the thread's chunk has no room for, or one from a thread without a
+    /// lease.
     #[cold]
     #[inline(never)]
     fn claim_slowly(
@@ -111,16 +112,16 @@ impl<'a, A: Lend> Leases<'a, A> {
         claimed.unwrap_or_else(|| unsafe { self.arena.shared().claim(size, align, retries) })
     }
 
-    /// Calls `f` with the calling thread's lease. `None` where it has none.
+    /// Calls `f` with the calling thread's lease. Returns `None` if the thread has none.
     #[inline(always)]
     fn with<R>(&self, f: impl FnOnce(&A::Lease<'a>) -> R) -> Option<R> {
         self.leases.with(|| self.arena.lend(self.chunk), f)
     }
 }
 
-// SAFETY: what is claimed comes from a lease of the arena or from the arena itself, which is
-// borrowed for `'a`, and what is done with it afterwards is done by another lease of the arena, or
-// by the arena. A lease is used by one thread at a time: see `PerThread`.
+// SAFETY: claimed bytes come from a lease of the arena or from the arena itself, which is borrowed
+// for `'a`. A lease of the same arena, or the arena, gives them back and extends them. One thread
+// at a time uses a lease: see `PerThread`.
 unsafe impl<'a, A: Lend> Claim<'a> for &Leases<'a, A> {
     type Origin = ClaimedFrom<'a, A::Memory>;
     const MAX_ALIGN: usize = A::MAX_ALIGN;

@@ -1,4 +1,4 @@
-//! Arenas that lend their memory to threads: the one that does not grow, and the one that does.
+//! Arenas that [`Leases`](crate::Leases) can be made of: one that grows, and one that does not.
 
 use core::fmt;
 use core::num::NonZeroU64;
@@ -12,8 +12,8 @@ use crate::growing::{GrowingArena, GrowingLease};
 use crate::lease::Lease;
 use crate::memory::{Memory, Reserve, max_align};
 
-/// An arena that [`Leases`](crate::Leases) are made of, in memory that can be had by size:
-/// [`Arena`] or [`GrowingArena`]. Sealed.
+/// An arena that [`Leases`](crate::Leases) can be made of: an [`Arena`] or a [`GrowingArena`] in
+/// memory that can be reserved by size. This trait is sealed.
 pub trait Lend: private::Lend {}
 
 impl<M: Reserve + Send + Sync> Lend for Arena<M> {}
@@ -30,25 +30,26 @@ pub(crate) mod private {
         /// The largest alignment that a claim can have, in bytes.
         const MAX_ALIGN: usize;
 
-        /// A lease for one thread.
+        /// Returns a lease for one thread.
         fn lend(&self, chunk: usize) -> Self::Lease<'_>;
 
-        /// The arena itself.
+        /// Returns the arena itself.
         fn shared(&self) -> impl Claims<'_, Self::Memory>;
     }
 
-    /// [`Claim`], of references to any of the types below.
+    /// [`Claim`] for the types below, with one type of claim for all of them.
     pub trait Claims<'a, M: Memory> {
-        /// Claims bytes of what was claimed ahead, if they fit: what nearly every call does.
+        /// Claims bytes of a lease's chunk, or returns `None` if they do not fit. Nearly every call
+        /// is served here.
         ///
         /// # Safety
         ///
-        /// As for [`Claim::claim`].
+        /// - The same as for [`Claim::claim`].
         unsafe fn claim_ahead(&self, size: usize, align: usize) -> Option<Claimed<ClaimedFrom<'a, M>>>;
 
         /// # Safety
         ///
-        /// As for [`Claim::claim`].
+        /// - The same as for [`Claim::claim`].
         unsafe fn claim(
             &self,
             size: usize,
@@ -58,12 +59,14 @@ pub(crate) mod private {
 
         /// # Safety
         ///
-        /// As for [`Claim::give_back`], of bytes that were claimed from the same arena in any way.
+        /// - The same as for [`Claim::give_back`], for bytes that were claimed from the same arena
+        ///   in any way.
         unsafe fn give_back(&self, start: NonNull<u8>, size: usize);
 
         /// # Safety
         ///
-        /// As for [`Claim::extend`], of bytes that were claimed from the same arena in any way.
+        /// - The same as for [`Claim::extend`], for bytes that were claimed from the same arena in
+        ///   any way.
         unsafe fn extend(
             &self,
             start: NonNull<u8>,
@@ -73,7 +76,7 @@ pub(crate) mod private {
 
         /// # Safety
         ///
-        /// As for [`Claim::epoch`].
+        /// - The same as for [`Claim::epoch`].
         unsafe fn epoch(&self) -> NonZeroU64;
 
         fn remaining(&self) -> usize;

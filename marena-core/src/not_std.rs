@@ -1,11 +1,11 @@
-//! Tells allocator-api2's trait from the standard library's, on compilers that have the latter.
+//! Tells the trait of allocator-api2 from that of the standard library, where both exist.
 
-/// Every type but the standard library's `AllocError`, and what contains it.
+/// Every type except the standard library's `AllocError` and types that contain it.
 ///
-/// allocator-api2 0.2 has a trait and an error of its own. Where any crate of the build enables its
-/// feature `nightly`, both are the standard library's. No `cfg` tells which, and implementing one
-/// trait twice is an error. This bound tells.
-// Fundamental: other crates, too, may rely on what does not implement it.
+/// allocator-api2 0.2 has its own trait and its own error. If any crate of the build enables its
+/// feature `nightly`, both are the standard library's. No `cfg` tells which they are, and
+/// implementing one trait twice is an error. This bound tells.
+// Fundamental, so that other crates can also rely on a type not implementing it.
 #[fundamental]
 pub auto trait NotStd {}
 

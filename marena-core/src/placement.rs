@@ -1,8 +1,7 @@
-//! Where a claim lies: integers in, `Option` out.
+//! Computes where a claim lies: integers in, `Option` out.
 //!
-//! Positions count bytes after the header, as the cursor does. Every function is total: whatever
-//! integers come in, a cursor that another process damaged included, nothing wraps and nothing
-//! panics.
+//! Positions count bytes after the header, as the cursor does. Every function is total: nothing
+//! wraps and nothing panics for any integers, such as a cursor that another process damaged.
 #![forbid(unsafe_code)]
 
 use crate::address::REGION_MAX;
@@ -10,20 +9,21 @@ use crate::address::REGION_MAX;
 /// Every claim starts at, and takes, a multiple of this many bytes.
 pub(crate) const STEP: usize = 8;
 
-/// Bytes of the header, and the alignment of every region's base.
+/// The size of the header in bytes, and the alignment of every region's base.
 pub(crate) const HEADER_SIZE: usize = 128;
 
-/// The shortest region: the header and one step.
+/// The smallest size of a region in bytes: the header and one step.
 pub(crate) const REGION_MIN: usize = HEADER_SIZE + STEP;
 
-/// The longest region: 2^31 bytes, or `isize::MAX` rounded down to a step where that is smaller.
+/// The largest size of a region: 2^31 bytes, or `isize::MAX` rounded down to a step where that is
+/// smaller.
 pub(crate) const REGION_LIMIT: usize = {
     let addressable = isize::MAX as usize & !(STEP - 1);
     if (addressable as u64) < REGION_MAX { addressable } else { REGION_MAX as usize }
 };
 
-/// What a claim takes: the bytes `[start, end)`, both multiples of [`STEP`], `start <= end <=
-/// limit`.
+/// The bytes `[start, end)` that a claim takes. Both are multiples of [`STEP`], and `start <= end
+/// <= limit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start: u32,
@@ -31,31 +31,32 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// How many bytes it has.
+    /// Returns how many bytes the span has.
     #[inline(always)]
     pub(crate) const fn len(self) -> u32 {
         self.end - self.start
     }
 }
 
-/// Places `size` bytes, aligned to `align`, at or after `cursor` and not past `limit`.
+/// Places `size` bytes, aligned to `align`, at or after `cursor` and not past `limit`. Returns
+/// `None` if they do not fit.
 ///
 /// `base` is the absolute address of position 0. The caller passes a power of two as `align`, a
 /// multiple of 128 as `base` and a multiple of [`STEP`] as `limit`; `cursor` and `size` can be
-/// anything. `None` means that it does not fit.
+/// anything.
 #[inline(always)]
 pub(crate) const fn place(base: usize, cursor: u32, limit: u32, size: usize, align: usize) -> Option<Span> {
     debug_assert!(align.is_power_of_two() && base.is_multiple_of(HEADER_SIZE) && (limit as usize).is_multiple_of(STEP));
     let cursor = cursor as usize;
-    // Only a damaged cursor is no multiple of the step. It counts as full: a check that is
-    // predicted costs nothing, where aligning it would lengthen the dependency from the load of the
-    // cursor to its exchange.
+    // A cursor that is not a multiple of the step is damaged, and counts as full. This check is
+    // predicted and costs nothing. Aligning the cursor would lengthen the dependency from its load
+    // to the compare-and-swap.
     if !cursor.is_multiple_of(STEP) {
         return None;
     }
     let mask = align - 1;
-    // The base is a multiple of 128: up to there the position has the alignment that the absolute
-    // address has.
+    // The base is a multiple of 128, so up to 128 the position has the same alignment as the
+    // absolute address.
     let start = if mask < STEP {
         cursor
     } else if mask < HEADER_SIZE {
@@ -69,30 +70,31 @@ pub(crate) const fn place(base: usize, cursor: u32, limit: u32, size: usize, ali
             None => return None,
         }
     };
-    // The last start with room behind it depends on neither cursor nor start, so a retry does not
-    // compute it again.
+    // The last start with room behind it does not depend on the cursor, so a retry does not compute
+    // it again.
     let Some(last_start) = (limit as usize).checked_sub(size) else { return None };
     if start > last_start {
         return None;
     }
-    // `start + size <= limit`, and `limit - start` is a multiple of the step, so what fits also
-    // fits rounded up: rounding `size` up cannot wrap, and the sum is at most `limit`.
+    // `start + size <= limit`, and `limit - start` is a multiple of the step. So the rounded size
+    // fits as well: rounding it up cannot wrap, and the sum is at most `limit`.
     Some(Span { start: start as u32, end: (start + round_up(size)) as u32 })
 }
 
-/// `size` rounded up to a multiple of [`STEP`]. The caller passes a size that fits some region.
+/// Returns `size` rounded up to a multiple of [`STEP`]. The caller passes a size that fits some
+/// region.
 #[inline(always)]
 pub(crate) const fn round_up(size: usize) -> usize {
     debug_assert!(size <= REGION_LIMIT);
     (size + (STEP - 1)) & !(STEP - 1)
 }
 
-/// The bytes that several claims take together, each rounded up: saturated, so that a sum no
-/// integer holds is simply one that fits nowhere.
+/// Returns how many bytes several claims take together, each rounded up. The sum saturates: a sum
+/// that no integer holds fits nowhere.
 #[inline]
 pub(crate) const fn add_rounded(total: usize, size: usize) -> usize {
-    // `usize::MAX` is no multiple of the step, so the saturated sum is rounded down here; it stays
-    // past every limit.
+    // `usize::MAX` is not a multiple of the step, so the saturated sum is rounded down here. It
+    // still is past every limit.
     total.saturating_add(size.saturating_add(STEP - 1) & !(STEP - 1))
 }
 
@@ -103,7 +105,7 @@ mod tests {
     const SIZES: [usize; 13] =
         [0, 1, 7, 8, 9, 127, 128, 4096, (1 << 31) - 1, 1 << 31, u32::MAX as usize, usize::MAX - 7, usize::MAX];
 
-    /// The same question answered in 128 bits, where nothing can wrap.
+    /// Computes the same in 128 bits, where nothing can wrap.
     fn expected(base: usize, cursor: u32, limit: u32, size: usize, align: usize) -> Option<(u128, u128)> {
         let align = (align as u128).max(8);
         if !cursor.is_multiple_of(8) {

@@ -1,4 +1,4 @@
-//! What allocator traits ask for beyond a claim: blocks that grow, shrink and move.
+//! What allocator traits need beyond a claim: blocks that grow, shrink and move.
 
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
@@ -8,10 +8,10 @@ use crate::asan;
 use crate::claim::{Claim, Claimed};
 use crate::placement::STEP;
 
-/// The methods of allocator traits, for whatever claims.
+/// The methods of allocator traits, for every type that implements [`Claim`].
 /// [`implement_allocator!`](crate::implement_allocator) calls them.
 ///
-/// As with [`Claim`], they can change with every release.
+/// Like those of [`Claim`], they can change with every release.
 ///
 /// # Examples
 ///
@@ -28,7 +28,7 @@ use crate::placement::STEP;
 /// assert_eq!((grown.cast(), arena.used()), (block.cast::<u8>(), 64));
 /// ```
 pub trait Reallocate<'a>: Claim<'a> {
-    /// Returns uninitialised bytes for a layout, or `None` where there is no room.
+    /// Returns uninitialised bytes for a layout, or `None` if there is no room.
     #[inline]
     fn allocate_bytes(self, layout: Layout) -> Option<NonNull<[u8]>> {
         match Allocate::allocate_layout(self, layout) {
@@ -37,22 +37,22 @@ pub trait Reallocate<'a>: Claim<'a> {
         }
     }
 
-    /// Returns zeroed bytes for a layout, or `None` where there is no room.
+    /// Returns zeroed bytes for a layout, or `None` if there is no room.
     #[inline]
     fn allocate_zeros(self, layout: Layout) -> Option<NonNull<[u8]>> {
         let start = claim_zeroed(self, layout.size(), layout.align()).ok()?;
         Some(NonNull::slice_from_raw_parts(start, layout.size()))
     }
 
-    /// Moves a block to where `new.size()` bytes lie at a multiple of `new.align()`: in place if it
-    /// is the last. `None`, and nothing changes, where there is no room. The bytes behind the old
-    /// ones are uninitialised.
+    /// Makes a block longer, at a multiple of `new.align()`. The last block grows in place, and
+    /// others move. Returns `None` and changes nothing if there is no room. The bytes behind the
+    /// old ones are uninitialised.
     ///
     /// # Safety
     ///
-    /// - The block was allocated from this value with `old`, is the caller's alone, and was never
-    ///   published.
-    /// - `new.size()` is no less than `old.size()`.
+    /// - The block was allocated from this value with `old`, belongs to the caller alone, and was
+    ///   never published.
+    /// - `new.size()` is not smaller than `old.size()`.
     /// - Unless `None` is returned, the old block is not used afterwards.
     #[inline]
     unsafe fn grow(self, start: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
@@ -60,17 +60,17 @@ pub trait Reallocate<'a>: Claim<'a> {
         unsafe { grow(self, start, old, new) }.map(|(block, _)| block)
     }
 
-    /// As [`grow`](Self::grow); the bytes behind the old ones are zero.
+    /// Makes a block longer, as [`grow`](Self::grow) does. The bytes behind the old ones are zero.
     ///
     /// # Safety
     ///
-    /// As for [`grow`](Self::grow).
+    /// - The same as for [`grow`](Self::grow).
     #[inline]
     unsafe fn grow_zeroed(self, start: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
         // SAFETY: the caller's promises.
         let (block, claimed) = unsafe { grow(self, start, old, new) }?;
-        // The rest of the last step is no news to the arena: the block may have held it before it
-        // shrank.
+        // The arena does not know whether the rest of the last step is dirty: the block may have
+        // used it before it shrank.
         let rest_end = old.size().next_multiple_of(STEP).min(new.size());
         // SAFETY: the old size is at most the new one.
         let behind = unsafe { block.cast::<u8>().add(old.size()) };
@@ -84,13 +84,13 @@ pub trait Reallocate<'a>: Claim<'a> {
         Some(block)
     }
 
-    /// Makes a block shorter, and gives back what lies behind it if it is the last. Moves it only
-    /// where `new.align()` asks for that; `None`, and nothing changes, where there is no room for
-    /// this.
+    /// Makes a block shorter, and gives back what lies behind it if it is the last. The block moves
+    /// only if `new.align()` requires that. Returns `None` and changes nothing if there is no room
+    /// for the move.
     ///
     /// # Safety
     ///
-    /// - As for [`grow`](Self::grow), but that `new.size()` is no more than `old.size()`.
+    /// - The same as for [`grow`](Self::grow), but `new.size()` is not larger than `old.size()`.
     #[inline]
     unsafe fn shrink(self, start: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
         // SAFETY: the caller's promises.
@@ -100,37 +100,38 @@ pub trait Reallocate<'a>: Claim<'a> {
 
 impl<'a, A: Claim<'a>> Reallocate<'a> for A {}
 
-/// A block where it is now, and what was claimed for it. Without the latter, all that is new lies
-/// in the old block's last step.
+/// A block where it lies now, and the claim that was made for it. Without a claim, all new bytes
+/// lie in the old block's last step.
 type Moved<O> = (NonNull<[u8]>, Option<Claimed<O>>);
 
-/// `None`, marked as what seldom happens: compilers then keep a collection's own state in registers
-/// where it succeeds.
+/// Returns `None`. Being cold, it marks its branch as rare. Compilers then keep the state of a
+/// collection in registers on the other branch.
 #[cold]
 fn no_room<T>() -> Option<T> {
     None
 }
 
-/// Moves `[start, start + old.size())` to where `new.size()` bytes, no less, lie at a multiple of
-/// `new.align()`, in place if it is the last. The second part says what was claimed for that;
-/// without it, all that is new lies in the old block's last step.
+/// Makes the block `[start, start + old.size())` one of `new.size()` bytes, which are not fewer, at
+/// a multiple of `new.align()`. The last block grows in place.
 ///
 /// # Safety
 ///
-/// The bytes were claimed from `memory` with `old`, are the caller's alone, and were never
-/// published. Unless `None` is returned, they are not used afterwards.
-// Out of the way: a vector grows some twenty times and pushes a million times.
+/// - The bytes were claimed from `memory` with `old`, belong to the caller alone, and were never
+///   published.
+/// - Unless `None` is returned, they are not used afterwards.
+// Out of line: a vector grows some twenty times and pushes a million times.
 #[cold]
 #[inline(never)]
 unsafe fn grow<'a, A: Claim<'a>>(memory: A, start: NonNull<u8>, old: Layout, new: Layout) -> Option<Moved<A::Origin>> {
     if old.size() > 0 && is_aligned(start, new) {
         let block = NonNull::slice_from_raw_parts(start, new.size());
-        // The rest of the last step is the block's already.
+        // The rest of the last step belongs to the block already.
         if new.size() <= old.size().next_multiple_of(STEP) {
             asan::unpoison(start, new.size());
             return Some((block, None));
         }
-        // SAFETY: the caller's promise; no fewer bytes than there are, which are some.
+        // SAFETY: the caller's promise. The new size is not smaller than the old one, which is not
+        // 0.
         if let Some(claimed) = unsafe { memory.extend(start, old.size(), new.size()) } {
             asan::unpoison(start, new.size());
             return Some((block, Some(claimed)));
@@ -140,11 +141,11 @@ unsafe fn grow<'a, A: Claim<'a>>(memory: A, start: NonNull<u8>, old: Layout, new
     unsafe { relocate(memory, start, old, new, old.size()) }
 }
 
-/// As [`grow`], for no more bytes than before.
+/// Makes a block shorter, as [`grow`] makes one longer.
 ///
 /// # Safety
 ///
-/// As for [`grow`].
+/// - The same as for [`grow`].
 #[inline]
 unsafe fn shrink<'a>(memory: impl Claim<'a>, start: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
     if !is_aligned(start, new) {
@@ -162,7 +163,8 @@ unsafe fn shrink<'a>(memory: impl Claim<'a>, start: NonNull<u8>, old: Layout, ne
 ///
 /// # Safety
 ///
-/// As for [`grow`]. `len` is at most the size of either layout.
+/// - The same as for [`grow`].
+/// - `len` is at most the size of either layout.
 unsafe fn relocate<'a, A: Claim<'a>>(
     memory: A,
     start: NonNull<u8>,

@@ -1,4 +1,4 @@
-//! Several arenas that allocate as one, where memory is not in one piece.
+//! Several arenas that allocate as one, for memory that is not in one piece.
 
 use core::error::Error;
 use core::fmt;
@@ -16,12 +16,12 @@ use crate::view::View;
 /// Up to `N` arenas over disjoint memory, tried in order: a microcontroller's RAM banks, a boot
 /// loader's memory map.
 ///
-/// Has every `allocate*`, `alloc*` and `insert` method of [`Arena`]. A request is served by the
-/// first arena that has room for all of it; put fast memory first. A handle finds its own arena. An
-/// [`Address`](crate::Address) does not say which region it lies in, so it is read through the
-/// arena it came from ([`arenas`](Self::arenas)); leases are taken there as well.
+/// It has every `allocate*`, `alloc*` and `insert` method of [`Arena`]. The first arena that has
+/// room for a request serves it, so put fast memory first. A handle finds its own arena. An
+/// [`Address`](crate::Address) does not say which region it lies in, so read it through the arena
+/// that it came from, one of [`arenas`](Self::arenas). These arenas also make leases.
 ///
-/// Lock-free as its arenas are. **Values are not dropped.**
+/// It is lock-free, as its arenas are. **Values are not dropped.**
 ///
 /// # Examples
 ///
@@ -56,8 +56,8 @@ impl<M: Memory, const N: usize> Regions<M, N> {
     ///
     /// # Errors
     ///
-    /// [`PushError::Full`] if there are `N` already, and [`PushError::Overlap`] if its memory
-    /// overlaps that of one of them. Each has the arena in it.
+    /// [`PushError::Full`] if there are `N` arenas already, and [`PushError::Overlap`] if the
+    /// arena's memory overlaps that of another one. Both return the arena.
     ///
     /// ```
     /// use marena_core::{Arena, PushError, Regions, StaticMemory};
@@ -71,7 +71,7 @@ impl<M: Memory, const N: usize> Regions<M, N> {
         let overlaps = |other: &Arena<M>| {
             let [one, other] = [&arena, other].map(|arena| arena.memory().region());
             let (start, other_start) = (one.addr().get(), other.addr().get());
-            // Neither difference wraps where it is looked at.
+            // The difference that is computed does not wrap.
             if start < other_start { other_start - start < one.len() } else { start - other_start < other.len() }
         };
         if self.arenas.iter().any(overlaps) {
@@ -95,11 +95,11 @@ impl<M: Memory, const N: usize> Regions<M, N> {
         &self.arenas
     }
 
-    /// Returns the statistics of all arenas, added up: a snapshot. A single request can have no
-    /// more than one arena has left.
+    /// Returns the statistics of all arenas, added up: a snapshot. A single request gets at most
+    /// what one arena has left.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        // Disjoint regions fit the address space together; several arenas over one static need not.
+        // Disjoint regions fit the address space together. Counts of failed requests need not fit.
         self.arenas.iter().map(Arena::stats).fold(Stats::default(), |sum, one| Stats {
             capacity: sum.capacity.saturating_add(one.capacity),
             used: sum.used.saturating_add(one.used),
@@ -113,14 +113,14 @@ impl<M: Memory, const N: usize> Regions<M, N> {
     }
 
     /// Returns the bytes of a published block, or `None` for a handle from before a reset or from
-    /// none of the arenas. One comparison for each arena.
+    /// another arena. Makes one comparison for each arena.
     #[must_use]
     pub fn view(&self, handle: Handle) -> Option<&[u8]> {
         self.arenas.iter().find_map(|arena| arena.view(handle))
     }
 
-    /// Returns an inserted value, or `None` for a handle from before a reset or from none of the
-    /// arenas. One comparison for each arena.
+    /// Returns an inserted value, or `None` for a handle from before a reset or from another arena.
+    /// Makes one comparison for each arena.
     #[must_use]
     pub fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
         self.arenas.iter().find_map(|arena| arena.get(handle))
@@ -166,7 +166,7 @@ impl<M: Memory, const N: usize> Regions<M, N> {
         self.arenas.iter_mut().for_each(Arena::wipe);
     }
 
-    /// Returns the arena that these bytes, claimed from one of them, lie in.
+    /// Returns the arena from which these bytes were claimed.
     fn owner(&self, claimed: NonNull<u8>) -> Option<&Arena<M>> {
         self.arenas.iter().find(|arena| arena.contains(claimed))
     }
@@ -187,14 +187,14 @@ impl<M: Memory, const N: usize> Regions<M, N> {
 /// ```
 #[non_exhaustive]
 pub enum PushError<M: Memory> {
-    /// There are as many arenas as the regions can have.
+    /// The regions have `N` arenas already.
     Full(Arena<M>),
-    /// The arena's memory overlaps that of one which is there.
+    /// The arena's memory overlaps that of another arena.
     Overlap(Arena<M>),
 }
 
 impl<M: Memory> PushError<M> {
-    /// Returns the arena.
+    /// Returns the arena that was not added.
     #[must_use]
     pub fn into_arena(self) -> Arena<M> {
         match self {
@@ -215,12 +215,12 @@ impl<M: Memory> fmt::Debug for PushError<M> {
 impl<M: Memory> fmt::Display for PushError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full(_) => f.write_str("there are as many arenas as these regions can have; give them a larger `N`"),
+            Self::Full(_) => f.write_str("these regions have as many arenas as they can hold; give them a larger `N`"),
             Self::Overlap(arena) => {
                 let region = arena.memory().region();
                 write!(
                     f,
-                    "{} bytes at {:#x} overlap the memory of an arena that is there; give each arena its own",
+                    "{} bytes at {:#x} overlap the memory of another arena; give each arena its own",
                     region.len(),
                     region.addr()
                 )
@@ -231,8 +231,9 @@ impl<M: Memory> fmt::Display for PushError<M> {
 
 impl<M: Memory> Error for PushError<M> {}
 
-/// Returns that of two arenas' errors which says more: a fault of the request before a lost race,
-/// which may be won at the next attempt, before a lack of room, and of two lacks the smaller.
+/// Returns the error of two arenas' that says more. A faulty request comes before a lost race, and
+/// a lost race before a lack of room. Of two arenas without room, the one with more bytes left
+/// counts.
 fn weightier(one: AllocError, other: AllocError) -> AllocError {
     let rank = |error| match error {
         AllocError::Full { remaining, .. } => (0, remaining),
@@ -242,34 +243,35 @@ fn weightier(one: AllocError, other: AllocError) -> AllocError {
     if rank(other) > rank(one) { other } else { one }
 }
 
-/// Allocating.
+/// Allocating: as [`Arena`]'s methods of the same names.
 impl<M: Memory, const COUNT: usize> Regions<M, COUNT> {
     crate::forward_allocate!('s => 's);
 }
 
-// SAFETY: every claim is one of an arena's, borrowed as long as the regions are. No two regions
-// overlap: see `push`. So claimed bytes lie in one arena's region, which their address tells, and
-// what is done with them afterwards is done by that arena, or by another over the same header.
+// SAFETY: every claim is an arena's, which is borrowed as long as the regions are. No two regions
+// overlap: see `push`. So claimed bytes lie in the region of one arena, which their address tells.
+// That arena gives them back and extends them.
 unsafe impl<'a, M: Memory, const N: usize> Claim<'a> for &'a Regions<M, N> {
     type Origin = &'a Arena<M>;
     const MAX_ALIGN: usize = max_align::<M>();
 
-    /// Claims from the first arena that has room. If none has, returns the error that says most.
+    /// Claims from the first arena that has room. If none has room, returns the error that says
+    /// most.
     unsafe fn claim(
         self,
         size: usize,
         align: usize,
         retries: Option<u32>,
     ) -> Result<Claimed<&'a Arena<M>>, AllocError> {
-        let mut refused = AllocError::Full { requested: size, remaining: 0 };
+        let mut worst = AllocError::Full { requested: size, remaining: 0 };
         for arena in &self.arenas {
             // SAFETY: the caller's promises.
             match unsafe { arena.claim(size, align, retries) } {
                 Ok(claimed) => return Ok(claimed),
-                Err(error) => refused = weightier(refused, error),
+                Err(error) => worst = weightier(worst, error),
             }
         }
-        Err(refused)
+        Err(worst)
     }
 
     unsafe fn give_back(self, start: NonNull<u8>, size: usize) {
@@ -285,8 +287,8 @@ unsafe impl<'a, M: Memory, const N: usize> Claim<'a> for &'a Regions<M, N> {
     }
 
     unsafe fn epoch(self) -> NonZeroU64 {
-        // Any arena reads no bytes. Without arenas nobody does: no epoch is this odd number, as no
-        // region starts there.
+        // Any arena reads a handle to no bytes. Without arenas, nothing reads it: this odd number
+        // is no arena's epoch, because no region starts there.
         self.arenas.first().map_or(NonZeroU64::MAX, Arena::epoch)
     }
 

@@ -1,10 +1,10 @@
-//! One root slot of a header: an address, or 0, that outlives the process where the memory does.
+//! A root slot of a header: an address or 0, which outlives the process where the memory does.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
 pub(crate) use imp::Root;
 
-/// Publishing is one native 64-bit store, so a slot is a cell that only such atomics reach.
+/// Here publishing is one native 64-bit store. A slot is a cell that only 64-bit atomics access.
 #[cfg(target_has_atomic = "64")]
 mod imp {
     use core::cell::UnsafeCell;
@@ -13,26 +13,25 @@ mod imp {
 
     use super::{Acquire, Relaxed};
 
-    /// Aligned for atomics on targets, too, where a `u64` by itself is aligned to less.
+    /// The alignment is that of 64-bit atomics. On some targets a `u64` has a smaller one.
     #[repr(C, align(8))]
     pub(crate) struct Root<W> {
         number: UnsafeCell<u64>,
         word: PhantomData<W>,
     }
 
-    // SAFETY: the cell is reached through `atomic` only, or mutably.
+    // SAFETY: shared access to the cell goes through `atomic` only.
     unsafe impl<W: Sync> Sync for Root<W> {}
 
     impl<W> Root<W> {
-        /// A slot that names nothing, whose words, if it needs any, `zero` makes.
+        /// Creates a slot that names nothing. Its words, if it needs any, come from the argument.
         pub(crate) fn from_words(_: &mut impl FnMut() -> W) -> Self {
             Self { number: UnsafeCell::new(0), word: PhantomData }
         }
 
         pub(crate) fn atomic(&self) -> &AtomicU64 {
-            // SAFETY: the cell lies in `self`, aligned to 8 as its type is. Through a shared
-            // reference it is reached here alone, so all accesses that can meet are atomic ones of
-            // this width.
+            // SAFETY: the cell lies in `self` and is aligned to 8, as its type is. Shared access to
+            // it happens here only, so all accesses that can meet are atomic ones of this width.
             unsafe { AtomicU64::from_ptr(self.number.get()) }
         }
 
@@ -48,7 +47,7 @@ mod imp {
             self.atomic().store(0, Relaxed);
         }
 
-        /// As [`clear`](Self::clear), by the exclusive owner.
+        /// Makes the slot name nothing, for its exclusive owner.
         #[inline(always)]
         pub(crate) fn clear_mut(&mut self) {
             *self.number.get_mut() = 0;
@@ -56,7 +55,8 @@ mod imp {
     }
 }
 
-/// No thread here publishes, but memory may come from where others do. Two words, each an atomic.
+/// On these targets no thread publishes, but the memory may come from a target where threads do. A
+/// slot is two atomic words.
 #[cfg(not(target_has_atomic = "64"))]
 mod imp {
     use super::{Acquire, Relaxed};
@@ -75,8 +75,8 @@ mod imp {
     }
 
     impl<W: Word> Root<W> {
-        /// Two loads, between which a peer's store may come: what they give is checked and never
-        /// trusted.
+        /// Returns the number in the slot. A peer may store between the two loads, so the caller
+        /// checks the result and never trusts it.
         pub(crate) fn load(&self) -> u64 {
             // ORDERING: Acquire pairs with the Release of the peer that published.
             let [low, high] = [&self.halves[0], &self.halves[1]].map(|half| half.load(Acquire));
@@ -93,7 +93,7 @@ mod imp {
             self.halves[1].store(0, Relaxed);
         }
 
-        /// As [`clear`](Self::clear), by the exclusive owner.
+        /// Makes the slot name nothing, for its exclusive owner.
         #[inline(always)]
         pub(crate) fn clear_mut(&mut self) {
             self.halves[0].write(0);

@@ -1,4 +1,4 @@
-//! The runs of the arena that one lease owns, and how far a scope has used each: integers only.
+//! The spare runs of a lease, and how far a scope has used each run: integers only.
 #![forbid(unsafe_code)]
 
 use core::cell::Cell;
@@ -6,24 +6,24 @@ use core::ops::Range;
 
 use crate::placement::Span;
 
-/// The runs that a lease keeps beside its current one. A scope's new run is as long as all others
+/// How many runs a lease keeps beside its current one. A scope's new run is as long as all others
 /// together, so a few suffice for any size.
 const SPARES: usize = 6;
 
 /// The slot of the current run, which lies in the lease's bump.
 pub(crate) const CURRENT: usize = 0;
 
-/// All slots: that of the current run, and those of the spares.
+/// The number of slots: one for the current run, and the others for spares.
 pub(crate) const SLOTS: usize = SPARES + 1;
 
 /// The spare runs of a lease.
 pub(crate) struct Spares {
-    /// INVARIANT: the bytes of each are the lease's, and in no other run of it. An unused slot has
-    /// an empty one.
+    /// INVARIANT: the bytes of each belong to the lease, and are in no other run of it. An unused
+    /// slot has an empty run.
     runs: [Cell<Span>; SPARES],
-    /// Only slots below this one have bytes.
+    /// Only slots below this one can have bytes.
     end: Cell<usize>,
-    /// How many bytes all of them have.
+    /// The number of bytes in all spare runs.
     bytes: Cell<u32>,
     /// No spare run is longer.
     longest: Cell<u32>,
@@ -64,7 +64,8 @@ impl Spares {
         CURRENT..self.end.get()
     }
 
-    /// Returns the slot for another run: an unused one, if there is one, or that of the shortest.
+    /// Returns the slot for another run: an unused one if there is one, or else that of the
+    /// shortest.
     pub(crate) fn slot_for_another(&self) -> usize {
         if self.end.get() < SLOTS {
             return self.end.get();
@@ -90,14 +91,14 @@ impl Spares {
         size <= self.longest.get() as usize
     }
 
-    /// Measures the longest spare run, after a request found none that `may_fit` promised.
+    /// Measures the longest spare run, after `may_fit` promised a run that a request did not find.
     pub(crate) fn measure(&self) {
         self.longest.set(self.runs.iter().map(|run| run.get().len()).fold(0, u32::max));
     }
 }
 
-/// Where a scope is in the runs of its lease, and how far it has used each. The rest of each run is
-/// free for it.
+/// The run that a scope is in, and how far it has used each run of its lease. The rest of each run
+/// is free for it.
 #[derive(Clone)]
 pub(crate) struct Marks {
     /// A position for each slot, and at the end the slot of the run that the scope is in: one array
@@ -108,19 +109,19 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    /// In the current run, and all runs are free from their start on: so they are for the lease
+    /// Creates marks in the current run, with all bytes of all runs free: the marks of the lease
     /// itself.
     #[inline]
     pub(crate) const fn new() -> Self {
         Self { words: [const { Cell::new(0) }; SLOTS + 1] }
     }
 
-    /// The slot of the run that the scope is in.
+    /// Returns the slot of the run that the scope is in.
     pub(crate) fn slot(&self) -> usize {
         self.words[SLOTS].get() as usize
     }
 
-    /// The scope goes on in the run in `slot`.
+    /// Makes the scope go on in the run in `slot`.
     pub(crate) fn enter(&self, slot: usize) {
         self.words[SLOTS].set(slot as u32);
     }
@@ -132,7 +133,7 @@ impl Marks {
         if (run.start..=run.end).contains(&mark) { Span { start: mark, ..run } } else { run }
     }
 
-    /// The run in `slot` is used up to `position`.
+    /// Notes that the run in `slot` is used up to `position`.
     pub(crate) fn set(&self, slot: usize, position: u32) {
         if let Some(mark) = self.words[..SLOTS].get(slot) {
             mark.set(position);

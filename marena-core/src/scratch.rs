@@ -25,15 +25,15 @@ use crate::view::View;
 /// How many bytes a scope of an arena marks as dirty ahead of handing them out.
 const DIRTY_AHEAD: u32 = 4096;
 
-/// A scope in which allocating costs no atomic operation, and whose bytes all go back when it ends.
+/// A scope: allocating in it costs no atomic operation, and all its bytes go back when it ends.
 ///
 /// [`Arena::scratch`] and [`Lease::scratch`] begin one, and [`Scratch::scratch`] begins one within
 /// another. What a scope hands out cannot outlive it. While a scope within it is open, its own
-/// values cannot be used; with [`scoped`](Self::scoped) they can.
+/// values cannot be used. With [`scoped`](Self::scoped) they can.
 ///
-/// A scope cannot be shared between threads. It has handles of its own, with its own
-/// [`view`](Self::view) and [`get`](Self::get); nothing recognises them after its end. Values in it
-/// are not dropped.
+/// A scope cannot be shared between threads. It has its own handles, which its own
+/// [`view`](Self::view) and [`get`](Self::get) read, and which are stale after its end. Values in
+/// it are not dropped.
 ///
 /// # Examples
 ///
@@ -67,22 +67,22 @@ const DIRTY_AHEAD: u32 = 4096;
 /// *number = 2;
 /// ```
 pub struct Scratch<'s, M: Memory> {
-    /// INVARIANT: the bytes are the scope's alone: they were free in `source` when it began, or
-    /// were claimed for it since. All of them count as dirty at the source already, so a leaked
-    /// scope leaves nothing unknown behind.
+    /// INVARIANT: the bytes belong to the scope alone: they were free in `source` when it began, or
+    /// were claimed for it since. The source counts all of them as dirty already, so it knows about
+    /// them even if the scope is leaked.
     bump: Bump,
     arena: &'s Arena<M>,
     source: Source<'s, M>,
-    /// Drawn for the first block or handle. Most scopes make none.
+    /// The epoch, which is drawn for the first block or handle. Most scopes make none.
     epoch: Cell<Option<NonZeroU64>>,
 }
 
-/// Where a scope's bytes come from.
+/// What a scope's bytes come from.
 enum Source<'s, M: Memory> {
     /// All that the arena had left, up to position `end`. The outermost scope gives the bytes from
     /// `start` back at its end.
     Arena { start: Option<u32>, end: u32 },
-    /// The runs of a lease, of which the lease itself hands out nothing meanwhile.
+    /// The runs of a lease. The lease itself hands out nothing meanwhile.
     Lease {
         lease: &'s LeasedRuns<'s, M>,
         /// Where the scope is, and how far it and its outer scopes have used the other runs.
@@ -94,10 +94,10 @@ enum Source<'s, M: Memory> {
 }
 
 impl<M: Memory> Arena<M> {
-    /// Begins a scope over all that the arena has left. One compare-and-swap, and one more at its
-    /// end.
+    /// Begins a scope over all that the arena has left. It costs one compare-and-swap, and one more
+    /// at its end.
     ///
-    /// Others who share the arena (a static) find it full meanwhile.
+    /// Meanwhile, other arenas over the same static find it full.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -152,7 +152,7 @@ impl<M: Memory> Scratch<'_, M> {
 }
 
 impl<'s, M: Memory> Scratch<'s, M> {
-    /// Creates a scope over what an arena has left. Others find the arena full meanwhile.
+    /// Creates a scope over what an arena has left. Others who share it find it full meanwhile.
     #[inline]
     pub(crate) fn of_arena(arena: &'s Arena<M>) -> Self {
         let (limit, ready) = (arena.limit(), arena.ready_limit());
@@ -178,8 +178,8 @@ impl<'s, M: Memory> Scratch<'s, M> {
         }
     }
 
-    /// Claims bytes that are at hand, or returns `None` where they do not fit. The caller passes a
-    /// power of two as `align`, and a `size` that is not 0.
+    /// Claims bytes of the bump, or returns `None` if they do not fit. The caller passes a power of
+    /// two as `align`, and a `size` that is not 0.
     #[inline(always)]
     pub(crate) fn claim_ahead(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
         require_stable_alignment::<M>(align).ok()?;
@@ -276,11 +276,11 @@ impl<'s, M: Memory> Scratch<'s, M> {
         unsafe { self.published(handle) }
     }
 
-    /// Returns what a handle of this scope names, for longer than it is borrowed.
+    /// Returns what a handle of this scope names, for longer than the borrow of the scope.
     ///
     /// # Safety
     ///
-    /// The reference is not used after the scope's end.
+    /// - The reference is not used after the scope's end.
     #[inline]
     pub(crate) unsafe fn published<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&'s T> {
         let current = self.epoch.get() == Some(handle.epoch());
@@ -313,6 +313,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
         }
     }
 
+    /// Returns the position of a pointer into the region.
     #[inline]
     fn position(&self, pointer: NonNull<u8>) -> u32 {
         (pointer.addr().get() - self.arena.base().addr().get()) as u32
@@ -356,7 +357,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
         if self.is_in_run(lease, marks) { 0 } else { self.bump.room() }
     }
 
-    /// Goes on in the run that `marks` is in, as long as it is by now.
+    /// Goes on in the run that `marks` is in, with its current length.
     fn go_on(&self, lease: &LeasedRuns<'_, M>, marks: &Marks) {
         let slot = marks.slot();
         let free = marks.free(slot, lease.run(slot));
@@ -367,7 +368,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
     }
 
     /// Makes room for `missing` bytes behind the last block, in the run that the scope is in.
-    /// Returns whether it could.
+    /// Returns whether there is room.
     fn extend_run(&self, lease: &LeasedRuns<'_, M>, marks: &Marks, missing: usize) -> bool {
         if !self.is_in_run(lease, marks) {
             return false;
@@ -393,7 +394,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
         };
         let needed = needed.ok_or_else(|| full(end))?;
         // Marking costs an atomic operation, and dirty bytes must be zeroed when they are used
-        // again. Some way ahead is worth both.
+        // again. Marking some way ahead is a compromise.
         let dirty = next + self.bump.room() as u32;
         let ahead = dirty.saturating_add(DIRTY_AHEAD.max(needed.end - next)).min(end);
         let dirty = needed.end.max(ahead & !(STEP as u32 - 1));
@@ -407,7 +408,7 @@ impl<'s, M: Memory> Scratch<'s, M> {
     }
 }
 
-// SAFETY: `claim` hands out bytes of the bump, each once. They stay the scope's while it is
+// SAFETY: `claim` hands out bytes of the bump, each once. They belong to the scope while it is
 // borrowed: its end and scopes within it need it mutably.
 unsafe impl<'s, M: Memory> Claim<'s> for &'s Scratch<'_, M> {
     type Origin = Self;
@@ -476,7 +477,7 @@ unsafe impl<M: Memory> Origin for &Scratch<'_, M> {
 
     #[inline(always)]
     fn dirty_end(self) -> Option<usize> {
-        // Scopes use the same bytes over and over, so nothing is known about them.
+        // Scopes use the same bytes repeatedly, so nothing is known about them.
         None
     }
 
@@ -503,11 +504,11 @@ impl<M: Memory> Drop for Scratch<'_, M> {
                 }
             });
         }
-        // The runs of a lease and the marks of an outer scope stood still. They go on where they
+        // The runs of a lease and the marks of an outer scope did not move. They go on where they
         // were.
         if let Source::Arena { start: Some(start), end } = self.source {
-            // All that was handed out is dirty at the arena already. Nobody can have claimed behind
-            // the end of the region.
+            // The arena counts all that was handed out as dirty already. Nobody can have claimed
+            // behind the end of the region.
             let _ = protocol::give_back(&self.arena.header().cursor, start, end);
         }
     }

@@ -1,4 +1,4 @@
-//! Room for one value that is not there yet.
+//! Room for a value that is not there yet.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -9,15 +9,15 @@ use crate::boxed::ArenaBox;
 use crate::claim::Claim;
 use crate::error::AllocError;
 
-/// Room in an arena for one value, which is written later. Dropped without a value, it goes back to
-/// the arena.
+/// Room in an arena for one value, which is written later. A slot that is dropped without a value
+/// gives its room back to the arena.
 ///
-/// Made by [`Arena::alloc_slot`](crate::Arena::alloc_slot) and its namesakes. Allocating first and
-/// computing the value afterwards keeps the value if there is no room, needs no copy of a large
-/// value on the stack, and takes any control flow (`?`, `await`) in between.
+/// Made by [`Arena::alloc_slot`](crate::Arena::alloc_slot) and its namesakes. A slot is allocated
+/// before the value is computed. So no value is lost if there is no room, a large value needs no
+/// copy on the stack, and any control flow (`?`, `await`) can come in between.
 ///
-/// The room goes back only if nothing was allocated behind it meanwhile; else it stays unused until
-/// the next reset.
+/// The room goes back only if nothing was allocated behind it meanwhile. Otherwise it stays unused
+/// until the next reset.
 ///
 /// # Examples
 ///
@@ -55,7 +55,7 @@ impl<'a, A: Claim<'a>, T> Slot<'a, A, T> {
             // SAFETY: an alignment is a power of two, and the size is not 0.
             size => unsafe { memory.claim(size, align_of::<T>(), None) }?.start().cast(),
         };
-        // INVARIANT: just claimed for `'a` with this size and alignment, or no bytes at all.
+        // INVARIANT: claimed just now for `'a`, with this size and alignment, or no bytes at all.
         Ok(Self { memory, place, lives: PhantomData, holds: PhantomData })
     }
 
@@ -65,7 +65,7 @@ impl<'a, A: Claim<'a>, T> Slot<'a, A, T> {
         let mut place = self.into_place();
         // SAFETY: the place is aligned and valid for writes.
         unsafe { place.write(value) };
-        // SAFETY: initialised just now, and exclusively the slot's, which is gone.
+        // SAFETY: initialised just now. It belonged to the slot alone, which is gone.
         unsafe { place.as_mut() }
     }
 
@@ -75,15 +75,15 @@ impl<'a, A: Claim<'a>, T> Slot<'a, A, T> {
         let place = self.into_place();
         // SAFETY: the place is aligned and valid for writes.
         unsafe { place.write(value) };
-        // SAFETY: initialised just now, exclusively the slot's, which is gone, and dropped by
-        // nobody else.
+        // SAFETY: initialised just now. It belonged to the slot alone, which is gone, and nobody
+        // else drops it.
         unsafe { ArenaBox::from_raw(place) }
     }
 
     /// Returns the room, for a value that is built in place.
     #[inline]
     pub fn as_uninit_mut(&mut self) -> &mut MaybeUninit<T> {
-        // SAFETY: aligned, valid for writes, and exclusively the slot's; a `MaybeUninit` needs no
+        // SAFETY: aligned, valid for writes, and the slot's alone. A `MaybeUninit` needs no
         // initialised bytes.
         unsafe { self.place.cast().as_mut() }
     }
@@ -110,11 +110,12 @@ impl<'a, A: Claim<'a>, T> Slot<'a, A, T> {
     #[inline]
     pub unsafe fn assume_init(self) -> &'a mut T {
         let mut place = self.into_place();
-        // SAFETY: initialised by the caller's promise, and exclusively the slot's, which is gone.
+        // SAFETY: initialised by the caller's promise. It belonged to the slot alone, which is
+        // gone.
         unsafe { place.as_mut() }
     }
 
-    /// The place, which does not go back any more.
+    /// Returns the place, which does not go back any more.
     #[inline]
     fn into_place(self) -> NonNull<T> {
         let place = self.place;
@@ -125,13 +126,13 @@ impl<'a, A: Claim<'a>, T> Slot<'a, A, T> {
 
 impl<'a, A: Claim<'a>, T> Drop for Slot<'a, A, T> {
     fn drop(&mut self) {
-        // SAFETY: the slot owns this room, all of its claim, and has handed out nothing of it.
+        // SAFETY: the slot owns this room, which is all of one claim, and nobody else has a
+        // reference to it.
         unsafe { self.memory.give_back(self.place.cast(), size_of::<T>()) };
     }
 }
 
-// SAFETY: the place is exclusively the slot's. A value goes into it by value, for which `T` is
-// `Send`.
+// SAFETY: the place belongs to the slot alone. A value moves into it, for which `T` is `Send`.
 unsafe impl<'a, A: Claim<'a> + Send, T: Send> Send for Slot<'a, A, T> {}
 // SAFETY: nothing can be reached through a shared slot.
 unsafe impl<'a, A: Claim<'a> + Sync, T> Sync for Slot<'a, A, T> {}

@@ -1,11 +1,11 @@
-//! A snapshot of an arena's numbers.
+//! The statistics of an arena.
 
 use core::fmt;
 
-/// What [`Arena::stats`](crate::Arena::stats) returns. All but `failed` are bytes.
+/// The statistics that [`Arena::stats`](crate::Arena::stats) returns. All but `failed` are bytes.
 ///
-/// Each number is read on its own and may lag behind other threads. None of them costs an
-/// allocation that succeeds on its fast path anything.
+/// Each number is read on its own and may lag behind other threads. On the fast path, an allocation
+/// that succeeds does no work for any of them.
 ///
 /// # Examples
 ///
@@ -30,7 +30,7 @@ use core::fmt;
 /// # Ok::<(), marena_core::MemoryError>(())
 /// ```
 ///
-/// With the feature `serde`, the fields by their names, in any format that serde knows:
+/// With the feature `serde`, the fields can be serialized by their names, in any format:
 ///
 /// ```
 /// # #[cfg(feature = "serde")] {
@@ -53,42 +53,43 @@ use core::fmt;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Stats {
-    /// The whole region, its 128-byte header included.
+    /// The size of the whole region, including its 128-byte header.
     pub capacity: usize,
-    /// Handed out or claimed by leases and scopes since the last reset, rounding and alignment
-    /// included.
+    /// Bytes that were handed out, or claimed by leases and scopes, since the last reset. Rounding
+    /// and alignment are included.
     pub used: usize,
     /// `capacity - 128 - used`.
     pub remaining: usize,
-    /// Nothing past this many bytes was ever handed out, in all generations of the arena. A bound:
-    /// scopes count some way ahead. Memory that starts zeroed keeps the number when another arena
-    /// is made in it, and [`Arena::trim`] lowers it.
+    /// The high-water mark: no byte past this position was ever handed out, in any generation of
+    /// the arena. It is an upper bound, because scopes raise it some way ahead. Memory that starts
+    /// zeroed keeps the number when another arena is made in it. [`Arena::trim`] lowers it.
     ///
     /// [`Arena::trim`]: crate::Arena::trim
     pub high_water: usize,
-    /// As `high_water`, since the last reset.
+    /// The high-water mark since the last reset.
     pub high_water_since_reset: usize,
-    /// Claimed by leases that ended, and usable by nobody until the next reset: a lower bound.
+    /// Bytes that ended leases had claimed, and that nobody can use until the next reset: a lower
+    /// bound.
     pub stranded: usize,
-    /// Part of `used`: held unused by leases that live, or were leaked. An upper bound, at most
-    /// twice the most that they held at once; leases that held no more than 1,024 bytes do not
-    /// count.
+    /// The part of `used` that leases hold unused, leaked leases included. It is an upper bound, at
+    /// most twice the largest number of bytes that they held at once. Leases that held no more than
+    /// 1,024 bytes do not count.
     pub leased: usize,
-    /// Requests that found no room or were too large, since the arena was made: a lower bound,
-    /// since two that fail at the same time may count as one. An arena of several, as a growing
-    /// one, counts each that it tried.
+    /// The number of requests that found no room or were too large since the arena was made. It is
+    /// a lower bound, because two that fail at the same time may count as one. A growing arena
+    /// counts a request in each segment that it tried.
     pub failed: usize,
 }
 
-/// One line: `1000 of 3968 bytes used (25.2 %), 2968 left; high water 1000, stranded 0, leased 0; 0
-/// failed`.
+/// Prints one line: `1000 of 3968 bytes used (25.2 %), 2968 left; high water 1000, stranded 0,
+/// leased 0; 0 failed`.
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { used, remaining, high_water, stranded, leased, failed, .. } = *self;
-        // Numbers that were read from elsewhere can be any.
+        // Numbers that were deserialized can have any value.
         let usable = used.saturating_add(remaining);
-        // Whole numbers: formatting floating-point ones takes kilobytes of a microcontroller's
-        // flash.
+        // Whole numbers, because formatting floating-point ones takes kilobytes of a
+        // microcontroller's flash.
         let per_mille = (used as u64).saturating_mul(1000) / (usable as u64).max(1);
         let (percent, tenth) = (per_mille / 10, per_mille % 10);
         write!(f, "{used} of {usable} bytes used ({percent}.{tenth} %), {remaining} left; ")?;

@@ -1,4 +1,4 @@
-//! Distinct numbers to 2^63 from two 32-bit words.
+//! Distinct numbers up to 2^63 from two 32-bit words.
 //!
 //! A file of its own, so that the models of `loom-tests` include it as it is.
 
@@ -6,10 +6,10 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use crate::sync::Word;
 
-/// A dispenser of distinct numbers, made of two words so that it needs no wide atomics.
+/// A dispenser of distinct numbers. It has two words, so that it needs no 64-bit atomics.
 ///
-/// `low` counts. `halves` counts how often `low` passed a multiple of 2^31. Right unless 2^31
-/// tickets are being drawn at once.
+/// `low` counts the draws. `halves` counts how often `low` passed a multiple of 2^31. The numbers
+/// are distinct unless 2^31 draws run at once.
 #[derive(Debug)]
 pub(crate) struct Tickets<W> {
     low: W,
@@ -17,30 +17,30 @@ pub(crate) struct Tickets<W> {
 }
 
 impl<W> Tickets<W> {
-    /// A dispenser that goes on from these two words.
+    /// Creates a dispenser that goes on from these two words.
     pub(crate) const fn from_words(low: W, halves: W) -> Self {
         Self { low, halves }
     }
 }
 
 impl<W: Word> Tickets<W> {
-    /// A number, even, that no other call returns. Lock-free: a round fails only when another draw
-    /// succeeded.
+    /// Returns an even number that no other call returns. Lock-free: a round fails only if another
+    /// draw succeeded.
     pub(crate) fn draw(&self) -> u64 {
         loop {
-            // ORDERING: Acquire pairs with the compare-and-swap on `halves`: the count read from
-            // `low` next is no older.
+            // ORDERING: Acquire pairs with the compare-and-swap on `halves`: the count that is read
+            // from `low` next is not older.
             let before = self.halves.load(Acquire);
             let count = self.count();
             let half = if before & 1 == count >> 31 {
                 before
             } else {
-                // The draw that finds the parity wrong is past a multiple of 2^31 that `halves`
-                // does not know yet.
+                // The parity is wrong, so this draw is past a multiple of 2^31 that `halves` does
+                // not count yet.
                 let next = before.wrapping_add(1);
-                // ORDERING: AcqRel: acquires what led to the value replaced, releases the count
-                // that made it due. A lost race is as good as a won one, so the outcome is looked
-                // at below and not here.
+                // ORDERING: AcqRel: acquires what led to the value that is replaced, and releases
+                // the count that made the change due. A lost race is as good as a won one, so only
+                // the load below looks at the outcome.
                 let _ = self.halves.compare_exchange(before, next, AcqRel, Relaxed);
                 next
             };
@@ -49,14 +49,14 @@ impl<W: Word> Tickets<W> {
             if after == before || after == half {
                 return ((u64::from(half) << 31) | u64::from(count & (u32::MAX >> 1))) << 1;
             }
-            // 2^31 draws or more passed since `before` was read: this count's half is not known any
-            // more.
+            // At least 2^31 draws passed since `before` was read, so the half of this count is
+            // unknown.
         }
     }
 
-    /// Adds one to `low`; the old value.
+    /// Adds one to `low`, and returns the old value.
     fn count(&self) -> u32 {
-        // ORDERING: Relaxed, a guess that the compare-and-swap verifies.
+        // ORDERING: Relaxed: a guess, which the compare-and-swap verifies.
         let mut seen = self.low.load(Relaxed);
         loop {
             // ORDERING: AcqRel: draws are ordered through `low`, so that one behind a multiple of

@@ -1,4 +1,4 @@
-//! Reading: by handle, which is checked; by address, which the caller vouches for.
+//! Reads by handle, which is checked, and by address, for which the caller vouches.
 
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
@@ -10,8 +10,8 @@ use crate::memory::Memory;
 use crate::placement::HEADER_SIZE;
 use crate::sync::Word;
 
-/// What handles are read in, for code that is generic over it. The inherent methods of the same
-/// names need no import.
+/// Reads through handles, for code that is generic over arenas and scopes. The inherent methods of
+/// the same names need no import.
 ///
 /// # Examples
 ///
@@ -51,7 +51,7 @@ impl<M: Memory> View for Arena<M> {
 
 impl<M: Memory> Arena<M> {
     /// Returns the bytes of a published block, or `None` if the handle is from before a reset or
-    /// from another arena. One comparison.
+    /// from another arena. Makes one comparison.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -70,7 +70,7 @@ impl<M: Memory> Arena<M> {
     }
 
     /// Returns an inserted value, or `None` if the handle is from before a reset or from another
-    /// arena. One comparison.
+    /// arena. Makes one comparison.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -91,8 +91,8 @@ impl<M: Memory> Arena<M> {
     /// Returns a pointer to the bytes of an address, or `None` if they do not all lie in
     /// `[128, 128 + used)`.
     ///
-    /// Nothing is promised about the bytes: their owner may be writing them, and after a reset they
-    /// may belong to another block.
+    /// The bytes are not protected: their owner may be writing them, and after a reset they may
+    /// belong to another block.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -111,7 +111,7 @@ impl<M: Memory> Arena<M> {
         let position = address.offset() as usize - HEADER_SIZE;
         let size = address.size() as usize;
         // ORDERING: Relaxed: a thread that received the address through synchronisation sees at
-        // least its claim, by coherence.
+        // least the cursor of its claim, by coherence.
         let used = self.header().cursor.load(Relaxed).min(self.limit()) as usize;
         if size > used.checked_sub(position)? {
             return None;
@@ -140,7 +140,8 @@ impl<M: Memory> Arena<M> {
     #[inline]
     pub unsafe fn view_address(&self, address: Address) -> Option<&[u8]> {
         let bytes = self.view_ptr(address)?;
-        // SAFETY: in the region by the check; initialised and not written by the caller's promise.
+        // SAFETY: the bytes lie in the region by the check. By the caller's promise they are
+        // initialised, and nobody writes them.
         Some(unsafe { bytes.as_ref() })
     }
 
@@ -167,22 +168,21 @@ impl<M: Memory> Arena<M> {
     #[expect(clippy::mut_from_ref, reason = "the caller promises that nobody else uses the bytes")]
     pub unsafe fn view_address_mut(&self, address: Address) -> Option<&mut [u8]> {
         let mut bytes = self.view_ptr(address)?;
-        // SAFETY: in the region by the check; initialised and used by nobody else by the caller's
-        // promise.
+        // SAFETY: the bytes lie in the region by the check. By the caller's promise they are
+        // initialised, and nobody else uses them.
         Some(unsafe { bytes.as_mut() })
     }
 
-    /// The value that a handle names.
+    /// Returns the value that a handle names.
     ///
-    /// Only published blocks and inserted values get handles, of the epoch in which they were
-    /// allocated. Epochs are unique, and bytes that a handle of the current epoch names are never
-    /// given back. So an equal epoch alone proves that the bytes lie in this region, hold a `T`,
-    /// and are written by nobody until the epoch ends. Its owner must not be borrowed for that.
+    /// Only published blocks and inserted values get handles, with the epoch in which they were
+    /// allocated. Epochs are unique, and the bytes of a published value are not given back in its
+    /// epoch. So the current epoch alone proves that the bytes lie in this region, hold a `T`, and
+    /// are not written until the epoch ends. An epoch cannot end while its owner is borrowed.
     ///
     /// # Safety
     ///
-    /// The handle is of this arena's current epoch, or of that of a scratch which outlives the
-    /// result.
+    /// - The handle has this arena's current epoch, or that of a scope which outlives the result.
     #[inline(always)]
     pub(crate) unsafe fn published<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> &T {
         let address = handle.address();

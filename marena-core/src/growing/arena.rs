@@ -1,4 +1,4 @@
-//! The growing arena, and its shared way to allocate.
+//! An arena that grows, and how threads that share it allocate.
 
 use core::fmt;
 use core::num::NonZeroU64;
@@ -19,20 +19,19 @@ use crate::stats::Stats;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize};
 use crate::view::View;
 
-/// An arena that grows: when it is full, it reserves another segment, as large as all before
-/// together.
+/// An arena that grows: when it is full, it reserves another segment.
 ///
-/// A segment is an [`Arena`]. The first has 64 KiB, each next one twice that, up to 1 GiB;
-/// [`builder`](Self::builder) sets other sizes and a limit. A request larger than the next segment
-/// gets a segment of its own size. Nothing ever moves, so blocks, values and handles stay good
-/// while the arena grows. There is no memory before the first allocation.
+/// A segment is an [`Arena`]. The first has 64 KiB, and each one has twice the size of the one
+/// before, up to 1 GiB. [`builder`](Self::builder) sets other sizes and a limit. A request larger
+/// than the next segment gets a segment of its own size. Nothing ever moves, so blocks, values and
+/// handles stay valid while the arena grows. There is no memory before the first allocation.
 ///
-/// It has every allocation method of [`Arena`]. An allocation is one compare-and-swap on the newest
-/// segment, as on an arena that does not grow, from any number of threads. One thread at a time
-/// reserves a segment, and threads that need it wait for that one: so do not allocate from it in
-/// signal or interrupt handlers.
+/// It has every allocation method of [`Arena`], for any number of threads. An allocation is one
+/// compare-and-swap on the newest segment, as on an arena that does not grow. One thread at a time
+/// reserves a segment, and threads that need it wait for that thread. So do not allocate in signal
+/// or interrupt handlers.
 ///
-/// An [`Address`](crate::Address) does not say which segment it lies in, so it is read through the
+/// An [`Address`](crate::Address) does not say which segment it lies in, so read it through the
 /// arena that it came from, one of [`segments`](Self::segments). A [`Handle`] finds its own
 /// segment.
 ///
@@ -48,13 +47,14 @@ use crate::view::View;
 /// }
 /// ```
 pub struct GrowingArena<M: Reserve> {
-    /// The segment that is tried first: null, or one of `segments`. Those before it count as full.
+    /// The segment that is tried first: null, or one of `segments`. The segments before it count as
+    /// full.
     pub(super) current: AtomicPtr<Segment<M>>,
     pub(super) segments: List<M>,
     pub(super) sizes: Sizes,
-    /// Whether a thread adds a segment. Who set it is the only one to write what follows.
+    /// Whether a thread adds a segment. Only the thread that set it writes the next two fields.
     pub(super) growing: AtomicBool,
-    /// Bytes of all segments.
+    /// The size of all segments together, in bytes.
     pub(super) reserved: AtomicUsize,
     /// The index of the next segment of the series.
     pub(super) next_index: AtomicUsize,
@@ -67,7 +67,7 @@ impl<M: Reserve> GrowingArena<M> {
         limit: usize::MAX,
     };
 
-    /// Creates a growing arena with segments from 64 KiB to 1 GiB, and without a limit.
+    /// Creates a growing arena with segments of 64 KiB to 1 GiB and no limit.
     ///
     /// ```
     /// # use marena_core::{GrowingArena, Reserve};
@@ -81,7 +81,7 @@ impl<M: Reserve> GrowingArena<M> {
         Self::with_sizes(Self::DEFAULT)
     }
 
-    /// Returns a builder, for other sizes and a limit.
+    /// Returns a builder for other sizes and a limit.
     pub const fn builder() -> GrowingBuilder<M> {
         GrowingBuilder::new(Self::DEFAULT)
     }
@@ -137,23 +137,23 @@ impl<M: Reserve> GrowingArena<M> {
     }
 
     /// Returns the bytes of a published block, or `None` for a handle from before a reset or from
-    /// another arena. One comparison for each segment.
+    /// another arena. Makes one comparison for each segment.
     #[must_use]
     pub fn view(&self, handle: Handle) -> Option<&[u8]> {
         self.segments().find_map(|arena| arena.view(handle))
     }
 
     /// Returns an inserted value, or `None` for a handle from before a reset or from another arena.
-    /// One comparison for each segment.
+    /// Makes one comparison for each segment.
     #[must_use]
     pub fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
         self.segments().find_map(|arena| arena.get(handle))
     }
 
     /// Takes everything back: the arena is empty, and handles from before are stale. The segments
-    /// stay, and are used again from the first on. Takes time in proportion to their number.
+    /// stay, and are used again from the first on. The time is proportional to their number.
     ///
-    /// Values are not dropped. [`trim`](Self::trim) returns the memory.
+    /// Values are not dropped. [`trim`](Self::trim) gives memory back to the system.
     pub fn reset(&mut self) {
         self.segments.for_each_mut(|segment| {
             let start = segment.start();
@@ -162,17 +162,17 @@ impl<M: Reserve> GrowingArena<M> {
         *self.current.get_mut() = ptr::null_mut();
     }
 
-    /// Returns the memory of segments in which nothing is allocated, and what other segments have
-    /// past their last block, as [`Arena::trim`] does. Returns the number of bytes that the arena
-    /// has no longer, or offered to the system.
+    /// Gives memory back to the system: all of each empty segment, and of the others what lies past
+    /// the last block, as [`Arena::trim`] does. Returns the number of bytes that were given back or
+    /// offered.
     ///
-    /// After a [`reset`](Self::reset) nothing is left. The next segments have the sizes that would
-    /// have followed those that stay.
+    /// After a [`reset`](Self::reset) no segment is left. The sizes of the next segments follow
+    /// those of the segments that stay.
     ///
     /// # Errors
     ///
-    /// Those of the memory, as for [`Arena::trim`]. What was returned before the error stays
-    /// returned.
+    /// The errors of the memory, as for [`Arena::trim`]. What was given back before the error stays
+    /// given back.
     pub fn trim(&mut self) -> Result<usize, M::Error> {
         let mut returned = 0;
         let mut kept = 0;
@@ -191,8 +191,7 @@ impl<M: Reserve> GrowingArena<M> {
         });
         *self.reserved.get_mut() = kept;
         *self.next_index.get_mut() = next_index;
-        // Segments that counted as full may have had room for small requests: they are looked at
-        // once more.
+        // Segments that counted as full may have room for small requests, so they are tried again.
         *self.current.get_mut() = ptr::null_mut();
         let mut outcome = Ok(());
         self.segments.for_each_mut(|segment| {
@@ -206,28 +205,28 @@ impl<M: Reserve> GrowingArena<M> {
         outcome.map(|()| returned)
     }
 
-    /// The segment that is tried first.
+    /// Returns the segment that is tried first.
     #[inline(always)]
     pub(super) fn current(&self) -> Option<&Segment<M>> {
         // ORDERING: Acquire pairs with `advance`: the segment is there.
         let current = NonNull::new(self.current.load(Acquire))?;
-        // SAFETY: one of the list's, which stay while `self` is borrowed.
+        // SAFETY: a segment of the list, and its segments stay while `self` is borrowed.
         Some(unsafe { current.as_ref() })
     }
 
-    /// The segment that these bytes, claimed from one of them, lie in. Where the memory of one lies
-    /// in a block of another, it is the inner one, whose base is larger.
+    /// Returns the segment that these bytes were claimed from. If the memory of one segment lies in
+    /// a block of another, the bytes belong to the inner one, whose base is larger.
     pub(super) fn owner(&self, start: NonNull<u8>) -> Option<&Segment<M>> {
         let holding = self.segments.iter().filter(|segment| segment.arena().contains(start));
         holding.max_by_key(|segment| segment.arena().base())
     }
 
-    /// The segments, for what works with them.
+    /// Returns the list of segments.
     pub(super) fn list(&self) -> &List<M> {
         &self.segments
     }
 
-    /// Has later requests start at `segment` again, at a scope's end. The caller has the arena to
+    /// Makes later requests start at `segment` again, after a scope. The caller has the arena to
     /// itself.
     pub(super) fn go_back_to(&self, segment: Option<&Segment<M>>) {
         let segment = segment.map_or(ptr::null_mut(), |segment| ptr::from_ref(segment).cast_mut());
@@ -241,9 +240,9 @@ impl<M: Reserve> GrowingArena<M> {
     crate::forward_allocate!('s => 's);
 }
 
-// SAFETY: every claim is one of a segment's, and segments stay while the growing arena is borrowed.
-// Claimed bytes lie in one segment, which their address tells, and what is done with them
-// afterwards is done by that segment.
+// SAFETY: every claim is a segment's, and segments stay while the growing arena is borrowed.
+// Claimed bytes lie in one segment, which their address tells. That segment gives them back and
+// extends them.
 unsafe impl<'a, M: Reserve> Claim<'a> for &'a GrowingArena<M> {
     type Origin = &'a Arena<M>;
     const MAX_ALIGN: usize = max_align::<M>();
@@ -282,16 +281,15 @@ unsafe impl<'a, M: Reserve> Claim<'a> for &'a GrowingArena<M> {
 
     unsafe fn epoch(self) -> NonZeroU64 {
         let any = self.segments.after(None).or_else(|| {
-            // The first allocation, of no bytes. It makes the first segment, so that there is
-            // somebody to read them. SAFETY: a power of two, and not 0. The bytes stay the
-            // segment's.
+            // The first allocation has no bytes. It makes the first segment, which reads the
+            // handle. SAFETY: a power of two, and not 0. The bytes stay the segment's.
             let claimed = unsafe { self.claim(STEP, STEP, None) }.ok()?;
             // SAFETY: claimed just now, never published, not used.
             unsafe { self.give_back(claimed.start(), STEP) };
             self.segments.after(None)
         });
-        // Where there is no memory, nobody reads them: no epoch is this odd number, as no region
-        // starts there.
+        // Without memory, nothing reads the handle: this odd number is no arena's epoch, because no
+        // region starts there.
         any.map_or(NonZeroU64::MAX, |segment| segment.arena().epoch())
     }
 
@@ -300,7 +298,7 @@ unsafe impl<'a, M: Reserve> Claim<'a> for &'a GrowingArena<M> {
     }
 }
 
-/// So that an [`Owned`](crate::Owned) can keep the arena.
+/// Lets an [`Owned`](crate::Owned) keep the arena.
 impl<M: Reserve> View for GrowingArena<M> {
     fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
         Self::get(self, handle)

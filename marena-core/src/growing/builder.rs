@@ -31,23 +31,23 @@ impl<M: Reserve> GrowingBuilder<M> {
 
     /// Sets the size of the first segment, in bytes. The default is 65,536.
     ///
-    /// Segments are arenas: their headers, of about 200 bytes each, are part of their sizes. Memory
-    /// rounds sizes up as it must: to a multiple of 65,536 in `marena-std`.
+    /// The size of a segment includes its header, of about 200 bytes. Memory may round sizes up:
+    /// `marena-std` rounds up to a multiple of 65,536.
     pub const fn first_segment(mut self, bytes: usize) -> Self {
         self.sizes.first = bytes;
         self
     }
 
     /// Sets the size of the largest segment, in bytes. Each segment is twice the one before until
-    /// they reach it. The default is 1 GiB.
+    /// this size is reached. The default is 1 GiB.
     pub const fn max_segment(mut self, bytes: usize) -> Self {
         self.sizes.max = bytes;
         self
     }
 
-    /// Sets how many bytes all segments together have at most. There is no limit by default.
+    /// Sets the largest size of all segments together, in bytes. There is no limit by default.
     ///
-    /// What does not fit within the limit fails as in a full arena, with
+    /// An allocation that does not fit within the limit fails with
     /// [`AllocError::Full`](crate::AllocError::Full).
     pub const fn limit(mut self, bytes: usize) -> Self {
         self.sizes.limit = bytes;
@@ -58,7 +58,7 @@ impl<M: Reserve> GrowingBuilder<M> {
     ///
     /// # Errors
     ///
-    /// [`GrowthError`], where the sizes contradict each other.
+    /// [`GrowthError`] if the sizes contradict each other.
     ///
     /// ```
     /// # use marena_core::{GrowingArena, GrowthError, Reserve};
@@ -111,27 +111,27 @@ impl<M: Reserve> fmt::Debug for GrowingBuilder<M> {
 pub enum GrowthError {
     /// The first segment is too small, or larger than the largest.
     FirstSegment {
-        /// Bytes asked for.
+        /// The size that was requested, in bytes.
         requested: usize,
-        /// The fewest that a segment has.
+        /// The smallest possible size, in bytes.
         smallest: usize,
-        /// The size of the largest segment, as it is configured.
+        /// The configured size of the largest segment, in bytes.
         largest: usize,
     },
-    /// The largest segment is larger than the memory has any, or too small.
+    /// The largest segment is too small, or larger than the memory can provide.
     MaxSegment {
-        /// Bytes asked for.
+        /// The size that was requested, in bytes.
         requested: usize,
-        /// The fewest that a segment has.
+        /// The smallest possible size, in bytes.
         smallest: usize,
-        /// The most that the memory has in one piece.
+        /// The largest size that the memory provides in one piece, in bytes.
         largest: usize,
     },
     /// The limit leaves no room for the first segment.
     Limit {
-        /// Bytes asked for.
+        /// The size that was requested, in bytes.
         requested: usize,
-        /// The size of the first segment, as it is configured.
+        /// The configured size of the first segment, in bytes.
         first_segment: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! How an arena grows: one thread at a time adds a segment.
+//! Grows an arena: one thread at a time adds a segment.
 
 use core::ptr;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -14,16 +14,16 @@ use crate::memory::Reserve;
 use crate::placement::STEP;
 use crate::sync::AtomicBool;
 
-/// Segments that were made for one request come first, the newest of them before the others. So
-/// many are looked at once more for a request that would get one of its own, or that nothing else
-/// has room for.
+/// How many segments from the front of the list are tried again for a request that would get its
+/// own segment, or that finds no room elsewhere. Segments that were made for one request come
+/// first, the newest before the others.
 const FIRST_SEGMENTS: usize = 64;
 
-/// The right to add a segment, until it is dropped.
+/// The right to add a segment, which ends when it is dropped.
 struct Lock<'g>(&'g AtomicBool);
 
 impl<'g> Lock<'g> {
-    /// Takes the lock, or returns `None` where another thread has it.
+    /// Takes the lock, or returns `None` if another thread has it.
     fn take(taken: &'g AtomicBool) -> Option<Self> {
         // Not `then_some`, which would make a lock in any case, and drop it.
         // ORDERING: Acquire pairs with the store in `drop`: what was written under the lock is
@@ -40,7 +40,7 @@ impl Drop for Lock<'_> {
 }
 
 impl<M: Reserve> GrowingArena<M> {
-    /// A request that `current` has no room for, or that came before there was a segment.
+    /// Serves a request that `current` has no room for, or that came before there was a segment.
     #[cold]
     #[inline(never)]
     pub(super) fn claim_slowly(
@@ -54,7 +54,8 @@ impl<M: Reserve> GrowingArena<M> {
         if size > ARENA_MAX_ALLOC_SIZE {
             return Err(AllocError::TooLarge { requested: size });
         }
-        // Not what is current by now: nobody has looked there for this request.
+        // The search starts at `current`, and not at the segment that is current by now, which this
+        // request has not tried.
         let mut last = current;
         loop {
             while let Some(segment) = self.segments.after(last) {
@@ -82,8 +83,8 @@ impl<M: Reserve> GrowingArena<M> {
         }
     }
 
-    /// A request that no segment from `current` to `last`, the last one, has room for. The caller
-    /// has the lock.
+    /// Serves a request that no segment from `current` to `last`, the last one, has room for. The
+    /// caller has the lock.
     fn grow(
         &self,
         current: Option<&Segment<M>>,
@@ -109,8 +110,8 @@ impl<M: Reserve> GrowingArena<M> {
         })
     }
 
-    /// Claims from a segment that counts as full, or was made for one request: those are empty
-    /// again when that was given back, or when its scope has ended.
+    /// Claims from a segment that counts as full, or that was made for one request. Such a segment
+    /// is empty again after that request was given back, or after its scope ended.
     fn claim_in_first(&self, size: usize, align: usize) -> Option<Claimed<&Arena<M>>> {
         let remaining = |segment: &&Segment<M>| segment.arena().remaining();
         let fitting = self.first_segments().filter(|segment| remaining(segment) >= size);
@@ -118,8 +119,8 @@ impl<M: Reserve> GrowingArena<M> {
         unsafe { fitting.min_by_key(remaining)?.arena().claim(size, align, None) }.ok()
     }
 
-    /// Adds a segment, behind `last`, the last one, or before all, and claims from it. The caller
-    /// has the lock.
+    /// Adds a segment behind `last`, the last one, or before all others, and claims from it. The
+    /// caller has the lock.
     fn add(
         &self,
         plan: Plan,
@@ -131,12 +132,12 @@ impl<M: Reserve> GrowingArena<M> {
         // ORDERING: Relaxed for both: written under the lock only, which orders them.
         let (reserved, index) = (self.reserved.load(Relaxed), self.next_index.load(Relaxed));
         let new = Segment::new(plan.capacity, plan.in_series.then_some(index as u32))?;
-        // SAFETY: just made; nobody else knows it before it is in the list, and it stays where it
-        // is.
+        // SAFETY: made just now. Nobody else knows it before it is in the list, and it does not
+        // move.
         let segment: &Segment<M> = unsafe { &*new.as_ptr() };
         let total = reserved.saturating_add(segment.arena().capacity());
-        // Before anybody else can: however many wait for the segment, its maker is served.
-        // SAFETY: the callers' promises are those of `Claim::claim`.
+        // The claim comes before the segment is in the list. So its maker is served, however many
+        // threads wait for it. SAFETY: the callers' promises are those of `Claim::claim`.
         let claimed = unsafe { segment.arena().claim(size, align, None) };
         let (Ok(claimed), true) = (claimed, total <= self.sizes.limit) else {
             // SAFETY: just made, in no list, and what was claimed from it is not used.
@@ -152,30 +153,29 @@ impl<M: Reserve> GrowingArena<M> {
             unsafe { self.segments.append(last, new) };
             self.advance(current, segment);
         } else {
-            // It has hardly any room left. In front of the others, small requests do not look at
-            // it.
+            // It has hardly any room left. At the front of the list, small requests do not try it.
             // SAFETY: just made; the lock keeps others from adding one.
             unsafe { self.segments.prepend(new) };
         }
         Some(claimed)
     }
 
-    /// Has later requests start at `segment`, which lies behind `seen`, unless another thread went
-    /// on meanwhile.
+    /// Makes later requests start at `segment`, which lies behind `seen`, unless another thread
+    /// went on meanwhile.
     fn advance(&self, seen: Option<&Segment<M>>, segment: &Segment<M>) {
         let seen = seen.map_or(ptr::null_mut(), |seen| ptr::from_ref(seen).cast_mut());
         let segment = ptr::from_ref(segment).cast_mut();
-        // ORDERING: Release pairs with `current`. A failure leaves the other thread's, which is as
-        // good.
+        // ORDERING: Release pairs with `current`. After a failure, the segment of the other thread
+        // is as good.
         let _ = self.current.compare_exchange(seen, segment, Release, Relaxed);
     }
 
-    /// The segments that are looked at once more for a request that would get one of its own.
+    /// Returns the segments that are tried again for a request that would get its own.
     fn first_segments(&self) -> impl Iterator<Item = &Segment<M>> {
         self.segments.iter().take(FIRST_SEGMENTS)
     }
 
-    /// The most bytes that one request could get from segments that are there.
+    /// Returns the largest number of bytes that one request could get from the existing segments.
     fn longest(&self, current: Option<&Segment<M>>) -> usize {
         let from_current = core::iter::successors(current.or_else(|| self.segments.after(None)), |&segment| {
             self.segments.after(Some(segment))
@@ -183,12 +183,12 @@ impl<M: Reserve> GrowingArena<M> {
         from_current.chain(self.first_segments()).map(|segment| segment.arena().remaining()).max().unwrap_or(0)
     }
 
-    /// The most bytes that one request could get: from segments that are there, or from the next
-    /// one.
+    /// Returns the largest number of bytes that one request could get, from an existing segment or
+    /// from the next one.
     pub(super) fn most(&self, current: Option<&Segment<M>>) -> usize {
         // ORDERING: Relaxed: a snapshot.
         let left = self.sizes.left(self.reserved.load(Relaxed)).min(M::MAX_CAPACITY);
-        // Less than a page may be less than the memory has in one piece.
+        // The memory may not provide less than a page.
         let new = if left < ARENA_PAGESIZE { 0 } else { left.saturating_sub(Segment::<M>::OVERHEAD + STEP) };
         self.longest(current).max((new & !(STEP - 1)).min(ARENA_MAX_ALLOC_SIZE))
     }

@@ -1,4 +1,4 @@
-//! A lease of a growing arena: it goes on in the next segment.
+//! A lease of a growing arena, which goes on in the next segment.
 
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -19,12 +19,12 @@ use crate::placement::round_up;
 
 /// A part of a growing arena for one thread: a [`Lease`] that goes on in the next segment.
 ///
-/// Allocating costs what it costs in a lease: no atomic operation, and no other thread's cache
-/// line. What it hands out lives as long as the arena's borrow and outlives the lease. When it is
-/// dropped, its unused bytes go back to the arena if nobody allocated behind them, else they are
-/// [stranded](crate::Stats::stranded) until the next reset.
+/// As in a lease, allocating costs no atomic operation and touches no cache line of another thread.
+/// What it hands out stays valid for as long as the arena is borrowed, and outlives the lease. When
+/// the lease is dropped, its unused bytes go back to the arena if nobody allocated behind them.
+/// Otherwise they are [stranded](crate::Stats::stranded) until the next reset.
 ///
-/// May be sent to another thread, but not shared. Made by [`GrowingArena::lease`].
+/// It may be sent to another thread, but not shared. [`GrowingArena::lease`] makes one.
 ///
 /// # Examples
 ///
@@ -46,22 +46,22 @@ use crate::placement::round_up;
 /// ```
 pub struct GrowingLease<'a, M: Reserve> {
     growing: &'a GrowingArena<M>,
-    /// What `lease` has free in its chunk. The lease's own bump stands still until
-    /// [`synced`](Self::synced), so that one that has no segment yet is as fast as one that has.
+    /// The free bytes of the chunk of `lease`. The lease's own bump stands still until
+    /// [`synced`](Self::synced), so that the fast path does not depend on whether there is a lease.
     ///
     /// INVARIANT: empty where there is no lease.
     bump: Bump,
-    /// The lease of a segment. It is replaced when that is full, while nobody borrows it.
+    /// The lease of a segment. It is replaced when the segment is full, while nobody borrows it.
     lease: UnsafeCell<Option<Lease<'a, M>>>,
-    /// Bytes to claim at once, at most.
+    /// The largest number of bytes to claim at once.
     max_chunk: usize,
 }
 
 impl<M: Reserve> GrowingArena<M> {
     /// Returns a lease that claims up to `chunk` bytes at once: 4,096 to 65,536 suit most threads.
-    /// Claims nothing yet.
+    /// It claims nothing yet.
     ///
-    /// The chunks start small, and never leave their segment, whatever `chunk` is.
+    /// Chunks start small, and never extend past their segment, whatever `chunk` is.
     #[must_use]
     #[inline]
     pub fn lease(&self, chunk: usize) -> GrowingLease<'_, M> {
@@ -103,11 +103,11 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
     /// Calls `f` with the lease of the current segment, if there is one. `f` calls no code of
     /// users.
     fn synced<R>(&self, f: impl FnOnce(&Lease<'a, M>) -> R) -> Option<R> {
-        // SAFETY: it is replaced in `go_on_in` only, which does not run meanwhile: this type stays
-        // on its thread, and `f` calls the lease's own code.
+        // SAFETY: only `go_on_in` replaces it, which does not run meanwhile: one thread at a time
+        // has this value, and `f` calls only the lease's own code.
         let lease = unsafe { &*self.lease.get() }.as_ref()?;
-        // SAFETY: what is free of the lease's bytes: its bump did not move meanwhile, and what was
-        // free of it then is here.
+        // SAFETY: these are free bytes of the lease: its bump did not move meanwhile, and its free
+        // bytes are those of this bump.
         unsafe { lease.runs().bump().set(self.bump.next(), self.bump.room()) };
         let result = f(lease);
         // SAFETY: the lease's free bytes, which it does not hand out before the next call of this
@@ -116,7 +116,7 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
         Some(result)
     }
 
-    /// A request that the lease's chunk has no room for.
+    /// Serves a request that the lease's chunk has no room for.
     #[cold]
     #[inline(never)]
     fn claim_slowly(
@@ -133,14 +133,14 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
         }
         // SAFETY: as above.
         let claimed = unsafe { self.growing.claim(size, align, retries) }?;
-        // SAFETY: what was claimed ends there, or before the end of its last step.
+        // SAFETY: the claimed bytes end there, in the last step.
         let end = unsafe { claimed.start().add(round_up(size)) };
         // SAFETY: just claimed.
         unsafe { self.go_on_in(claimed.origin(), end) };
         Ok(claimed.into())
     }
 
-    /// Leases from this segment from here on, if it has more left than the one before.
+    /// Makes the lease go on in this segment if it has more bytes left than the one before.
     ///
     /// # Safety
     ///
@@ -155,12 +155,12 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
         let lease = unsafe { Lease::of_segment(arena, self.max_chunk, chunk, end) };
         // SAFETY: no bytes yet; they are the new lease's.
         unsafe { self.bump.set(lease.runs().bump().next(), 0) };
-        // SAFETY: nobody borrows the old lease. It got back what was free of it just now, and ends.
+        // SAFETY: nobody borrows the old lease. It got its free bytes back just now, and ends.
         drop(unsafe { self.lease.get().replace(Some(lease)) });
     }
 
     /// Claims bytes of the lease's chunk, if they fit. The caller passes a power of two as `align`,
-    /// and as `size` not 0.
+    /// and a `size` that is not 0.
     #[inline(always)]
     pub(crate) fn claim_ahead(&self, size: usize, align: usize) -> Option<Claimed<ClaimedFrom<'a, M>>> {
         let start = self.bump.claim(size, align)?;
@@ -168,13 +168,13 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
         Some(unsafe { Claimed::new(start, self.origin()) })
     }
 
-    /// Calls `f` with the lease if these bytes lie in its segment.
+    /// Calls `f` with the lease if these bytes lie in its segment, or returns `None`.
     fn of_current<R>(&self, start: NonNull<u8>, f: impl FnOnce(&Lease<'a, M>) -> R) -> Option<R> {
         let owner = self.growing.owner(start)?.arena();
         self.synced(|lease| ptr::eq(lease.arena(), owner).then(|| f(lease)))?
     }
 
-    /// What is known about bytes that were claimed from the bump just now.
+    /// Returns what is known about bytes that were claimed from the bump just now.
     #[inline(always)]
     fn origin(&self) -> ClaimedFrom<'a, M> {
         // SAFETY: as in `synced`.
@@ -184,9 +184,9 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
     }
 }
 
-// SAFETY: what is claimed comes from a lease of a segment, or from a segment itself. It stays
-// claimed when the lease ends, and segments stay while the growing arena is borrowed. What is done
-// with the bytes afterwards is done by the lease of their segment, or by the segment.
+// SAFETY: claimed bytes come from a lease of a segment, or from a segment itself. They stay claimed
+// when the lease ends, and segments stay while the growing arena is borrowed. The lease of their
+// segment, or the segment, gives the bytes back and extends them.
 unsafe impl<'a, M: Reserve> Claim<'a> for &GrowingLease<'a, M> {
     type Origin = ClaimedFrom<'a, M>;
     const MAX_ALIGN: usize = max_align::<M>();
@@ -247,13 +247,14 @@ unsafe impl<'a, M: Reserve> Claim<'a> for &GrowingLease<'a, M> {
 
 impl<M: Reserve> Drop for GrowingLease<'_, M> {
     fn drop(&mut self) {
-        // What is free goes back to the lease, which ends after this.
+        // The free bytes go back to the lease, which is dropped after this.
         self.synced(|_| ());
     }
 }
 
-// SAFETY: all that is not `Send` by itself is the bump's pointer into a segment, whose bytes are
-// the lease's own. The arena is used through a shared reference from the thread that has the lease.
+// SAFETY: only the bump's pointer is not `Send` by itself. It leads into a segment, to bytes that
+// are the lease's own. The arena is used through a shared reference from the thread that has the
+// lease.
 unsafe impl<M: Reserve> Send for GrowingLease<'_, M> where GrowingArena<M>: Sync {}
 
 impl<M: Reserve> fmt::Debug for GrowingLease<'_, M> {

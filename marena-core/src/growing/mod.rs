@@ -1,4 +1,4 @@
-//! An arena that grows: segments that are arenas, in a list that gets longer.
+//! An arena that grows: a list of segments, which are arenas.
 
 mod arena;
 mod builder;

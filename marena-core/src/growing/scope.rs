@@ -12,8 +12,7 @@ use crate::handle::{Handle, Nameable};
 use crate::memory::{Reserve, max_align};
 use crate::view::View;
 
-/// A scope of a growing arena, which a closure gets: as [`Scope`](crate::Scope) of one that does
-/// not grow.
+/// A scope of a growing arena, for a closure: the counterpart of [`Scope`](crate::Scope).
 ///
 /// Its values stay usable while scopes within it come and go. Made by [`GrowingArena::scoped`].
 ///
@@ -77,8 +76,8 @@ impl<'x, M: Reserve> GrowingScope<'x, M> {
 }
 
 // SAFETY: every claim is the scratch's, which hands out each byte once and takes all back at its
-// end. That is after `'x`: the invariant of `scratch`. A scope within this one borrows it mutably,
-// so no claim through it runs meanwhile.
+// end. Its end comes after `'x`: the invariant of `scratch`. A scope within this one borrows it
+// mutably, so nobody claims through this one meanwhile.
 unsafe impl<'x, M: Reserve> Claim<'x> for &GrowingScope<'x, M> {
     type Origin = InScope;
     const MAX_ALIGN: usize = max_align::<M>();

@@ -1,5 +1,5 @@
-//! A scope of a growing arena: it goes on in the next segment, and everything in it goes back at
-//! its end.
+//! A scope of a growing arena, which goes on in the next segment. Everything in it goes back at its
+//! end.
 
 use core::cell::{Cell, UnsafeCell};
 use core::fmt;
@@ -19,10 +19,10 @@ use crate::view::View;
 /// A scope of a growing arena, in which allocating costs no atomic operation, and whose bytes all
 /// go back at once when it ends.
 ///
-/// Made by [`GrowingArena::scratch`], and by [`GrowingScratch::scratch`] for a scope within a
-/// scope. The arena grows for it as it does otherwise, and keeps the segments for what comes next.
-/// What it hands out cannot outlive it, and it cannot be shared between threads. Handles made in it
-/// are its own, as in a [`Scratch`].
+/// [`GrowingArena::scratch`] begins one, and [`GrowingScratch::scratch`] begins one within another.
+/// If the arena grows for a scope, it keeps the new segments. What a scope hands out cannot outlive
+/// it, and a scope cannot be shared between threads. It has handles of its own, as a [`Scratch`]
+/// has.
 ///
 /// # Examples
 ///
@@ -40,20 +40,21 @@ use crate::view::View;
 /// ```
 pub struct GrowingScratch<'s, M: Reserve> {
     growing: &'s GrowingArena<M>,
-    /// The scope's part in the segment that it is in; `None` while the arena has no segment.
+    /// The scope's part in the current segment, or `None` while the arena has no segment.
     ///
-    /// It is replaced in `go_on` only, while nobody borrows it.
+    /// Only `go_on` replaces it, while nobody borrows it.
     part: UnsafeCell<Option<Part<'s, M>>>,
-    /// Where the arena was when the scope began, and is again when it ends.
+    /// The segment that the arena was in when the scope began. It goes back there when the scope
+    /// ends.
     began: Option<&'s Segment<M>>,
 }
 
-/// A scope of a segment, and those before it.
+/// A scope of one segment, with a link to the part before.
 struct Part<'s, M: Reserve> {
     scratch: Scratch<'s, M>,
     segment: &'s Segment<M>,
-    /// The part before. INVARIANT: initialised, in memory of `scratch`, and read once, before
-    /// `scratch` ends.
+    /// The part before. INVARIANT: it is initialised, lies in memory of `scratch`, and is read
+    /// once, before `scratch` ends.
     before: Cell<Option<NonNull<Part<'s, M>>>>,
 }
 
@@ -82,15 +83,15 @@ impl<M: Reserve> GrowingScratch<'_, M> {
         GrowingScratch { growing: self.growing, part: UnsafeCell::new(part), began: self.growing.current() }
     }
 
-    /// Returns the bytes of a block published in this scratch, or `None` for any other handle. One
-    /// comparison for each segment that the scratch has used.
+    /// Returns the bytes of a block published in this scratch, or `None` for any other handle.
+    /// Makes one comparison for each segment that the scratch has used.
     #[must_use]
     pub fn view(&self, handle: Handle) -> Option<&[u8]> {
         self.get(handle)
     }
 
-    /// Returns a value inserted in this scratch, or `None` for any other handle. One comparison for
-    /// each segment that the scratch has used.
+    /// Returns a value inserted in this scratch, or `None` for any other handle. Makes one
+    /// comparison for each segment that the scratch has used.
     #[must_use]
     pub fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
         self.parts().find_map(|part| part.scratch.get(handle))
@@ -100,35 +101,35 @@ impl<M: Reserve> GrowingScratch<'_, M> {
 impl<'s, M: Reserve> GrowingScratch<'s, M> {
     #[inline(always)]
     fn part(&self) -> Option<&Part<'s, M>> {
-        // SAFETY: it is replaced in `go_on` only. This type stays on its thread, and nothing that
-        // borrows the part calls that.
+        // SAFETY: only `go_on` replaces it. One thread at a time has this value, and nothing that
+        // borrows the part calls `go_on`.
         unsafe { &*self.part.get() }.as_ref()
     }
 
-    /// The newest part, if these bytes lie in its segment.
+    /// Returns the newest part, if these bytes lie in its segment.
     fn part_with(&self, start: NonNull<u8>) -> Option<&Part<'s, M>> {
         let owner = self.growing.owner(start)?;
         self.part().filter(|part| ptr::eq(part.segment, owner))
     }
 
-    /// The scope's parts, the newest first.
+    /// Returns the scope's parts, the newest first.
     fn parts(&self) -> impl Iterator<Item = &Part<'s, M>> {
-        // SAFETY: the invariant of `before`; it stays there while the scope does, since parts are
-        // added only.
+        // SAFETY: the invariant of `before`. The part stays there as long as the scope, because
+        // parts are only added.
         core::iter::successors(self.part(), |part| part.before.get().map(|before| unsafe { before.as_ref() }))
     }
 
-    /// What a handle that was made in this scope names.
+    /// Returns what a handle of this scope names, or `None` for any other handle.
     ///
     /// # Safety
     ///
-    /// The scope ends after `'s`.
+    /// - The scope ends after `'s`.
     pub(super) unsafe fn published<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&'s T> {
         // SAFETY: the parts end with the scope: the caller's promise.
         self.parts().find_map(|part| unsafe { part.scratch.published(handle) })
     }
 
-    /// A request that the current part has no room for.
+    /// Serves a request that the current part has no room for.
     #[cold]
     #[inline(never)]
     fn claim_slowly(&self, size: usize, align: usize, retries: Option<u32>) -> Result<NonNull<u8>, AllocError> {
@@ -146,7 +147,7 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
         unsafe { part.scratch.claim(size, align, retries) }.map(|claimed| claimed.start())
     }
 
-    /// The error of a request for `size` bytes, where another segment has room for `elsewhere`
+    /// Returns the error of a request for `size` bytes if another segment has room for `elsewhere`
     /// bytes.
     fn full(&self, size: usize, elsewhere: usize) -> AllocError {
         let here = self.part().map_or(0, |part| Claim::remaining(&part.scratch));
@@ -156,19 +157,19 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
     /// Adds a part, in a segment that has room for the request.
     fn go_on(&self, size: usize, align: usize, retries: Option<u32>) -> Result<(), AllocError> {
         let segment = self.part().map(|part| part.segment);
-        // Room for the part before this one too, however both are aligned: a claim at the segment's
-        // cursor, without padding.
+        // Adds room for the part before this one, however both are aligned. The claim has the
+        // alignment of the cursor, so it has no padding.
         let room = size_of::<Part<'s, M>>() + align_of::<Part<'s, M>>() + align;
         let needed = size.saturating_add(room).saturating_add(STEP);
         let found = self.growing.claim_slowly(segment, needed, STEP, retries);
         let claimed = found.map_err(|error| match error {
             AllocError::Contended { .. } => error,
-            // What is left there has to hold the part before as well.
+            // The bytes that are left there have to hold the part before as well.
             other => self.full(size, other.remaining().saturating_sub(room + STEP)),
         })?;
         let arena = claimed.origin();
-        // SAFETY: just claimed, never published, not used. Nobody else claims meanwhile, so it goes
-        // back.
+        // SAFETY: claimed just now, never published, and not used. Nobody else claims meanwhile, so
+        // the bytes go back.
         unsafe { arena.give_back(claimed.start(), needed) };
         let segment = self.growing.owner(claimed.start()).ok_or(AllocError::Full { requested: size, remaining: 0 })?;
         let new = Part::new(segment, Scratch::of_arena(arena));
@@ -185,8 +186,8 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
                     new.before.set(Some(place));
                 }
                 Err(error) => {
-                    // It had room just now. If it had not, the scope would stay where it is.
-                    // SAFETY: nobody borrows the part.
+                    // This does not happen, because the segment had room just now. If it did, the
+                    // scope would stay where it is. SAFETY: nobody borrows the part.
                     unsafe { self.part.get().write(Some(before)) };
                     return Err(error);
                 }
@@ -200,20 +201,21 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
 
 impl<'s, M: Reserve> Part<'s, M> {
     fn new(segment: &'s Segment<M>, scratch: Scratch<'s, M>) -> Self {
-        // From here on the epoch does not change: what was claimed says it at any time.
+        // This draws the epoch, which does not change from here on.
         let _ = Origin::epoch(&scratch);
         Self { scratch, segment, before: Cell::new(None) }
     }
 }
 
-/// Where a scope claimed bytes.
+/// The segment and the scope that bytes were claimed from.
 #[derive(Clone, Copy, Debug)]
 pub struct InScope {
     base: NonNull<u8>,
     epoch: NonZeroU64,
 }
 
-// SAFETY: the segment's base, and the epoch of the scope's part in it. Nothing is said about zeros.
+// SAFETY: the base is the segment's, and the epoch is that of the scope's part in it. No bytes are
+// said to be zero.
 unsafe impl Origin for InScope {
     #[inline(always)]
     fn base(self) -> NonNull<u8> {
@@ -232,7 +234,7 @@ unsafe impl Origin for InScope {
 }
 
 impl<M: Reserve> Part<'_, M> {
-    /// The bytes were claimed from this part.
+    /// Returns the record of bytes that were claimed from this part.
     #[inline(always)]
     fn claimed(&self, start: NonNull<u8>) -> Claimed<InScope> {
         let scratch = &self.scratch;
@@ -241,9 +243,9 @@ impl<M: Reserve> Part<'_, M> {
     }
 }
 
-// SAFETY: `claim` hands out bytes of the newest part's scope, each once. They are the scope's until
-// it is dropped, and the borrow of the scratch keeps its drop, and inner scopes, away meanwhile.
-// What is done with them afterwards is done by the part whose segment has them.
+// SAFETY: `claim` hands out bytes of the newest part's scope, each once. They belong to the scope
+// until it is dropped. While the scratch is borrowed, it is not dropped and has no inner scope.
+// Only the part whose segment has the bytes gives them back or extends them.
 unsafe impl<'s, M: Reserve> Claim<'s> for &'s GrowingScratch<'_, M> {
     type Origin = InScope;
     const MAX_ALIGN: usize = max_align::<M>();
@@ -279,8 +281,8 @@ unsafe impl<'s, M: Reserve> Claim<'s> for &'s GrowingScratch<'_, M> {
 
     unsafe fn epoch(self) -> NonZeroU64 {
         if self.part().is_none() {
-            // The first allocation, of no bytes: it makes the first segment, so that there is
-            // somebody to read them.
+            // The first allocation has no bytes. It makes the first segment, which reads the
+            // handle.
             let _ = self.go_on(STEP, STEP, None);
         }
         self.part().map_or(NonZeroU64::MAX, |part| Origin::epoch(&part.scratch))
@@ -302,8 +304,8 @@ impl<M: Reserve> Drop for GrowingScratch<'_, M> {
     fn drop(&mut self) {
         let mut newest = self.part.get_mut().take();
         while let Some(part) = newest {
-            // SAFETY: the invariant of `before`: it is read here once, while `part` still has its
-            // memory.
+            // SAFETY: the invariant of `before`: the part is read once, here, while `part` still
+            // has its memory.
             newest = part.before.get().map(|before| unsafe { before.read() });
             drop(part);
         }
@@ -311,8 +313,8 @@ impl<M: Reserve> Drop for GrowingScratch<'_, M> {
     }
 }
 
-// SAFETY: what is not `Send` by itself are the parts, whose scopes are, under the same bound, and
-// which nobody else uses.
+// SAFETY: only the parts are not `Send` by themselves. Their scopes are `Send` under the same
+// bound, and nobody else uses the parts.
 unsafe impl<M: Reserve> Send for GrowingScratch<'_, M> where GrowingArena<M>: Sync {}
 
 impl<M: Reserve> fmt::Debug for GrowingScratch<'_, M> {

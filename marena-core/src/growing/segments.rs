@@ -1,4 +1,4 @@
-//! The segments of a growing arena: a list that lies in the segments themselves.
+//! The list of a growing arena's segments, which lies in the segments themselves.
 
 use core::marker::PhantomData;
 use core::mem::{self, size_of};
@@ -13,25 +13,24 @@ use crate::sync::AtomicPtr;
 /// The index of a segment that is not one of the series.
 const NO_INDEX: u32 = u32::MAX;
 
-/// An arena in a list. The value lies in the arena's own memory: a list needs no other.
+/// An arena in a list. The value lies in the arena's own memory, so a list needs no other memory.
 pub(super) struct Segment<M: Memory> {
     arena: Arena<M>,
-    /// Position behind this value, which ends there. INVARIANT: the arena's cursor never goes below
-    /// it.
+    /// The position at which this value ends. INVARIANT: the arena's cursor never goes below it.
     start: u32,
-    /// Which of the series it is, if it is one.
+    /// The index in the series, or [`NO_INDEX`].
     index: u32,
     /// The next segment. INVARIANT: null, or a segment of the same list.
     next: AtomicPtr<Self>,
 }
 
 impl<M: Reserve> Segment<M> {
-    /// Bytes of a segment that are none of its blocks', at most: the header, this value, and its
+    /// How many bytes of a segment no block can use, at most: the header, this value, and its
     /// alignment.
     pub(super) const OVERHEAD: usize = crate::placement::HEADER_SIZE + size_of::<Self>() + align_of::<Self>();
 
-    /// Reserves memory, makes an arena of it, and places the segment in it. `None` where there is
-    /// no memory.
+    /// Reserves memory, makes an arena of it, and places the segment in it. Returns `None` if there
+    /// is no memory.
     pub(super) fn new(capacity: usize, index: Option<u32>) -> Option<NonNull<Self>> {
         let arena = Arena::new(M::reserve(capacity).ok()?).ok()?;
         // SAFETY: an alignment is a power of two, and the size is not 0.
@@ -46,14 +45,15 @@ impl<M: Reserve> Segment<M> {
 }
 
 impl<M: Memory> Segment<M> {
-    /// Returns the memory, with everything in it.
+    /// Frees the memory, with everything in it.
     ///
     /// # Safety
     ///
     /// - `segment` is from [`new`](Self::new), and in no list any more.
     /// - Nothing of the arena is used afterwards.
     pub(super) unsafe fn free(segment: NonNull<Self>) {
-        // SAFETY: the caller's promise. The arena leaves its memory before the memory goes.
+        // SAFETY: the caller's promise. The arena is moved out of its memory before the memory is
+        // freed.
         drop(unsafe { segment.read() });
     }
 
@@ -66,26 +66,26 @@ impl<M: Memory> Segment<M> {
         &mut self.arena
     }
 
-    /// The position of its first block.
+    /// Returns the position of its first block.
     pub(super) fn start(&self) -> u32 {
         self.start
     }
 
-    /// Bytes handed out.
+    /// Returns how many bytes were handed out.
     pub(super) fn used(&self) -> usize {
         self.arena.used().saturating_sub(self.start as usize)
     }
 
-    /// Which of the series it is.
+    /// Returns the index in the series, if the segment belongs to it.
     pub(super) fn index(&self) -> Option<u32> {
         (self.index != NO_INDEX).then_some(self.index)
     }
 }
 
-/// A list of segments, which only grows while it is shared.
+/// A list of segments. While it is shared, it only grows.
 pub(super) struct List<M: Memory> {
-    /// INVARIANT: null, or a segment from [`Segment::new`], as are all that follow. They are the
-    /// list's, and stay until it is mutably borrowed.
+    /// INVARIANT: null, or a segment from [`Segment::new`]. So is the link of each segment that
+    /// follows. The list owns the segments, and they stay until it is mutably borrowed.
     first: AtomicPtr<Segment<M>>,
     owns: PhantomData<Segment<M>>,
 }
@@ -95,16 +95,17 @@ impl<M: Memory> List<M> {
         Self { first: AtomicPtr::new(ptr::null_mut()), owns: PhantomData }
     }
 
-    /// The segment behind `at`, or the first of all.
+    /// Returns the segment behind `at`, or the first one for `None`.
     pub(super) fn after(&self, at: Option<&Segment<M>>) -> Option<&Segment<M>> {
         let link = at.map_or(&self.first, |segment| &segment.next);
         // ORDERING: Acquire pairs with the stores in `append` and `prepend`: the segment is there.
         let next = NonNull::new(link.load(Acquire))?;
-        // SAFETY: the invariant of `first`; shared references are all that is made of it meanwhile.
+        // SAFETY: the invariant of `first`. While the list is shared, only shared references to a
+        // segment are made.
         Some(unsafe { next.as_ref() })
     }
 
-    /// All segments, from the first on.
+    /// Returns all segments, from the first on.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Segment<M>> + Clone {
         core::iter::successors(self.after(None), |&segment| self.after(Some(segment)))
     }
@@ -114,7 +115,7 @@ impl<M: Memory> List<M> {
     /// # Safety
     ///
     /// - The segment is from [`Segment::new`], and in no list.
-    /// - `last` is the list's last segment, or `None` where it has none, and nobody else adds one
+    /// - `last` is the list's last segment, or `None` if it has none, and nobody else adds one
     ///   meanwhile.
     pub(super) unsafe fn append(&self, last: Option<&Segment<M>>, segment: NonNull<Segment<M>>) {
         let link = last.map_or(&self.first, |segment| &segment.next);
@@ -129,7 +130,7 @@ impl<M: Memory> List<M> {
     /// - The segment is from [`Segment::new`], and in no list.
     /// - Nobody else adds one meanwhile.
     pub(super) unsafe fn prepend(&self, segment: NonNull<Segment<M>>) {
-        // ORDERING: Relaxed: only who adds segments writes here, and the lock orders them.
+        // ORDERING: Relaxed: only threads that add segments write here, and the lock orders them.
         let first = self.first.load(Relaxed);
         // SAFETY: the caller's promise: the segment is there, and nobody else knows it.
         let next = unsafe { &segment.as_ref().next };
@@ -153,7 +154,7 @@ impl<M: Memory> List<M> {
 }
 
 impl<M: Memory> List<M> {
-    /// Returns the memory of all segments for which `keep` is false.
+    /// Frees all segments for which `keep` returns false.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&Segment<M>) -> bool) {
         let mut rest = mem::replace(self.first.get_mut(), ptr::null_mut());
         let mut last = None;
@@ -165,11 +166,11 @@ impl<M: Memory> List<M> {
             if keep(value) {
                 // SAFETY: it is in no list now, and nobody else adds to this one.
                 unsafe { self.append(last, segment) };
-                // SAFETY: as above; the list has it again, and nothing is made mutable of it here
-                // any more.
+                // SAFETY: as above. The list has it again, and no mutable reference to it is made
+                // here any more.
                 last = Some(unsafe { &*segment.as_ptr() });
             } else {
-                // SAFETY: it is in no list now, and `&mut self` lets nothing of it be borrowed.
+                // SAFETY: it is in no list now, and because of `&mut self` nobody borrows from it.
                 unsafe { Segment::free(segment) };
             }
         }

@@ -1,40 +1,41 @@
-//! How large the segments of a growing arena are: integers in, integers out.
+//! Computes how large the segments of a growing arena are: integers in, integers out.
 #![forbid(unsafe_code)]
 
 use crate::address::ARENA_PAGESIZE;
 
-/// The settings of a growing arena, in bytes of memory.
+/// The settings of a growing arena, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sizes {
     /// INVARIANT: at least [`SMALLEST_SEGMENT`].
     pub(super) first: usize,
     /// INVARIANT: at least `first`.
     pub(super) max: usize,
-    /// Of all segments together. INVARIANT: at least `first`.
+    /// The largest size of all segments together. INVARIANT: at least `first`.
     pub(super) limit: usize,
 }
 
-/// The smallest first segment: room for its header, for its place in the list, and some blocks.
+/// The smallest first segment: room for its header, its place in the list, and some blocks.
 pub(super) const SMALLEST_SEGMENT: usize = 1024;
 
-/// A segment that is to be made.
+/// A segment that will be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
     pub(super) capacity: usize,
-    /// Whether it is one of the series, each twice the one before. Else it is made for one request.
+    /// Whether it belongs to the series, in which each segment is twice the one before. Otherwise
+    /// it is made for one request.
     pub(super) in_series: bool,
 }
 
 impl Sizes {
-    /// The size of the segment of the series with this index.
+    /// Returns the size of the segment with this index in the series.
     pub(super) fn of(self, index: u32) -> usize {
         let doubled = 1_usize.checked_shl(index).and_then(|factor| self.first.checked_mul(factor));
         doubled.map_or(self.max, |size| size.min(self.max))
     }
 
-    /// The segment to make next for a request that needs `needed` bytes in all: that of the series
-    /// with this index if the request fits in, one for the request alone if not. `None` where the
-    /// `reserved` bytes leave no room for it.
+    /// Returns the segment to make for a request that needs `needed` bytes in all: the one with
+    /// this index in the series if the request fits in, and one for the request alone otherwise.
+    /// Returns `None` if the `reserved` bytes leave no room for it.
     ///
     /// The last segment of the series can be shorter, as long as the request fits.
     pub(super) fn next(self, index: u32, needed: usize, reserved: usize) -> Option<Plan> {
@@ -47,11 +48,11 @@ impl Sizes {
         (needed <= capacity).then_some(Plan { capacity, in_series: true })
     }
 
-    /// The largest segment that can still be made.
+    /// Returns the size of the largest segment that can still be made.
     pub(super) fn left(self, reserved: usize) -> usize {
         let left = self.limit.saturating_sub(reserved);
-        // Memory comes in whole pages: a few bytes more than so many could come out as more than
-        // there may be.
+        // Memory comes in whole pages, so a size between two pages could be rounded up past the
+        // limit.
         if left > ARENA_PAGESIZE { left & !(ARENA_PAGESIZE - 1) } else { left }
     }
 }
@@ -66,7 +67,7 @@ mod tests {
     fn each_segment_is_twice_the_one_before_up_to_the_largest() {
         let sizes: [usize; 7] = [0, 1, 2, 3, 4, 5, u32::MAX].map(|index| SIZES.of(index));
         assert_eq!(sizes, [65_536, 131_072, 262_144, 524_288, 1 << 20, 1 << 20, 1 << 20]);
-        // Sizes that do not double into the largest, or out of the integer.
+        // Sizes whose doubling passes the largest one, or the integer.
         let odd = Sizes { first: 100_000, max: 300_000, limit: usize::MAX };
         assert_eq!([0, 1, 2, 3].map(|index| odd.of(index)), [100_000, 200_000, 300_000, 300_000]);
         let huge = Sizes { first: usize::MAX / 2, max: usize::MAX, limit: usize::MAX };

@@ -91,7 +91,7 @@ fn the_error_for_a_misaligned_region_says_how_to_align_it() {
     let result = unsafe { RawMemory::from_raw_parts(NonNull::without_provenance(0x1008.try_into().unwrap()), 4096) };
     says(
         result.unwrap_err(),
-        "the region starts at 0x1008, which is no multiple of 128; align it (`#[repr(align(128))]`, the linker script), or use \
+        "the region starts at 0x1008, which is not a multiple of 128; align it (`#[repr(align(128))]`, the linker script), or use \
          `Arena::borrowed`, which skips to a multiple",
     );
 }
@@ -100,7 +100,7 @@ fn the_error_for_a_misaligned_region_says_how_to_align_it() {
 fn an_alignment_must_be_a_power_of_two() {
     let mut bytes = Bytes::<1024>::new();
     let arena = Arena::borrowed(&mut bytes.0).unwrap();
-    says(arena.allocate_aligned(8, 24).unwrap_err(), "24 is no alignment; use a power of two");
+    says(arena.allocate_aligned(8, 24).unwrap_err(), "24 is not an alignment; use a power of two");
 }
 
 /// Memory like the mapping of a file: the next mapping may lie at any page.
