@@ -120,14 +120,16 @@ struct Walk<'v> {
     after_next: Option<Option<Address>>,
     /// Where to stop.
     seen: Option<Address>,
-    /// A damaged link could lead round in a circle; more records than fit are none.
-    most: usize,
+    /// Bytes left to be read. A damaged link could lead round in a circle, and sound records have
+    /// no byte in common.
+    left: u64,
 }
 
 impl<'v> Walk<'v> {
     fn new(view: &'v MappedView, head: Option<Address>, seen: Option<Address>) -> Self {
         let next = head.filter(|_| head != seen);
-        Self { view, next, after_next: None, seen, most: view.used() / HEAD }
+        // Sound records take no more than what is used. A damaged one may claim as much.
+        Self { view, next, after_next: None, seen, left: 16 * view.used() as u64 }
     }
 
     /// Goes up to `steps` records further. Each is shown by its address, which is the error if it
@@ -145,8 +147,8 @@ impl<'v> Walk<'v> {
                     [Some(next), None]
                 }
             };
-            self.most = self.most.saturating_sub(1);
-            self.next = next.flatten().filter(|&next| self.most > 0 && Some(next) != self.seen);
+            self.left = self.left.saturating_sub(u64::from(address.size()).max(HEAD as u64));
+            self.next = next.flatten().filter(|&next| self.left > 0 && Some(next) != self.seen);
             self.after_next = after_next;
             show(record.map(|_| address).ok_or(address));
         }

@@ -144,6 +144,23 @@ fn one_damaged_record_hides_no_other() {
 }
 
 #[test]
+fn a_long_record_that_leads_back_to_itself_is_read_a_few_times_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "x".repeat(1 << 20);
+    let log = log_of(&directory, &["--capacity", "64M"], vec![text; 20]);
+    let mut bytes = fs::read(&log).unwrap();
+    let word = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap());
+    let table = (word(24) >> 32) as usize;
+    let head = (0..16).map(|lane| word(table + 128 * lane)).find(|&head| head != 0).unwrap();
+    let newest = (head >> 32) as usize;
+    bytes[newest..newest + 8].copy_from_slice(&head.to_ne_bytes());
+    fs::write(&log, &bytes).unwrap();
+    let (code, _, message) = failure(&["verify", log.to_str().unwrap()]);
+    let more: u64 = message.split("and ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(code == 1 && more < 1000, "{message}");
+}
+
+#[test]
 fn a_log_without_its_root_and_what_is_no_log_are_not_verified() {
     let directory = tempfile::tempdir().unwrap();
     let log = log_of(&directory, &["--capacity", "1M"], lines(0, 10));
