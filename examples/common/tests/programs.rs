@@ -120,7 +120,7 @@ const PROGRAMS: &[Program] = &[
         name: "parser",
         commands: &[],
         prints: &["", "sum", "sum sum"],
-        sizes: &["sum --arena-size {}"],
+        sizes: &["--arena-size {}", "sum --arena-size {}"],
         counts: &["sum --threads {}"],
     },
     Program {
@@ -230,6 +230,11 @@ impl<'p> Run<'p> {
         });
         let shown = format!("{} {:?}: {status}\n{stderr}", self.program, self.arguments);
         assert!(!stderr.contains("panicked"), "{shown}");
+        for line in stderr.lines() {
+            // A cause comes once, though the error before it may name it too.
+            let parts: Vec<_> = line.split(": ").filter(|part| part.len() > 20).collect();
+            assert!(parts.iter().zip(1..).all(|(part, rest)| !parts[rest..].contains(part)), "{shown}");
+        }
         let code = status.code().unwrap_or_else(|| panic!("a signal: {shown}"));
         // Trouble is named on standard error, with the program's name or as clap does.
         if code != 0 && command.get_program() != "sh" {

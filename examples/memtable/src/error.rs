@@ -26,10 +26,10 @@ pub(crate) enum Error {
     #[error(transparent)]
     Thread(io::Error),
 
-    #[error("cannot make an arena: {0}")]
+    #[error("cannot make an arena")]
     Arena(#[from] marena_std::Error),
 
-    #[error("cannot make a table in an arena: {0}")]
+    #[error("cannot make a table in an arena")]
     Table(#[from] marena_std::AllocError),
 }
 

@@ -16,6 +16,6 @@ pub(crate) enum Error {
     #[error("`{0}` is not defined where it is used")]
     Undefined(String),
 
-    #[error("no room for the tree: {0}")]
+    #[error("no room for the tree")]
     Tree(#[from] AllocError),
 }

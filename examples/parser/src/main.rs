@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use common::{AnyError, EXIT_CODES, Output, Shown};
+use common::{AnyError, Chain, EXIT_CODES, Output, Shown};
 use marena_std::{GrowingArena, Leases};
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
@@ -76,7 +76,8 @@ fn calculate<'a>(
     // The trees have copies of what they need, so the texts could go here.
     drop(texts);
     for (path, tree) in files.iter().zip(trees) {
-        let value = tree.and_then(|tree| tree.evaluate()).map_err(|error| format!("{}: {error}", Shown(path)))?;
+        let value =
+            tree.and_then(|tree| tree.evaluate()).map_err(|error| format!("{}: {}", Shown(path), Chain(&error)))?;
         writeln!(output, "{}: {value}", Shown(path))?;
     }
     Ok(())
