@@ -7,7 +7,7 @@ use core::ptr::NonNull;
 use crate::arena::Arena;
 use crate::claim::{Claim, Claimed, Origin, require_stable_alignment};
 use crate::error::AllocError;
-use crate::handle::Handle;
+use crate::handle::{Handle, Nameable};
 use crate::leased_runs::LeasedRuns;
 use crate::memory::{Memory, max_align};
 use crate::placement::STEP;
@@ -178,7 +178,7 @@ impl<'a, M: Memory> Lease<'a, M> {
     /// ```
     #[must_use]
     #[inline]
-    pub fn get<T>(&self, handle: Handle<T>) -> Option<&'a T> {
+    pub fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&'a T> {
         self.arena().get(handle)
     }
 

@@ -309,6 +309,18 @@ fn values_of_no_bytes_can_be_read_before_there_is_a_segment() {
 }
 
 #[test]
+fn trimming_keeps_what_names_of_no_bytes_are_read_in() {
+    let mut arena = GrowingArena::new();
+    let nothing = arena.insert_str("").unwrap();
+    arena.trim().unwrap();
+    assert_eq!(arena.get(nothing), Some(""));
+    arena.reset();
+    assert_eq!(arena.get(nothing), None);
+    arena.trim().unwrap();
+    assert_eq!(segments(&arena), []);
+}
+
+#[test]
 fn a_growing_arena_moves_to_other_threads_with_everything_in_it() {
     let arena = GrowingArena::new();
     let handles: Vec<_> = (0..10_000_u64).map(|number| arena.insert([number; 4]).unwrap()).collect();

@@ -202,3 +202,14 @@ fn collections_grow_through_the_segments_of_a_scope() {
     }
     assert_eq!(arena.stats().used, 0);
 }
+
+#[test]
+fn a_request_that_no_arena_can_serve_is_too_large_in_an_empty_scope_too() {
+    let mut arena = GrowingArena::new();
+    for requested in [1 << 31, usize::MAX] {
+        let error = arena.scratch().allocate(requested).unwrap_err();
+        assert_eq!(error, AllocError::TooLarge { requested });
+        assert_eq!(arena.scoped(|scope| scope.allocate(requested).unwrap_err()), error);
+    }
+    assert_eq!(capacity(&arena), 0);
+}

@@ -155,10 +155,7 @@ impl<M: Reserve> GrowingArena<M> {
     ///
     /// Values are not dropped. [`trim`](Self::trim) gives memory back to the system.
     pub fn reset(&mut self) {
-        self.segments.for_each_mut(|segment| {
-            let start = segment.start();
-            segment.arena_mut().reset_to(start);
-        });
+        self.segments.for_each_mut(Segment::reset);
         *self.current.get_mut() = ptr::null_mut();
     }
 
@@ -166,8 +163,9 @@ impl<M: Reserve> GrowingArena<M> {
     /// the last block, as [`Arena::trim`] does. Returns the number of bytes that were given back or
     /// offered.
     ///
-    /// After a [`reset`](Self::reset) no segment is left. The sizes of the next segments follow
-    /// those of the segments that stay.
+    /// A segment counts as empty if nothing is allocated in it and no handle to a value of no bytes
+    /// is read in it. After a [`reset`](Self::reset) no segment is left. The sizes of the next
+    /// segments follow those of the segments that stay.
     ///
     /// # Errors
     ///
@@ -179,7 +177,7 @@ impl<M: Reserve> GrowingArena<M> {
         let mut next_index = 0;
         self.segments.retain(|segment| {
             let capacity = segment.arena().capacity();
-            if segment.used() == 0 {
+            if segment.is_unused() {
                 returned += capacity;
                 return false;
             }
@@ -290,7 +288,7 @@ unsafe impl<'a, M: Reserve> Claim<'a> for &'a GrowingArena<M> {
         });
         // Without memory, nothing reads the handle: this odd number is no arena's epoch, because no
         // region starts there.
-        any.map_or(NonZeroU64::MAX, |segment| segment.arena().epoch())
+        any.map_or(NonZeroU64::MAX, Segment::epoch_of_nothing)
     }
 
     fn remaining(self) -> usize {

@@ -8,6 +8,7 @@ use core::ptr::{self, NonNull};
 
 use super::arena::GrowingArena;
 use super::segments::Segment;
+use crate::address::ARENA_MAX_ALLOC_SIZE;
 use crate::claim::{Claim, Claimed, Origin};
 use crate::error::AllocError;
 use crate::handle::{Handle, Nameable};
@@ -164,6 +165,7 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
         let found = self.growing.claim_slowly(segment, needed, STEP, retries);
         let claimed = found.map_err(|error| match error {
             AllocError::Contended { .. } => error,
+            _ if size > ARENA_MAX_ALLOC_SIZE => AllocError::TooLarge { requested: size },
             // The bytes that are left there have to hold the part before as well.
             other => self.full(size, other.remaining().saturating_sub(room + STEP)),
         })?;

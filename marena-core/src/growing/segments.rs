@@ -2,13 +2,14 @@
 
 use core::marker::PhantomData;
 use core::mem::{self, size_of};
+use core::num::NonZeroU64;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::arena::Arena;
 use crate::claim::Claim;
-use crate::memory::{Memory, Reserve};
-use crate::sync::AtomicPtr;
+use crate::memory::{ExclusiveMemory, Memory, Reserve};
+use crate::sync::{AtomicBool, AtomicPtr};
 
 /// The index of a segment that is not one of the series.
 const NO_INDEX: u32 = u32::MAX;
@@ -20,6 +21,8 @@ pub(super) struct Segment<M: Memory> {
     start: u32,
     /// The index in the series, or [`NO_INDEX`].
     index: u32,
+    /// Whether handles to no bytes carry its epoch.
+    names_nothing: AtomicBool,
     /// The next segment. INVARIANT: null, or a segment of the same list.
     next: AtomicPtr<Self>,
 }
@@ -37,9 +40,10 @@ impl<M: Reserve> Segment<M> {
         let place = unsafe { (&arena).claim(size_of::<Self>(), align_of::<Self>(), None) }.ok()?.start().cast();
         let start = arena.used() as u32;
         let (index, next) = (index.unwrap_or(NO_INDEX), AtomicPtr::new(ptr::null_mut()));
+        let names_nothing = AtomicBool::new(false);
         // SAFETY: just claimed, with this size and alignment. Moving the arena leaves its memory
         // where it is.
-        unsafe { place.write(Self { arena, start, index, next }) };
+        unsafe { place.write(Self { arena, start, index, names_nothing, next }) };
         Some(place)
     }
 }
@@ -64,6 +68,28 @@ impl<M: Memory> Segment<M> {
 
     pub(super) fn arena_mut(&mut self) -> &mut Arena<M> {
         &mut self.arena
+    }
+
+    /// Takes everything back.
+    pub(super) fn reset(&mut self)
+    where
+        M: ExclusiveMemory,
+    {
+        self.arena.reset_to(self.start);
+        *self.names_nothing.get_mut() = false;
+    }
+
+    /// Returns the epoch for handles to no bytes. The segment counts as used from then on, so that
+    /// the handles can be read until a reset.
+    pub(super) fn epoch_of_nothing(&self) -> NonZeroU64 {
+        // ORDERING: Relaxed: `is_unused` and `reset` have the list to themselves.
+        self.names_nothing.store(true, Relaxed);
+        self.arena.epoch()
+    }
+
+    /// Returns whether nothing is handed out and no handle to no bytes carries its epoch.
+    pub(super) fn is_unused(&mut self) -> bool {
+        self.used() == 0 && !*self.names_nothing.get_mut()
     }
 
     /// Returns the position of its first block.
@@ -155,7 +181,7 @@ impl<M: Memory> List<M> {
 
 impl<M: Memory> List<M> {
     /// Frees all segments for which `keep` returns false.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Segment<M>) -> bool) {
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&mut Segment<M>) -> bool) {
         let mut rest = mem::replace(self.first.get_mut(), ptr::null_mut());
         let mut last = None;
         while let Some(mut segment) = NonNull::new(rest) {

@@ -497,8 +497,10 @@ fn handles_to_slices_and_texts_are_read_in_every_kind_of_memory() {
         assert_eq!(regions.get(handle), Some(&*format!("text number {i}")));
     }
     let mut arena = zeroed_arena(4096);
-    let in_lease = arena.lease(512).insert_slice(&[1_u16; 9]).unwrap();
-    assert_eq!(arena.get(in_lease), Some(&[1; 9][..]));
+    let lease = arena.lease(512);
+    let in_lease = lease.insert_slice(&[1_u16; 9]).unwrap();
+    assert_eq!((lease.get(in_lease), arena.get(in_lease)), (Some(&[1; 9][..]), Some(&[1; 9][..])));
+    drop(lease);
     let scratch = arena.scratch();
     let in_scratch = scratch.insert_str("of the scope").unwrap();
     assert_eq!(scratch.get(in_scratch), Some("of the scope"));
