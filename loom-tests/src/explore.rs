@@ -9,7 +9,7 @@ use std::time::Instant;
 /// A scenario and how far to explore it.
 pub struct Model {
     name: &'static str,
-    /// Most preemptions in one run; `None` explores every interleaving.
+    /// The most preemptions in one run. `None` explores every interleaving.
     preemptions: Option<usize>,
     scenario: Arc<dyn Fn() + Send + Sync>,
 }
@@ -41,7 +41,7 @@ impl Model {
     pub fn explore(&self) -> usize {
         let iterations = Arc::new(AtomicUsize::new(0));
         let mut builder = loom::model::Builder::new();
-        // Stated here, so that loom's environment variables change nothing.
+        // These values are set here, so loom's environment variables change nothing.
         builder.preemption_bound = self.preemptions;
         builder.max_branches = 10_000;
         builder.max_permutations = None;
@@ -56,8 +56,8 @@ impl Model {
         iterations.load(Relaxed)
     }
 
-    /// Explores the model and reports its name and how many interleavings there were. There must be
-    /// at least `floor`: a model in which nothing races any more proves nothing.
+    /// Explores the model, and prints its name and the number of interleavings. There must be at
+    /// least `floor`, because a model without a race proves nothing.
     ///
     /// # Panics
     ///
@@ -65,7 +65,7 @@ impl Model {
     pub fn holds(&self, floor: usize) {
         let start = Instant::now();
         let iterations = self.explore();
-        // Not `eprintln`: the test harness would keep it to itself.
+        // Not `eprintln`: the test harness would capture it.
         let _ = writeln!(
             stderr(),
             "loom: {:<70} {iterations:>8} interleavings {:>7.1} s",

@@ -1,21 +1,21 @@
-//! When a word's weak compare-and-swap fails although it found what it expected.
+//! Faults of a word: when a weak compare-and-swap fails although it found the expected value.
 //!
-//! Loom's never does; that of machines with load-linked and store-conditional does. The faults that
-//! the models must catch are planted in the sources instead: `.ci/mutants.txt`.
+//! Loom's weak compare-and-swap never does this. That of processors with load-linked and
+//! store-conditional does. Other faults, which the models must catch, are planted in the sources:
+//! `.ci/mutants.txt`.
 
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 
 use loom::sync::atomic::AtomicU32;
 
-/// What a word does at a weak compare-and-swap.
+/// The behaviour of a word at a weak compare-and-swap.
 pub trait Fault: 'static {
-    /// Exchanges `current` for `new`, or returns the value found. `attempt` counts the calls on
-    /// this word.
+    /// Replaces `current` by `new`. `attempt` counts the calls on this word.
     ///
     /// # Errors
     ///
-    /// The value found, if it is another or if this attempt fails on purpose.
+    /// Returns the value found if it is not `current`, or if this attempt fails on purpose.
     fn compare_exchange_weak(
         word: &AtomicU32,
         current: u32,
@@ -26,7 +26,7 @@ pub trait Fault: 'static {
     ) -> Result<u32, u32>;
 }
 
-/// No fault: succeeds whenever it finds what it expects.
+/// No fault: the operation succeeds whenever it finds the expected value.
 #[derive(Debug)]
 pub struct Faithful;
 
@@ -43,7 +43,7 @@ impl Fault for Faithful {
     }
 }
 
-/// Fails at the first and at the third attempt on every word.
+/// A word whose first and third attempt fail.
 #[derive(Debug)]
 pub struct Spurious;
 
@@ -63,8 +63,8 @@ impl Fault for Spurious {
     }
 }
 
-/// Makes each ticket stand for 2^29 of them, so that four pass a half: a model reaches what takes
-/// billions of draws.
+/// Makes each ticket stand for 2^29 tickets, so four draws pass a half. A model can then reach
+/// states that take billions of draws.
 #[derive(Debug)]
 pub struct Leaping<F>(PhantomData<F>);
 

@@ -10,7 +10,7 @@ use marena_core::{ExclusiveMemory, Header, Memory};
 use crate::fault::Fault;
 use crate::word::LoomWord;
 
-/// Memory of its own, aligned as a region is.
+/// Memory that the value owns, aligned as a region must be.
 pub struct LoomMemory<F: Fault> {
     /// INVARIANT: allocated with `layout(region.len())`, initialised, and freed on drop.
     region: NonNull<[u8]>,
@@ -24,7 +24,7 @@ fn layout(len: usize) -> Layout {
 }
 
 impl<F: Fault> LoomMemory<F> {
-    /// Creates a region of `len` bytes, each of them `fill`, and a header of zeros. If `fill` is 0,
+    /// Creates a region of `len` bytes that are all `fill`, and a header of zeros. If `fill` is 0,
     /// the bytes count as known to be zero.
     ///
     /// # Panics
@@ -49,7 +49,7 @@ impl<F: Fault> LoomMemory<F> {
 
 impl<F: Fault> Drop for LoomMemory<F> {
     fn drop(&mut self) {
-        // SAFETY: the invariant of `header`; nobody uses the memory any more.
+        // SAFETY: the invariant of `header`; no arena over the memory is left.
         drop(unsafe { Box::from_raw(self.header.as_ptr()) });
         // SAFETY: the invariant of `region`; likewise.
         unsafe { dealloc(self.region.cast().as_ptr(), layout(self.region.len())) };
@@ -67,7 +67,7 @@ unsafe impl<F: Fault> Send for LoomMemory<F> {}
 // SAFETY: a shared reference gives pointers only.
 unsafe impl<F: Fault> Sync for LoomMemory<F> {}
 
-// SAFETY: the region is a raw allocation that stays where it is and lives as long as the value. The
+// SAFETY: the region is a raw allocation that stays in place and is valid as long as the value. The
 // header is valid from the start. `zeroed` is true only of bytes that are all zero, under an
 // all-zero header.
 unsafe impl<F: Fault> Memory for LoomMemory<F> {
@@ -86,10 +86,10 @@ unsafe impl<F: Fault> Memory for LoomMemory<F> {
     }
 }
 
-// SAFETY: neither `Clone` nor reachable otherwise.
+// SAFETY: the type is not `Clone`, and the value is the only way to the bytes.
 unsafe impl<F: Fault> ExclusiveMemory for LoomMemory<F> {}
 
-/// Memory that several arenas share, as processes do. It is not exclusive.
+/// Memory that several arenas share, as arenas in several processes do. It is not exclusive.
 #[derive(Debug)]
 pub struct SharedMemory<F: Fault>(Arc<LoomMemory<F>>);
 
@@ -107,8 +107,8 @@ impl<F: Fault> Clone for SharedMemory<F> {
     }
 }
 
-// SAFETY: the memory lives as long as any value that shares it, and keeps the contract itself. All
-// of them have the same header.
+// SAFETY: the memory is valid as long as any value shares it, and keeps the contract itself. All of
+// them have the same header.
 unsafe impl<F: Fault> Memory for SharedMemory<F> {
     type Word = LoomWord<F>;
 

@@ -1,4 +1,4 @@
-//! The arena that a model's threads share, and what owners do with their bytes.
+//! The arena that the threads of a model share, and the steps of owners with their bytes.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -11,7 +11,7 @@ use crate::fault::Fault;
 use crate::memory::LoomMemory;
 use crate::witness::Witness;
 
-/// What the region holds at first.
+/// The content of the region at first.
 #[derive(Clone, Copy, Debug)]
 pub enum Start {
     /// Zeros, which the memory promises. The arena zeroes only bytes below its high-water mark.
@@ -31,7 +31,7 @@ impl<F: Fault> Scene<LoomMemory<F>> {
     ///
     /// # Panics
     ///
-    /// Panics if no region has so much room.
+    /// Panics if no region can have this much room.
     #[must_use]
     pub fn new(room: usize, start: Start) -> Self {
         let memory = LoomMemory::new(128 + room, if matches!(start, Start::Zeroed) { 0 } else { 0xA5 });
@@ -77,7 +77,7 @@ impl<M: Memory> Scene<M> {
     ///
     /// # Panics
     ///
-    /// Panics if that is not so.
+    /// Panics if the bytes have changed, or if another access to them races.
     pub fn keeps(&self, block: &Block<'_>, mark: u8) {
         self.witness.written(block.as_ptr(), block.len());
         assert!(block.iter().all(|&byte| byte == mark), "another owner's bytes: {:?}", block.address());
@@ -99,8 +99,8 @@ impl<M: Memory> Scene<M> {
 
 /// Runs a function on a thread that shares the scene.
 ///
-/// The pointer that counts the owners is std's, not loom's: which thread lets go first is no part
-/// of a model.
+/// The `Arc` is std's, not loom's, because the order in which threads drop it is no part of a
+/// model.
 pub fn spawn<S: Send + Sync + 'static, R: 'static>(
     scene: &Arc<S>,
     run: impl FnOnce(&S) -> R + 'static,

@@ -1,23 +1,24 @@
-//! What loom sees in place of the region's bytes.
+//! Cells that loom can see, in place of the region's bytes.
 
 use std::sync::Arc;
 
 use loom::cell::UnsafeCell;
 use marena_core::Memory;
 
-/// How many bytes one cell stands for. Every claim starts at a multiple of it, and takes one.
+/// The number of bytes that one cell stands for. Each claim starts at a multiple of it and takes a
+/// multiple of it.
 const GRANULE: usize = 8;
 
 /// One loom cell for each 8 bytes of a region. A thread that accesses bytes accesses their cells
-/// too, and loom reports two accesses that nothing orders.
+/// too, and loom reports two accesses without an order.
 #[derive(Debug)]
 pub struct Witness {
-    /// Address of the region's first byte: for arithmetic only.
+    /// The address of the region's first byte, for arithmetic only.
     start: usize,
     cells: Vec<UnsafeCell<()>>,
 }
 
-// SAFETY: the cells hold nothing; sharing them is what makes loom report races.
+// SAFETY: the cells hold no value. Sharing them lets loom report races.
 unsafe impl Sync for Witness {}
 // SAFETY: as above.
 unsafe impl Send for Witness {}
@@ -37,14 +38,14 @@ impl Witness {
         &self.cells[first / GRANULE..(first + len).div_ceil(GRANULE)]
     }
 
-    /// Notes that their exclusive owner wrote `len` bytes at `start`.
+    /// Records a write of `len` bytes at `start` by their exclusive owner.
     pub fn written(&self, start: *const u8, len: usize) {
         for cell in self.cells(start, len) {
             cell.with_mut(|_| ());
         }
     }
 
-    /// Notes that somebody read these bytes.
+    /// Records a read of these bytes.
     pub fn read(&self, bytes: &[u8]) {
         for cell in self.cells(bytes.as_ptr(), bytes.len()) {
             cell.with(|_| ());

@@ -8,12 +8,12 @@ use marena_core::Word;
 
 use crate::fault::Fault;
 
-/// Loom's `AtomicU32`, with what `F` does to its operations.
+/// Loom's `AtomicU32`, with the faults of `F`.
 #[derive(Debug)]
 pub struct LoomWord<F> {
     value: AtomicU32,
-    /// How many weak compare-and-swaps were tried on this word. The count is no part of the model:
-    /// loom replays a prefix of a run in the same order, so it is the same in every replay.
+    /// The number of weak compare-and-swaps on this word so far. The count is no part of the model.
+    /// Loom replays a prefix of a run in the same order, so the count is the same in every replay.
     weak_attempts: Counter,
     fault: PhantomData<fn() -> F>,
 }
@@ -27,8 +27,8 @@ impl<F> LoomWord<F> {
 }
 
 // SAFETY: each method is loom's operation of the same name, or a weak compare-and-swap that fails
-// although it need not have. `Leaping` is used for tickets alone, which lie in no header. The word
-// is larger than a `u32`, and lies in no region: `LoomMemory` keeps its header beside it.
+// spuriously. `Leaping` is used only for tickets, which lie in no header. The word is larger than a
+// `u32` and lies in no region: `LoomMemory` keeps its header beside the region.
 unsafe impl<F: Fault> Word for LoomWord<F> {
     fn load(&self, order: Ordering) -> u32 {
         self.value.load(order)
@@ -49,7 +49,7 @@ unsafe impl<F: Fault> Word for LoomWord<F> {
     }
 
     // `with_mut` reports a race with any access that does not happen before it. Loom does not
-    // switch threads at it, and would take it for a part of the step before it; hence the load.
+    // switch threads at `with_mut`, and would join it to the step before; the load prevents that.
     fn read(&mut self) -> u32 {
         self.value.load(Ordering::Relaxed);
         self.value.with_mut(|value| *value)

@@ -1,9 +1,10 @@
-//! Every model, over a faithful word and over one whose weak compare-and-swaps fail spuriously.
+//! Runs every model with a faithful word, and some with a word whose weak compare-and-swaps fail
+//! spuriously.
 //!
-//! Each test's floor is below what it explored when it was written: fewer interleavings mean that
-//! the race is gone from the model.
+//! The floor of each test is below the number of interleavings when the test was written. Fewer
+//! interleavings mean that the model has lost its race.
 
-// Loom's coroutines are assembly, which Miri does not run.
+// Loom's coroutines are written in assembly, which Miri cannot run.
 #![cfg(not(miri))]
 
 use loom_tests::fault::{Faithful, Spurious};

@@ -1,4 +1,4 @@
-//! Who may go to which thread.
+//! Which types may move to other threads, and which may be shared with them.
 
 use std::cell::Cell;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -6,7 +6,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use marena_std::{Address, Arena, Block, Builder, Error, Handle, OwnedMemory, Stats};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
-// What a panicking thread claimed stays claimed, which is all that it can leave behind.
+// A panicking thread can only leave blocks behind, and these stay allocated.
 assert_impl_all!(Arena: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(OwnedMemory: Send, Sync, Unpin);
 assert_impl_all!(Error: std::error::Error, Send, Sync);
@@ -15,9 +15,9 @@ assert_impl_all!(Handle: Send, Sync, Copy);
 assert_impl_all!(Address: Send, Sync, Copy);
 assert_impl_all!(Stats: Send, Sync, Copy);
 
-// One owner each: a second could reset or unmap under the first.
+// There is one owner: a second could reset or unmap the memory under the first.
 assert_not_impl_any!(Arena: Clone, Copy);
 assert_not_impl_any!(OwnedMemory: Clone, Copy);
-// A callback is not asked to be sendable, so a builder is not.
+// A callback need not be `Send`, so a builder is not `Send` either.
 assert_not_impl_any!(Builder<'static>: Send, Sync);
 assert_not_impl_any!(Handle<Cell<u8>>: Send, Sync);

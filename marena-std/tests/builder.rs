@@ -1,4 +1,4 @@
-//! What the builder's settings do to an arena, and what they leave as it is.
+//! The settings of the builder, and their effect on an arena.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,4 @@
-//! What capacities an arena can have, and which errors the others are.
+//! Capacities: which an arena can have, and which error each other one is.
 
 use std::error::Error as _;
 
@@ -74,15 +74,15 @@ fn an_allocation_error_becomes_this_crates_error_with_its_own_message() {
     assert_eq!(Error::from(error).to_string(), message);
 }
 
-// Miri keeps every byte that is reserved; on 32-bit targets a process seldom has a run of addresses
-// that long.
+// Miri keeps every reserved byte in memory. On 32-bit targets a process seldom has so many adjacent
+// addresses.
 #[cfg(all(target_pointer_width = "64", not(miri)))]
 #[test]
 fn two_gibibytes_can_be_reserved_many_times_over_and_used_to_the_last_byte() {
     let arenas: Vec<Arena> = (0..4).map(|_| Arena::with_capacity(1 << 31).unwrap()).collect();
     for arena in &arenas {
         assert_eq!(arena.capacity(), 1 << 31);
-        // All but the last eight bytes are claimed without being touched.
+        // All but the last eight bytes are allocated without an access to them.
         let rest = arena.allocate_uninit(arena.remaining() - 8, 8).unwrap();
         assert_eq!(rest.len(), (1 << 31) - 128 - 8);
         let mut last = arena.allocate(8).unwrap();
@@ -92,8 +92,8 @@ fn two_gibibytes_can_be_reserved_many_times_over_and_used_to_the_last_byte() {
     }
 }
 
-/// Runs itself again in a process that may have a GiB of addresses, for the limit holds for a whole
-/// process.
+/// The test runs itself again in a process with a GiB of addresses, because the limit holds for a
+/// whole process.
 #[cfg(all(target_os = "linux", not(miri)))]
 #[test]
 fn running_out_of_addresses_is_a_typed_error_after_which_less_still_fits() {
@@ -109,8 +109,8 @@ fn running_out_of_addresses_is_a_typed_error_after_which_less_still_fits() {
                 .output()
                 .unwrap()
         };
-        // A sanitizer's shadow alone is larger, and an emulated program cannot be run again:
-        // nothing to see there.
+        // The shadow memory of a sanitizer is larger than the limit, and an emulated program cannot
+        // be run again. There the test checks nothing.
         if !limited(&["--list"]).status.success() {
             eprintln!("not tested: this program does not run with a GiB of addresses");
             return;

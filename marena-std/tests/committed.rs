@@ -1,9 +1,9 @@
-//! Where the system sets memory aside for all that can be written, reserving takes none, and what
-//! is used is taken in steps.
+//! Systems that commit memory for all writable bytes: reserving commits nothing, and used bytes are
+//! committed in steps.
 //!
-//! `vm.overcommit_memory` is 2 for this program: the functions below take the place of the C
-//! library's for the whole of it, since a program's own symbols come first. They count what was
-//! made writable. Not on s390x, where the kernel takes the arguments of `mmap` by a pointer.
+//! For this program `vm.overcommit_memory` is 2. The functions below replace the C library's in the
+//! whole program, because a program's own symbols come first. They count the writable bytes. The
+//! tests do not run on s390x, where the kernel takes the arguments of `mmap` by a pointer.
 #![cfg(all(target_os = "linux", target_pointer_width = "64", not(any(miri, target_arch = "s390x"))))]
 
 use std::ffi::CStr;
@@ -19,13 +19,13 @@ use marena_std::{AllocError, Arena, Error, Limit, OwnedMemory};
 const MIB: usize = 1 << 20;
 const PAGE: usize = 65_536;
 
-/// Writable bytes of mappings of a MiB or more, and how many there may be.
+/// The committed bytes of large mappings, and the most that there may be.
 static COMMITTED: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(usize::MAX);
 /// Calls that made bytes writable.
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 
-/// The setting of a system that gives out no more than it has.
+/// The file whose setting says that a system commits no more memory than it has.
 const STRICT: &CStr = c"/proc/sys/vm/overcommit_memory";
 
 fn may_commit(len: usize) -> bool {
@@ -41,7 +41,7 @@ fn may_commit(len: usize) -> bool {
     true
 }
 
-// SAFETY: takes the place of the C library's function of this name, and does the same or fails.
+// SAFETY: replaces the C library's function of this name, and does the same or fails.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn mmap(
     at: *mut c_void,
@@ -51,7 +51,8 @@ unsafe extern "C" fn mmap(
     fd: c_int,
     offset: off64_t,
 ) -> *mut c_void {
-    // Only what is as large as a step is an arena's here: threads have stacks, and so on.
+    // Only mappings as large as a step belong to arenas here. Smaller ones are stacks of threads,
+    // for example.
     let counts = len > 8 * MIB && access & libc::PROT_WRITE != 0;
     if counts && !may_commit(len) {
         return libc::MAP_FAILED;
@@ -70,15 +71,15 @@ unsafe extern "C" fn mprotect(start: *mut c_void, len: size_t, access: c_int) ->
     unsafe { libc::syscall(libc::SYS_mprotect, start, len, access) as c_int }
 }
 
-// SAFETY: as for `mmap`. What follows the flags is read where they say that it is there; it is a
-// number, and passed in a register on these targets.
+// SAFETY: as for `mmap`. The argument behind the flags is used only where the flags say that it
+// exists. It is a number, which these targets pass in a register.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: c_uint) -> c_int {
     // SAFETY: paths end with a zero.
     if unsafe { CStr::from_ptr(path) } == STRICT {
-        // SAFETY: the name ends with a zero; there is nothing in it that could be executed.
+        // SAFETY: the name ends with a zero.
         let file = unsafe { libc::memfd_create(c"overcommit".as_ptr(), 0) };
-        // SAFETY: two bytes that are there.
+        // SAFETY: the two bytes are valid to read.
         unsafe { libc::pwrite64(file, c"2\n".as_ptr().cast(), 2, 0) };
         return file;
     }
@@ -86,7 +87,7 @@ unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: c_uint) -> 
     unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, flags, mode) as c_int }
 }
 
-/// One test at a time, with everything counted from 0; at most `most` bytes can be committed.
+/// Lets one test run at a time. Counts start at 0, and at most `most` bytes can be committed.
 fn alone(most: usize) -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,7 +114,7 @@ fn two_gibibytes_take_one_step_and_more_as_they_are_used() {
         for _ in 0..1000 {
             arena.allocate(10_000).unwrap().fill(1);
         }
-        // Not much more than what is used, and not a system call for each block.
+        // Not many more bytes than are used, and not a system call for each block.
         assert!((10 * MIB..13 * MIB).contains(&committed()), "{}", committed());
         assert!(CALLS.load(Relaxed) - calls <= 12, "{}", CALLS.load(Relaxed) - calls);
         // One large block at once.
@@ -136,7 +137,7 @@ fn small_arenas_are_committed_whole() {
 
 #[test]
 fn what_the_system_does_not_have_is_full_and_all_that_it_has_can_be_used() {
-    // Not a multiple of a step: the last one is smaller.
+    // The limit is no multiple of a step, so the last step is smaller.
     let most = 5 * MIB + 3 * PAGE;
     let _alone = alone(most);
     let mut arena = Arena::with_capacity(64 * MIB).unwrap();
@@ -149,7 +150,7 @@ fn what_the_system_does_not_have_is_full_and_all_that_it_has_can_be_used() {
     assert_eq!((committed(), arena.memory().ready()), (most, most));
     assert!(arena.used() > most - 128 - 1008, "{}", arena.used());
 
-    // Memory that comes free is used by the same arena.
+    // The same arena uses memory that becomes free.
     MOST.store(usize::MAX, Relaxed);
     arena.allocate(40 * MIB).unwrap().fill(1);
     arena.reset();

@@ -1,4 +1,4 @@
-//! Arenas that grow.
+//! Growing arenas.
 
 use std::sync::Barrier;
 use std::thread;
@@ -7,17 +7,17 @@ use marena_std::{AllocError, Arena, Error, GrowingArena, GrowthError};
 
 const KIB: usize = 1 << 10;
 
-/// The sizes of the arena's segments, in KiB.
+/// Returns the sizes of the arena's segments, in KiB.
 fn segments(arena: &GrowingArena) -> Vec<usize> {
     arena.segments().map(|segment| segment.capacity() / KIB).collect()
 }
 
-/// What the newest segment has left.
+/// Returns the bytes that the newest segment has left.
 fn rest(arena: &GrowingArena) -> usize {
     arena.segments().last().unwrap().remaining()
 }
 
-/// Runs `work` on so many threads at once.
+/// Runs `work` on `threads` threads at once.
 fn on_threads<R: Send>(threads: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let barrier = Barrier::new(threads);
     thread::scope(|scope| {
@@ -66,7 +66,8 @@ fn a_request_larger_than_the_next_segment_gets_one_of_its_own_size() {
     let large = arena.allocate(10 << 20).unwrap();
     assert!(large.iter().all(|&byte| byte == 0));
     assert_eq!(arena.segments().map(Arena::capacity).max(), Some((10 << 20) + 64 * KIB));
-    // The series goes on as if it had not been there, and the segment in use has not changed.
+    // The series of sizes continues as if the large segment were not there, and the segment in use
+    // has not changed.
     arena.allocate(100).unwrap();
     let mut sizes = segments(&arena);
     sizes.sort_unstable();
@@ -124,7 +125,7 @@ fn segments_fill_up_while_threads_race_for_each_next_one() {
     }
     let sizes = segments(&arena);
     assert!(sizes.windows(2).all(|pair| pair[1] == (2 * pair[0]).min(256)), "{sizes:?}");
-    // At every boundary less than one request was left.
+    // At every boundary less than one request is left.
     let full = arena.segments().take(sizes.len() - 1);
     let left: Vec<_> = full.map(Arena::remaining).collect();
     assert!(left.iter().all(|&left| left < 40), "{left:?}");
@@ -198,7 +199,7 @@ fn trimming_returns_what_is_empty_and_leaves_what_is_not() {
     let returned = arena.trim().unwrap();
     assert_eq!((segments(&arena), arena.get(handle)), (vec![64], Some(&7)));
     assert!(returned >= before[1..].iter().sum::<usize>() * KIB, "{returned} of {before:?}");
-    // The series goes on behind what stayed.
+    // The series of sizes continues behind the segments that stayed.
     arena.allocate(100 * KIB).unwrap();
     assert_eq!(segments(&arena), [64, 128]);
     arena.reset();
@@ -217,7 +218,7 @@ fn a_growing_arena_at_its_limit_is_full_and_a_failure_changes_nothing() {
     while arena.allocate(1_000).is_ok() {
         blocks += 1;
     }
-    // 64, 128, and of the third what the limit leaves in whole pages.
+    // Segments of 64 and 128 KiB, and a third with the whole pages that the limit leaves.
     assert_eq!(segments(&arena), [64, 128, 64]);
     let before = arena.stats();
     for _ in 0..1_000 {
@@ -231,7 +232,7 @@ fn a_growing_arena_at_its_limit_is_full_and_a_failure_changes_nothing() {
     after.failed = before.failed;
     assert_eq!((after, arena.get(handle)), (before, Some(&1)));
     assert!(blocks >= 250, "{blocks}");
-    // What is left goes to requests that fit.
+    // Smaller requests get the bytes that are left.
     let AllocError::Full { remaining, .. } = arena.allocate(1_000).unwrap_err() else { panic!() };
     assert!(arena.allocate(remaining).is_ok());
 }
@@ -291,7 +292,7 @@ fn sizes_that_contradict_each_other_are_typed_errors() {
 #[test]
 fn an_arena_with_little_memory_for_its_first_segment_works() {
     let arena = GrowingArena::builder().first_segment(1024).max_segment(1024).build().unwrap();
-    // Memory comes in pages of 64 KiB.
+    // Memory consists of pages of 64 KiB.
     for index in 0..3_000_usize {
         assert_eq!(*arena.alloc([index; 10]).unwrap(), [index; 10]);
     }

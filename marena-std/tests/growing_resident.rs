@@ -1,10 +1,10 @@
-//! What growing arenas occupy, as the system counts it for this process alone.
-// Emulators of other processors count their own memory too.
+//! The memory that growing arenas occupy, as the system counts it for this process.
+// An emulator of another processor also counts its own memory.
 #![cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 
 use marena_std::GrowingArena;
 
-/// Bytes of this process that are in memory.
+/// Returns how many bytes of this process are in memory.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: usize = status.split(' ').nth(1).unwrap().parse().unwrap();

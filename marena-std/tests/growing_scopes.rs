@@ -32,7 +32,7 @@ fn scopes_with_large_requests_come_and_go_without_growing_the_arena_further() {
     let mut arena = GrowingArena::builder().max_segment(256 * KIB).build().unwrap();
     let mut after_first = 0;
     for round in 0..50 {
-        // What stays between the scopes must not keep the large ones from going back.
+        // A block between the scopes must not keep the large ones from going back.
         arena.alloc(round).unwrap();
         let scratch = arena.scratch();
         for size in [100, 1 << 20, 100, 3 << 20, 300_000, 100] {
@@ -125,7 +125,7 @@ fn values_of_a_scope_stay_usable_while_scopes_within_it_come_and_go() {
                         .scoped(|innermost| assert!(innermost.alloc([1_u8; 100_000]).unwrap().iter().all(|&b| b == 1)));
                     numbers.iter().sum::<u64>() + inner.get(within).unwrap()
                 });
-                // Much of the scope's own too, in segments that scopes within it used.
+                // The scope itself allocates much too, in segments that inner scopes used.
                 texts.push(scope.alloc_fmt(format_args!("{round:0>3000}")).unwrap());
             }
             assert!((0..).zip(&texts).all(|(round, text): (u64, _)| text.parse::<u64>().unwrap() == round));
@@ -152,7 +152,8 @@ fn a_scope_may_be_the_first_use_and_may_be_forgotten() {
         scratch.alloc([round; 100]).unwrap();
         scratch.alloc([1_u8; 100_000]).unwrap();
         std::mem::forget(scratch);
-        // The rest of its segments is lost until the reset, and allocating goes on elsewhere.
+        // The rest of its segments is lost until the reset, and allocation continues in other
+        // segments.
         let mut block = arena.allocate(100).unwrap();
         assert!(block.iter().all(|&byte| byte == 0));
         block.fill(0xEE);

@@ -1,6 +1,6 @@
-//! Growing arenas where the system has no memory: each test in a process of its own, whose address
-//! space is limited.
-// Emulators of other processors do not limit it.
+//! Growing arenas where the system has no memory. Each test runs in a process of its own with a
+//! limited address space.
+// Emulators of other processors do not limit the address space.
 #![cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 
 use std::process::Command;
@@ -11,8 +11,7 @@ use marena_std::{AllocError, GrowingArena};
 
 const CHILD: &str = "MARENA_TEST_CHILD";
 
-/// Runs the test `name` again in a process of its own, where `work` runs; true in the process that
-/// waits.
+/// Runs the test `name` again in a process of its own, which runs `work`.
 fn in_a_process_of_its_own(name: &str, work: impl FnOnce()) {
     if env::var_os(CHILD).is_some() {
         work();
@@ -24,7 +23,7 @@ fn in_a_process_of_its_own(name: &str, work: impl FnOnce()) {
     assert!(output.status.success(), "{}: {said}", output.status);
 }
 
-/// Leaves this process so many bytes of address space beyond what it has.
+/// Limits this process to `bytes` more bytes of address space than it has now.
 fn leave_address_space(bytes: usize) {
     let status = fs::read_to_string("/proc/self/statm").unwrap();
     let pages: usize = status.split(' ').next().unwrap().parse().unwrap();
@@ -46,7 +45,7 @@ fn no_memory_at_the_first_allocation_is_an_error_and_the_next_one_may_succeed() 
             let lease = arena.lease(4096);
             assert!(matches!(lease.alloc(1_u64), Err(AllocError::Full { requested: 8, remaining: 0 })));
         }
-        // Bytes that are none need no memory.
+        // A zero-sized request needs no memory.
         assert_eq!(arena.allocate(0).unwrap().len(), 0);
         assert_eq!(arena.segments().count(), 0);
         leave_address_space(4 << 30);
@@ -73,7 +72,7 @@ fn where_the_system_has_no_more_memory_the_arena_is_full_and_nothing_is_lost() {
         let used = arena.stats().used;
         assert!(arena.allocate(1 << 20).is_err());
         assert_eq!((arena.stats().used, arena.get(first)), (used, Some(&7)));
-        // A request that is there fits, and so it does after a reset.
+        // A request for the remaining bytes fits, also after a reset.
         assert!(arena.alloc(1_u64).is_ok());
         arena.reset();
         assert!((0..blocks_of(used)).all(|_| arena.allocate(800).is_ok()));
@@ -107,7 +106,7 @@ fn threads_that_run_out_of_memory_together_all_get_an_error() {
                 fill(thread)
             };
             let threads: Vec<_> = (0..8_usize).map(|thread| scope.spawn(move || start(thread))).collect();
-            // The threads' stacks are there before the limit is.
+            // The threads have their stacks before the limit is set.
             leave_address_space(32 << 20);
             barrier.wait();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()

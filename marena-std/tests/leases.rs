@@ -1,4 +1,4 @@
-//! One value through which all threads allocate, each from a lease of its own.
+//! `Leases`: one value through which all threads allocate, each from its own lease.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -25,7 +25,7 @@ assert_impl_all!(GrowingScratch<'static, OwnedMemory>: Send);
 assert_not_impl_any!(GrowingScratch<'static, OwnedMemory>: Sync);
 assert_not_impl_any!(GrowingScope<'static, OwnedMemory>: Sync);
 
-/// Runs `work` on so many threads at once.
+/// Runs `work` on `threads` threads at once.
 fn on_threads<R: Send>(threads: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let barrier = Barrier::new(threads);
     thread::scope(|scope| {
@@ -39,7 +39,7 @@ fn on_threads<R: Send>(threads: usize, work: impl Fn(usize) -> R + Sync) -> Vec<
     })
 }
 
-/// Numbers that are their own index, written by one thread and looked at by another.
+/// Allocates numbers that rise by one. One thread writes them and another checks them.
 fn count_up<'a>(memory: impl Allocate<'a>, from: usize, count: usize) -> Vec<&'a mut usize> {
     (from..from + count).map(|number| memory.alloc(number).unwrap()).collect()
 }
@@ -83,8 +83,8 @@ fn the_next_thread_goes_on_with_the_lease_of_one_that_ended() {
     let threads = if cfg!(miri) { 20 } else { 10_000 };
     let arena = Arena::with_capacity(1 << 20).unwrap();
     let leases = arena.leases(CHUNK);
-    // One at a time: other tests of this process can take numbers between two of them, so a few
-    // leases are made.
+    // The threads run one at a time. Other tests of this process can take thread numbers in
+    // between, so there are a few leases.
     for number in 0..threads {
         thread::scope(|scope| scope.spawn(|| *leases.alloc(number).unwrap()).join().unwrap());
     }
@@ -128,7 +128,7 @@ fn dropping_the_leases_gives_the_last_chunk_back() {
 fn an_initialiser_may_allocate_fail_and_panic() {
     let arena = Arena::with_capacity(1 << 20).unwrap();
     let leases = arena.leases(CHUNK);
-    // At the first use of this thread too.
+    // Also when it is the first use of this thread.
     let outer = leases.alloc_with(|| leases.alloc_with(|| *leases.alloc(1).unwrap() + 1).unwrap().to_string()).unwrap();
     assert_eq!(outer, "2");
     let failed = leases.alloc_try_with(|| leases.alloc(3).map_err(|_| ()).and(Err::<u64, _>(())));
@@ -184,7 +184,7 @@ fn leases_that_were_leaked_or_dropped_are_not_found_again() {
         } else {
             drop(leases);
         }
-        // What a stale lease would hand out is another block's after the reset.
+        // After the reset, a stale lease would hand out bytes of another block.
         arena.reset();
         assert_eq!(arena.used(), 0);
     }
@@ -206,7 +206,7 @@ fn a_full_arena_is_an_error_on_every_thread_and_loses_nothing() {
     let blocks: usize = on_threads(8, |_| std::iter::from_fn(|| leases.alloc(0_u64).ok()).count()).into_iter().sum();
     let error = leases.allocate(8 * CHUNK).unwrap_err();
     assert!(matches!(error, AllocError::Full { requested: 32_768, .. }), "{error:?}");
-    // What a thread's chunk had left when the arena was full is what is missing.
+    // Only the rest of each thread's chunk is not allocated when the arena is full.
     assert!(blocks * 8 + 8 * CHUNK >= arena.capacity() - 128, "{blocks} blocks");
     assert!(blocks * 8 <= arena.used());
 }
@@ -250,9 +250,9 @@ fn destructors_of_thread_locals_may_allocate() {
     let arena: &'static Arena = Box::leak(Box::new(Arena::with_capacity(64 << 20).unwrap()));
     let leases: &'static Leases<'static> = Box::leak(Box::new(arena.leases(CHUNK)));
     for _ in 0..rounds {
-        // One is registered before the thread has a lease and one behind it, so that one of them is
-        // destroyed after the lease went on to another thread, whichever order the system has.
-        // Others allocate meanwhile.
+        // One value is registered before the thread has a lease and one afterwards. So in any
+        // order, one of them is destroyed after the lease went to another thread. Other threads
+        // allocate meanwhile.
         on_threads(4, |thread| {
             AT_END.with_borrow_mut(|values| values.push(AtEnd(leases, &ENDED)));
             if thread % 2 == 0 {
@@ -262,7 +262,7 @@ fn destructors_of_thread_locals_may_allocate() {
             leases.alloc(thread).unwrap();
         });
     }
-    // A thread that was waited for has run its destructors.
+    // A joined thread has run its destructors.
     let ended = ENDED.load(Relaxed);
     assert_eq!(ended, rounds * 8);
     let used = rounds * 8 * (100 * 8 + 104) + rounds * 6 * 8;

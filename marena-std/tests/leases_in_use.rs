@@ -1,5 +1,4 @@
-//! Leases of all threads where programs use them: in collections, in a `rayon` loop, in a `tokio`
-//! runtime.
+//! Leases as programs use them: in collections, in a `rayon` loop and in a `tokio` runtime.
 #![cfg(all(feature = "allocator-api2", not(miri)))]
 
 use std::thread;
@@ -16,8 +15,7 @@ fn a_collection_that_goes_to_another_thread_grows_shrinks_and_is_dropped_there()
     let leases = arena.leases(4096);
     thread::scope(|scope| {
         let (send, receive) = std::sync::mpsc::channel::<ArenaVec<usize, _>>();
-        // Each vector is filled by two threads in turn, while both have blocks of their own between
-        // its pieces.
+        // Two threads fill each vector in turn. Both allocate blocks of their own in between.
         let other = scope.spawn({
             let leases = &leases;
             move || {
@@ -109,7 +107,7 @@ fn each_thread_has_a_hash_map_in_its_own_lease() {
 fn a_rayon_loop_allocates_from_one_value() {
     let arena = GrowingArena::new();
     let leases = arena.leases(65_536);
-    // More threads than this machine may have cores, and more leases made within them.
+    // There are more threads than most machines have cores, and nested uses make more leases.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(8).build().unwrap();
     let texts: Vec<&str> = pool.install(|| {
         (0..100_000_u32)
@@ -130,7 +128,7 @@ fn tasks_of_a_tokio_runtime_allocate_from_one_value_wherever_they_run() {
     let tasks: Vec<_> = (0..500_usize)
         .map(|task| {
             runtime.spawn(async move {
-                // A task goes on on another thread, and takes its collection along.
+                // A task continues on another thread, and takes its collection along.
                 let mut numbers = ArenaVec::new_in(leases);
                 for number in 0..100 {
                     numbers.push(task + number);

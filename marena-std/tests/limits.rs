@@ -1,5 +1,5 @@
-//! Limits of a process: met in a child that has them, each is named in a typed error, and less
-//! still fits.
+//! Limits of a process. A child process runs into each limit, the typed error names it, and a
+//! smaller arena still works.
 #![cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
 
 use std::error::Error as _;
@@ -17,27 +17,28 @@ mod another_user;
 
 const MIB: usize = 1 << 20;
 
-/// Set for a process that has a limit.
+/// The variable that is set for a process with a limit.
 const CHILD: &str = "MARENA_TEST_LIMITS";
 
-/// Runs the test of this name again, in a process that has called `prepare`; true in that process.
+/// Runs the test of this name again, in a process that has called `prepare`. Returns true in that
+/// process.
 fn in_a_child(test: &str, prepare: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> bool {
     if std::env::var_os(CHILD).is_some() {
         return true;
     }
     let program = std::env::current_exe().unwrap();
     let limited = |arguments: &[&str]| Command::new(&program).args(arguments).env(CHILD, "1").output();
-    // An emulator's or a loader's program cannot be run again.
+    // A program that an emulator or a loader runs cannot be run again.
     if !limited(&["--list"]).is_ok_and(|output| output.status.success()) {
         eprintln!("not tested: this program does not start itself");
         return false;
     }
     let mut child = Command::new(&program);
     child.args(["--exact", test, "--test-threads=1"]).env(CHILD, "1");
-    // SAFETY: what the tests pass are system calls, which are for any child.
+    // SAFETY: the tests pass system calls, which any child may make.
     unsafe { child.pre_exec(prepare) };
     let output = child.output().unwrap();
-    // A sanitizer's shadow alone is more than some limits allow.
+    // Some limits are smaller than the shadow memory of a sanitizer.
     if output.status.code().is_none() && cfg!(marena_asan) {
         eprintln!("not tested: this program does not run with the limit");
         return false;
@@ -51,7 +52,7 @@ fn in_a_child(test: &str, prepare: impl Fn() -> io::Result<()> + Send + Sync + '
     false
 }
 
-/// Sets a limit for the programs that this process becomes.
+/// Sets a limit of this process.
 fn set(kind: libc::__rlimit_resource_t, limit: u64) -> io::Result<()> {
     let limit = libc::rlimit64 { rlim_cur: limit, rlim_max: limit };
     // SAFETY: the limit is a valid place.
@@ -61,7 +62,7 @@ fn set(kind: libc::__rlimit_resource_t, limit: u64) -> io::Result<()> {
     }
 }
 
-/// A message with its causes, as a program prints it.
+/// Returns a message with its causes, as a program prints it.
 fn message(error: &(dyn std::error::Error + 'static)) -> String {
     let mut message = error.to_string();
     let mut cause = error.source();
@@ -72,8 +73,7 @@ fn message(error: &(dyn std::error::Error + 'static)) -> String {
     message
 }
 
-/// Asserts that an arena of this capacity cannot be had because of the limit, and that a small one
-/// can.
+/// Asserts that an arena of this capacity fails by the limit, and that a small arena works.
 fn meets(capacity: usize, limit: Limit, name: &str) {
     for huge_pages in [false, true] {
         let error = Arena::builder().capacity(capacity).huge_pages(huge_pages).build().unwrap_err();
@@ -110,7 +110,7 @@ fn a_limit_on_addresses_is_named() {
         let limit = Some(Limit::AddressSpace(1 << 30));
         assert!(matches!(error, MapError::Io { action: "map", limit: found, .. } if found == limit));
         assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
-        // What a file takes counts.
+        // The mapping of a file counts too.
         // SAFETY: as above.
         let mapped = unsafe { builder.capacity(512 << 20).create(&path) }.unwrap();
         meets(600 << 20, Limit::AddressSpace(1 << 30), "ulimit -v");
@@ -121,7 +121,7 @@ fn a_limit_on_addresses_is_named() {
 #[test]
 fn a_limit_on_data_holds_for_what_is_used_and_is_named() {
     if in_a_child("a_limit_on_data_holds_for_what_is_used_and_is_named", || set(libc::RLIMIT_DATA, 64 << 20)) {
-        // Addresses are no data, and what is used is taken in steps.
+        // Reserved addresses are no data, and used bytes are committed in steps.
         for huge_pages in [false, true] {
             let mut arena = Arena::builder().capacity(1 << 31).huge_pages(huge_pages).build().unwrap();
             assert_eq!(arena.remaining(), (1 << 31) - 128);
@@ -157,7 +157,7 @@ fn a_limit_on_data_holds_for_what_is_used_and_is_named() {
 
 #[test]
 fn a_limit_on_locked_memory_is_named() {
-    // The superuser's processes may lock what they like, so the child is another user's.
+    // Processes of the superuser have no limit on locked memory, so the child runs as another user.
     if std::env::var_os(CHILD).is_none() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
@@ -179,7 +179,7 @@ fn a_limit_on_locked_memory_is_named() {
     assert!(message(&error).contains("ulimit -l"), "{}", message(&error));
     let limit = Some(Limit::Locked(4 << 20));
     assert!(matches!(error, Error::OutOfAddressSpace { limit: found, .. } if found == limit), "{error:?}");
-    // Locked memory cannot be given back, and the arena goes on.
+    // Locked memory cannot be given back, and the arena continues to work.
     let mut arena = Arena::with_capacity(MIB).unwrap();
     arena.allocate(1000).unwrap().fill(1);
     arena.reset();
@@ -195,9 +195,10 @@ fn a_limit_on_mappings_is_named() {
             eprintln!("not tested: {most} mappings are too many to make");
             return;
         }
-        // Room for messages, so that no allocation fails when there are no more mappings.
+        // Room for messages is allocated now, because no allocation may fail when there are no more
+        // mappings.
         drop(Vec::<u8>::with_capacity(1 << 16));
-        // Neighbours that differ in what they allow are two mappings each.
+        // Adjacent pages with different access rights are separate mappings.
         let map = |access| {
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
             // SAFETY: a new mapping, where nothing else is mapped.

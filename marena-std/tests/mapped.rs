@@ -1,5 +1,4 @@
-//! Arenas in files: what is published is found again, by another mapping, another process and a
-//! child.
+//! Arenas in files: another mapping, another process and a child find what was published.
 #![cfg(all(any(unix, windows), target_has_atomic = "64", not(miri)))]
 #![expect(clippy::multiple_unsafe_ops_per_block, reason = "one promise covers all that a test does with its own file")]
 
@@ -54,7 +53,7 @@ fn what_a_root_names_is_found_after_a_restart() {
     assert_eq!((again.root(2), again.root(0), again.root(4)), (Some(text), None, None));
     assert_eq!(copy(&again, text), b"published");
     assert_eq!((again.used(), again.capacity()), (used, CAPACITY));
-    // Nothing that was handed out is handed out again.
+    // No byte is handed out twice.
     assert!(again.allocate_address(8).unwrap().offset() >= text.offset() + text.size());
 }
 
@@ -100,7 +99,7 @@ fn blocks_that_are_not_zeroed_hold_what_the_file_holds() {
     let (_directory, path) = place();
     let arena = create(&path);
     let before = arena.allocate_copy(b"from an earlier use").unwrap();
-    // SAFETY: what is from before is not used.
+    // SAFETY: no block from before is used.
     unsafe { arena.reset_shared() }.unwrap();
     let block = arena.allocate_address_uninit(before.size() as usize).unwrap();
     assert_eq!(copy(&arena, block), b"from an earlier use");
@@ -150,7 +149,7 @@ fn accesses_outside_what_was_handed_out_are_errors() {
     assert_eq!(arena.read_into(block, &mut [0; 17]), Err(AccessError::Size { address: block, requested: 17 }));
     let odd = Address::new(block.offset() + 4, 12).unwrap();
     assert_eq!(arena.atomic_u64_at(odd).unwrap_err(), AccessError::Misaligned { address: odd, required: 8 });
-    // SAFETY: nobody uses these eight bytes by wider accesses.
+    // SAFETY: these eight bytes have no wider accesses.
     unsafe {
         assert!(arena.atomic_u32_at(odd).is_ok());
         let odd = Address::new(block.offset() + 2, 12).unwrap();
@@ -257,7 +256,7 @@ fn a_file_that_exists_is_never_made_again_or_given_another_length() {
     assert_eq!(copy(&arena, kept), b"kept");
     drop(arena);
 
-    // SAFETY: nobody has it open any more.
+    // SAFETY: no process has the file open any more.
     let larger = unsafe { MappedArena::builder().capacity(2 * CAPACITY).replace(&path) }.unwrap();
     assert_eq!((larger.capacity(), larger.used()), (2 * CAPACITY, 0));
     assert_eq!(open(&path).unwrap().capacity(), 2 * CAPACITY);
@@ -312,7 +311,7 @@ fn the_debug_output_of_an_arena_says_how_full_it_is() {
     arena.allocate_address(1000).unwrap();
     // SAFETY: as in `create`.
     let view = unsafe { MappedArena::open_read_only(&path) }.unwrap();
-    // SAFETY: only its memory is printed.
+    // SAFETY: the arena is used only to print its memory.
     let memory = format!("{:?}", unsafe { arena.plain() }.memory());
     let (arena, view) = (format!("{arena:?}"), format!("{view:?}"));
     assert_eq!(view, "MappedView { capacity: 65536, used: 1000, .. }");
@@ -325,7 +324,7 @@ fn a_view_has_the_statistics_of_the_arena() {
     let (_directory, path) = place();
     let arena = create(&path);
     arena.allocate_address(1000).unwrap();
-    // SAFETY: nobody uses what was allocated.
+    // SAFETY: no block is used any more.
     unsafe { arena.reset_shared() }.unwrap();
     arena.allocate_address(100).unwrap();
     // SAFETY: as in `create`.
@@ -343,8 +342,8 @@ fn an_arena_can_be_opened_at_any_moment_of_its_peers_publications() {
     thread::scope(|scope| {
         scope.spawn(|| {
             start.wait();
-            // Each root names the arena's last bytes, so an older look at the cursor does not cover
-            // them.
+            // Each root names the arena's last bytes, so an older value of the cursor does not
+            // cover them.
             while let Ok(address) = arena.allocate_address(8) {
                 arena.publish_root(3, address).unwrap();
             }
@@ -366,7 +365,7 @@ fn a_view_sees_no_root_that_was_never_published() {
     let arena = unsafe { MappedArena::create(&path, 8 << 20) }.unwrap();
     // SAFETY: as in `create`.
     let view = unsafe { MappedArena::open_read_only(&path) }.unwrap();
-    // The offset tells the size, so an address that is put together from two of them is found out.
+    // The offset determines the size, so the test notices an address that is mixed from two roots.
     let sizes = [8, 16];
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -486,7 +485,7 @@ fn a_reset_empties_the_arena_and_its_roots() {
     let (_directory, path) = place();
     let arena = create(&path);
     arena.publish_root(3, arena.allocate_copy(&[1; 100]).unwrap()).unwrap();
-    // SAFETY: nobody else has the file, and nothing from before is used.
+    // SAFETY: no other process has the file, and no block from before is used.
     unsafe { arena.reset_shared() }.unwrap();
     assert_eq!((arena.used(), arena.root(3)), (0, None));
     drop(arena);
@@ -501,7 +500,7 @@ fn a_reset_through_the_cores_arena_leaves_a_file_that_can_be_opened() {
     for slot in 0..4 {
         arena.publish_root(slot, arena.allocate_copy(&[1; 100]).unwrap()).unwrap();
     }
-    // SAFETY: nobody else has the file, and nothing from before is used.
+    // SAFETY: no other process has the file, and no block from before is used.
     unsafe { arena.plain().reset_shared() };
     assert_eq!([0, 1, 2, 3].map(|slot| arena.root(slot)), [None; 4]);
     drop(arena);
@@ -561,6 +560,6 @@ fn two_gibibytes_are_made_and_opened_without_touching_more_than_the_first_page()
     // SAFETY: as in `create`.
     let arena = unsafe { MappedArena::builder().reserve(false).open(&path) }.unwrap();
     assert_eq!(arena.allocate_address(8).map(Address::offset), Ok(128));
-    // What was never touched takes no space on the disk.
+    // Bytes that were never touched take no space on the disk.
     assert!(fs::metadata(&path).unwrap().blocks() * 512 <= 1 << 20);
 }

@@ -1,9 +1,9 @@
 //! System calls that fail, and power that fails. The calls are recorded, and fail when a test says
 //! so.
 //!
-//! The functions below take the place of the C library's for the whole program, since a program's
-//! own symbols come first. So nothing in the arena is made for these tests. Not on s390x, where the
-//! kernel takes the arguments of `mmap` by a pointer.
+//! The functions below replace the C library's in the whole program, because a program's own
+//! symbols come first. So the arena has no code for these tests. The tests do not run on s390x,
+//! where the kernel takes the arguments of `mmap` by a pointer.
 #![cfg(all(target_os = "linux", target_pointer_width = "64", not(any(miri, target_arch = "s390x"))))]
 #![expect(clippy::multiple_unsafe_ops_per_block, reason = "one promise covers all that a test does with its own file")]
 
@@ -16,37 +16,37 @@ use std::sync::Mutex;
 use libc::{c_char, c_int, c_void, off64_t, size_t};
 use marena_std::{Address, Durability, MapError, MappedArena, PublishError};
 
-/// What reached the disk by one call.
+/// The bytes that one call wrote to the disk.
 struct Flush {
-    /// Of the file.
+    /// The offset in the file.
     offset: usize,
     bytes: Vec<u8>,
-    /// The whole file in memory when it was called.
+    /// The whole file in memory at the time of the call.
     state: Vec<u8>,
 }
 
 thread_local! {
-    /// Calls of this thread that still succeed; `None`: all do. Not dropped at the thread's end,
-    /// when the runtime still makes calls.
+    /// How many calls of this thread still succeed; `None` if all do. The value has no destructor,
+    /// because the runtime still makes calls at the thread's end.
     static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
     static FAILED: Cell<u32> = const { Cell::new(0) };
-    /// Calls in a row that a signal interrupts before one is not.
+    /// How many calls in a row a signal interrupts before one succeeds.
     static INTERRUPTS: Cell<u32> = const { Cell::new(0) };
     static INTERRUPTED: Cell<u32> = const { Cell::new(0) };
     /// The fewest bytes that were reserved at once.
     static RESERVED: Cell<off64_t> = const { Cell::new(off64_t::MAX) };
-    /// Names of the calls that were interrupted, and advice that was given.
+    /// The names of interrupted calls and of advice.
     static SEEN: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
     /// Whether a call that is to fail kills the process instead.
     static KILLS: Cell<bool> = const { Cell::new(false) };
     /// Whether the system knows neither reservations nor populating.
     static UNSUPPORTED: Cell<bool> = const { Cell::new(false) };
-    /// Where the arena is mapped that is recorded.
+    /// The address of the recorded arena's mapping.
     static BASE: Cell<usize> = const { Cell::new(0) };
     static LOG: RefCell<Vec<Flush>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Whether this call is to fail.
+/// Returns whether this call must fail.
 fn fails(error: c_int) -> bool {
     let Some(left) = LEFT.get() else { return false };
     if left > 0 {
@@ -63,7 +63,7 @@ fn fails(error: c_int) -> bool {
     true
 }
 
-/// Whether a signal interrupts this call, which others then repeat.
+/// Returns whether a signal interrupts this call. The caller then repeats it.
 fn is_interrupted(call: &'static str) -> bool {
     let left = INTERRUPTED.get();
     if INTERRUPTS.get() == 0 {
@@ -79,7 +79,7 @@ fn is_interrupted(call: &'static str) -> bool {
     true
 }
 
-// SAFETY: takes the place of the C library's function of this name, and does the same or fails.
+// SAFETY: replaces the C library's function of this name, and does the same or fails.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn fallocate64(fd: c_int, mode: c_int, offset: off64_t, len: off64_t) -> c_int {
     if fails(libc::ENOSPC) || is_interrupted("fallocate") {
@@ -188,8 +188,8 @@ unsafe extern "C" fn msync(start: *mut c_void, len: size_t, flags: c_int) -> c_i
 const PAGE: usize = 4096;
 const CAPACITY: usize = 16 * PAGE;
 
-/// `action` with the call that comes after `calls` others failing, and all after it; how many
-/// failed.
+/// Runs `action` while all system calls after the first `calls` fail. Returns its result and the
+/// number of failed calls.
 fn failing_after<T>(calls: u32, action: impl FnOnce() -> T) -> (T, u32) {
     FAILED.set(0);
     LEFT.set(Some(calls));
@@ -202,8 +202,8 @@ fn durable() -> marena_std::MappedBuilder {
     MappedArena::builder().capacity(CAPACITY).durability(Durability::FlushOnPublish)
 }
 
-/// Taken by the test that forks, whose child holds the locks of all files that are open then, and
-/// by the test that needs a file for itself.
+/// A lock of the test that forks and of the test that needs exclusive access to a file: the child
+/// holds the locks of all open files.
 static FORK: Mutex<()> = Mutex::new(());
 
 fn entries(directory: &Path) -> usize {
@@ -242,8 +242,8 @@ fn a_creator_that_is_killed_at_any_call_leaves_no_file_or_a_whole_one() {
     let _alone = FORK.lock();
     let mut killed = 0;
     for calls in 0.. {
-        // SAFETY: the child calls the C library and the arena, which keep no lock of another
-        // thread's but the allocator's, and that one is free in a child.
+        // SAFETY: the child calls the C library and the arena. These take no lock that another
+        // thread may hold, except the allocator's, which is free in a child.
         let child = unsafe { libc::fork() };
         if child == 0 {
             KILLS.set(true);
@@ -256,7 +256,7 @@ fn a_creator_that_is_killed_at_any_call_leaves_no_file_or_a_whole_one() {
         // SAFETY: `status` is a valid place.
         assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
         let found = fs::exists(&path).unwrap();
-        // Where files without names cannot be, a temporary one is left.
+        // On file systems without unnamed files, a temporary file is left.
         assert!(!unnamed || entries(directory.path()) == usize::from(found));
         if found {
             // SAFETY: as above.
@@ -311,7 +311,7 @@ fn a_flush_that_fails_publishes_nothing_and_later_ones_do_not_pretend() {
     let (outcome, failed) = failing_after(0, || arena.publish_root(0, second));
     assert!(matches!(outcome, Err(PublishError::Flush { .. })) && failed == 1);
     assert_eq!(arena.root(0), Some(first));
-    // The system may by now take the pages for written.
+    // After the failure the system may count the pages as written.
     assert!(matches!(arena.publish_root(0, second), Err(PublishError::Undurable)));
     assert!(matches!(arena.publish_root_if(0, Some(first), second), Err(PublishError::Undurable)));
     assert!(matches!(arena.flush(), Err(PublishError::Undurable)));
@@ -322,7 +322,8 @@ fn a_flush_that_fails_publishes_nothing_and_later_ones_do_not_pretend() {
     let mut bytes = [0; 6];
     again.read_into(second, &mut bytes).unwrap();
     assert_eq!(&bytes, b"second");
-    // The data reaches the disk, the slot does not: it is published to the living all the same.
+    // The data reaches the disk and the slot does not. Running processes see it as published
+    // anyway.
     let (outcome, failed) = failing_after(1, || again.publish_root(0, second));
     assert!(matches!(outcome, Err(PublishError::Flush { .. })) && failed == 1);
     assert_eq!(again.root(0), Some(second));
@@ -351,8 +352,8 @@ fn calls_that_signals_interrupt_are_repeated() {
     assert!(unsafe { MappedArena::open(&path) }.unwrap().root(0).is_some());
 }
 
-/// A timer that rings more often than the whole file can be reserved: each call gets less done, and
-/// all of them everything.
+/// A timer interrupts more often than the whole file can be reserved. Each call reserves less, and
+/// together they reserve everything.
 #[test]
 fn a_large_file_is_reserved_however_often_a_signal_arrives() {
     let directory = tempfile::tempdir().unwrap();
@@ -393,7 +394,7 @@ fn only_an_arena_is_populated() {
     let path = directory.path().join("arena");
     let builder = MappedArena::builder().populate(true);
     let populated = || SEEN.take().iter().filter(|name| **name == "populate").count();
-    // A file that is no arena, of the size of one, and larger than any.
+    // A file that is no arena, of an arena's size and larger than any arena.
     for len in [CAPACITY as u64, 3 << 30] {
         File::create(&path).unwrap().set_len(len).unwrap();
         // SAFETY: as above, here and below.
@@ -413,27 +414,27 @@ fn only_an_arena_is_populated() {
         assert!(matches!(builder.capacity(2 * CAPACITY).open(&path), Err(MapError::OtherCapacity { .. })));
         assert_eq!(populated(), 0);
         drop(MappedArena::builder().open(&path).unwrap());
-        assert_eq!(populated(), 0, "unless it is asked for");
+        assert_eq!(populated(), 0, "without `populate` no call populates");
         let (result, _) = failing_after(1, || builder.open_read_only(&path).map(drop));
         assert!(matches!(result, Err(MapError::Io { action: "populate", .. })), "{result:?}");
     }
 }
 
-/// The record that publication `number` names, spread over more than a page.
+/// Returns the record that publication `number` names. It is longer than a page.
 fn record(number: u64) -> Vec<u8> {
     (0..3000 + number * 700 % 3000).map(|index| (number * 31 + index * 7) as u8).collect()
 }
 
-/// Each page as it was at every step, and when it was last written to the disk for sure.
+/// The content of each page at every step, and the flushes to the disk.
 struct History {
     /// The file's bytes after each step of the program.
     states: Vec<Vec<u8>>,
-    /// Flushes, each with the number of states there were when it ended.
+    /// The flushes, each with the number of the state in which it ended.
     flushes: Vec<(usize, Flush)>,
 }
 
-/// Of each page, what the disk may hold if the power fails in state `now` when so many flushes have
-/// ended: what was last flushed, or any state since.
+/// Returns the versions of each page that the disk may hold if the power fails in state `now` after
+/// `flushed` flushes: the last flushed version, or any later one.
 fn versions(history: &History, flushed: usize, now: usize) -> Vec<Vec<&[u8]>> {
     let of_page = |page: usize| {
         let range = page..page + PAGE;
@@ -453,16 +454,16 @@ fn versions(history: &History, flushed: usize, now: usize) -> Vec<Vec<&[u8]>> {
     (0..CAPACITY).step_by(PAGE).map(of_page).collect()
 }
 
-/// Something that changes what root slot 0 names.
+/// A step that changes what root slot 0 names.
 struct Step {
-    /// What it names afterwards; `None`: nothing.
+    /// The address and record that the slot names afterwards, or `None` if it is cleared.
     names: Option<(Address, Vec<u8>)>,
-    /// States there were when it began, and flushes that had ended when it was done.
+    /// The number of states when the step began, and of flushes when it was done.
     begun: usize,
     flushed: usize,
 }
 
-/// A durable arena, recorded.
+/// A durable arena whose steps are recorded.
 struct Recorded {
     path: PathBuf,
     arena: MappedArena,
@@ -474,14 +475,14 @@ impl Recorded {
     fn new(path: PathBuf) -> Self {
         // SAFETY: the file is this test's, here and below.
         let arena = unsafe { durable().create(&path) }.unwrap();
-        // SAFETY: only the place is asked for.
+        // SAFETY: the arena is used only for its address.
         let base = marena_std::marena_core::Memory::region(unsafe { arena.plain() }.memory());
         BASE.set(base.cast::<u8>().as_ptr().expose_provenance());
         let history = History { states: vec![fs::read(&path).unwrap()], flushes: Vec::new() };
         Self { path, arena, history, steps: Vec::new() }
     }
 
-    /// Notes what the pages hold. Reading the file gives those that are mapped.
+    /// Records the content of the pages. Reading the file gives the mapped pages.
     fn look(&mut self) {
         for flush in LOG.take() {
             self.history.states.push(flush.state.clone());
@@ -515,8 +516,8 @@ impl Recorded {
         self.step(Some((address, bytes)), |arena| arena.publish_root(0, address).unwrap());
     }
 
-    /// Asserts for every disk that a loss of power may leave: it can be opened, and its root names
-    /// a published record, whole, and no older one than the last that was durable.
+    /// Checks every disk that a power failure may leave. The file can be opened, and its root names
+    /// a complete published record, which is not older than the last durable one.
     fn check(self) {
         BASE.set(0);
         let Self { path, history, steps, .. } = self;
@@ -544,15 +545,15 @@ impl Recorded {
             let whole = steps[first..]
                 .iter()
                 .any(|step| step.names.as_ref().is_some_and(|(address, record)| *address == root && *record == bytes));
-            assert!(whole, "state {now}, {flushed} flushes: {root:?} names no record since step {first}");
+            assert!(whole, "state {now}, {flushed} flushes: {root:?} names no complete record since step {first}");
         });
         assert!(images > 1000 && rooted > images / 3, "{images} images, {rooted} with a root");
         println!("{images} images of the disk, {rooted} with a root");
     }
 }
 
-/// Calls with every state, the flushes that had ended by then, and images of the disk that they may
-/// leave.
+/// Calls `check` with each state, the number of ended flushes, and each image that the disk may
+/// have then.
 fn for_each_image(history: &History, mut check: impl FnMut(usize, usize, &[u8])) {
     let mut random = 0x2545_F491_4F6C_DD1D_u64;
     let mut next = |count: usize| {
@@ -563,12 +564,12 @@ fn for_each_image(history: &History, mut check: impl FnMut(usize, usize, &[u8]))
     };
     for now in 0..history.states.len() {
         let ended = history.flushes.iter().filter(|(state, _)| *state < now).count();
-        // Those that end in this state may have ended or not.
+        // A flush that ends in this state may have ended or not.
         let ending = history.flushes.iter().filter(|(state, _)| *state == now).count();
         for flushed in ended..=ended + ending {
             let pages = versions(history, flushed, now);
-            // Only what was flushed; all that was written; each page alone lost, or alone written;
-            // and any mixture.
+            // The variants: only flushed pages; all written pages; one page lost; one page written;
+            // random mixtures.
             for variant in 0..2 + 2 * pages.len() + 10 {
                 let choose = |(page, versions): (usize, &Vec<&[u8]>)| {
                     let newest = versions.len() - 1;
@@ -587,7 +588,8 @@ fn for_each_image(history: &History, mut check: impl FnMut(usize, usize, &[u8]))
     }
 }
 
-/// In memory, where there is such a place: it is the order of calls that is tested, and not a disk.
+/// Records an arena in a file in memory where possible, because the tests check the order of calls
+/// and not a disk.
 fn recorded() -> (tempfile::TempDir, Recorded) {
     let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let path = directory.path().join("arena");
@@ -609,9 +611,9 @@ fn whenever_the_power_fails_after_a_reset_no_root_names_what_was_written_since()
     for number in 0..3 {
         recorded.publish(number);
     }
-    // SAFETY: nobody else has the file, and nothing from before is used.
+    // SAFETY: no other process has the file, and no block from before is used.
     recorded.step(None, |arena| unsafe { arena.reset_shared() }.unwrap());
-    // Over the bytes that the root named, and not published.
+    // This record overwrites the bytes that the root named, and is not published.
     recorded.write(10);
     recorded.write(11);
     recorded.publish(12);
@@ -637,13 +639,13 @@ fn flushing_a_range_writes_its_pages_and_not_the_header() {
     assert_eq!((pages(&first), pages(&second)), (vec![(2 * PAGE, 2 * PAGE)], vec![(0, 4 * PAGE)]));
 }
 
-/// A disk that takes a page while the page changes has old and new words of it side by side.
+/// If a page changes while the disk writes it, the disk may hold old and new words side by side.
 #[test]
 fn the_cleared_roots_are_on_the_disk_before_the_cursor_moves() {
     let (_directory, mut recorded) = recorded();
     recorded.publish(1);
     let before = recorded.history.flushes.len();
-    // SAFETY: nobody else has the file, and nothing from before is used.
+    // SAFETY: no other process has the file, and no block from before is used.
     recorded.step(None, |arena| unsafe { arena.reset_shared() }.unwrap());
     BASE.set(0);
     let flushed =
@@ -672,7 +674,7 @@ fn a_reset_that_cannot_be_flushed_hands_no_byte_out_again() {
     let arena = unsafe { durable().create(directory.path().join("arena")) }.unwrap();
     let text = arena.allocate_copy(b"on the disk").unwrap();
     arena.publish_root(0, text).unwrap();
-    // SAFETY: nobody else has the file.
+    // SAFETY: no other process has the file.
     let (outcome, failed) = failing_after(0, || unsafe { arena.reset_shared() });
     assert!(matches!(outcome, Err(PublishError::Flush { .. })) && failed == 1);
     assert_eq!((arena.root(0), arena.used()), (None, 16));

@@ -1,5 +1,5 @@
-//! Disks without room, and file systems that show files of others. A program of its own: the
-//! processes it starts hold the locks of other tests' files for a moment.
+//! Disks without room, and file systems that show files of other ones. The tests have a program of
+//! their own, because the processes that they start briefly hold the locks of other tests' files.
 #![cfg(all(target_os = "linux", target_has_atomic = "64", not(miri)))]
 
 use std::fs::{self, File, Permissions};
@@ -17,7 +17,7 @@ mod another_user;
 const PAGE: usize = 4096;
 const CAPACITY: usize = 16 * PAGE;
 
-/// Set for the process that is to run into its limit: the path of the file.
+/// The variable with the path of the file, for the process that runs into its limit.
 const LIMITED: &str = "MARENA_TEST_LIMITED";
 
 fn create(path: &Path) -> Result<MappedArena, MapError> {
@@ -41,7 +41,7 @@ fn a_limit_on_file_sizes_is_an_error_at_creation_and_no_signal_later() {
     let directory = tempfile::tempdir().unwrap();
     let name = "a_limit_on_file_sizes_is_an_error_at_creation_and_no_signal_later";
     let program = std::env::current_exe().unwrap();
-    // One that an emulator or a loader runs cannot be run again.
+    // A program that an emulator or a loader runs cannot be run again.
     if !Command::new(&program).arg("--list").output().is_ok_and(|output| output.status.success()) {
         eprintln!("this program does not start itself: covered where a file system can be mounted");
         return;
@@ -56,7 +56,7 @@ fn a_limit_on_file_sizes_is_an_error_at_creation_and_no_signal_later() {
         unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) };
         Ok(())
     };
-    // SAFETY: two system calls, which are for any child.
+    // SAFETY: two system calls, which any child may make.
     unsafe { limited.pre_exec(set_limit) };
     let output = limited.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
@@ -64,11 +64,11 @@ fn a_limit_on_file_sizes_is_an_error_at_creation_and_no_signal_later() {
     assert_eq!(entries(directory.path()), 0);
 }
 
-/// A file system that is mounted for a test: nothing is left of it afterwards.
+/// A file system that is mounted for a test and unmounted afterwards.
 struct Mounted(TempDir);
 
 impl Mounted {
-    /// `None` where this user may not mount.
+    /// Mounts a file system. Returns `None` if this user may not mount.
     fn new(kind: &str, options: impl FnOnce(&Path) -> String) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let options = options(directory.path());
@@ -93,12 +93,12 @@ impl Drop for Mounted {
     }
 }
 
-/// A disk with room for one arena and not for two.
+/// Returns a disk with room for one arena but not for two.
 fn small_disk() -> Option<Mounted> {
     Mounted::new("tmpfs", |_| format!("size={}", CAPACITY + 4 * PAGE))
 }
 
-/// Writes all that the arena has left, and has it reach the disk.
+/// Writes all bytes that the arena has left, and flushes them to the disk.
 fn fill(arena: &MappedArena) {
     let rest = arena.allocate_address(arena.remaining()).unwrap();
     arena.write_from(rest, &vec![7; rest.size() as usize]).unwrap();
@@ -112,7 +112,7 @@ fn creating_on_a_full_file_system_is_an_error_and_keeps_the_arenas_there() {
     let kept = create(&disk.path().join("kept")).unwrap();
     let result = create(&disk.path().join("second"));
     assert!(matches!(result, Err(MapError::Io { action: "reserve space for", .. })), "{result:?}");
-    // Every page of the file that was made has its space.
+    // Every page of the first file has its space.
     fill(&kept);
     assert_eq!(entries(disk.path()), 1);
 }
@@ -120,7 +120,7 @@ fn creating_on_a_full_file_system_is_an_error_and_keeps_the_arenas_there() {
 #[test]
 fn holes_of_a_copy_are_filled_when_it_is_opened_or_opening_fails() {
     let Some(disk) = small_disk() else { return };
-    // The file as a copy with holes would have it: the header's page, and nothing behind.
+    // The file looks like a copy with holes: it has the header's page and nothing behind.
     let elsewhere = tempfile::tempdir().unwrap();
     let original = elsewhere.path().join("original");
     drop(create(&original).unwrap());
@@ -131,7 +131,7 @@ fn holes_of_a_copy_are_filled_when_it_is_opened_or_opening_fails() {
     let blocks = || fs::metadata(&copy).unwrap().blocks() as usize * 512;
     assert!(blocks() < CAPACITY, "{}", blocks());
 
-    // Room for half of it.
+    // The disk has room for half of it.
     let other = disk.path().join("other");
     fs::write(&other, vec![1; CAPACITY / 2]).unwrap();
     for populate in [false, true] {
@@ -161,7 +161,7 @@ fn a_view_on_an_overlay_sees_later_writes_or_is_an_error() {
         // SAFETY: as in `create`.
         let result = unsafe { MappedArena::open_read_only(path) };
         assert!(matches!(result, Err(MapError::Overlay { .. })), "{result:?}");
-        // Elsewhere reading takes no permission to write.
+        // On other file systems, reading needs no permission to write.
         // SAFETY: as above.
         let view = unsafe { MappedArena::open_read_only(std::env::var_os(PLAIN).unwrap()) };
         assert_eq!(view.unwrap().capacity(), CAPACITY);
@@ -185,7 +185,7 @@ fn a_view_on_an_overlay_sees_later_writes_or_is_an_error() {
     assert_eq!(view.read_value::<[u8; 4]>(view.root(0).unwrap()), Ok(*b"seen"));
     drop((view, writer));
 
-    // A user who may not write could be shown the lower file for ever.
+    // A user who may not write could see the lower file for ever.
     for folder in [disk.path(), overlay.path()] {
         fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
     }
@@ -197,7 +197,7 @@ fn a_view_on_an_overlay_sees_later_writes_or_is_an_error() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
     drop(overlay);
 
-    // Where nobody can write, nobody writes later.
+    // If nobody can write to the overlay, nobody writes later.
     let layers = |_: &Path| format!("lowerdir={}:{}", lower.display(), upper.display());
     let Some(overlay) = Mounted::new("overlay", layers) else { return };
     // SAFETY: as above.

@@ -1,5 +1,5 @@
-//! A child inherits the mapping. A program of its own: the child would hold the locks of other
-//! tests' files for a while.
+//! A child inherits the mapping. The test has a program of its own, because the child would hold
+//! the locks of other tests' files for a while.
 #![cfg(all(unix, target_has_atomic = "64", not(miri)))]
 
 use std::sync::atomic::Ordering::Relaxed;
@@ -22,8 +22,8 @@ fn parent_and_child_go_on_in_an_inherited_mapping() {
             assert_eq!(bytes, [who as u8; 16]);
         }
     };
-    // SAFETY: the child calls nothing that another thread of this process could have left locked:
-    // no allocation, no output unless it fails.
+    // SAFETY: the child calls no function whose lock another thread of this process could hold. It
+    // does not allocate, and prints only if it fails.
     let child = unsafe { libc::fork() };
     if child == 0 {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| append(1 << 32)));

@@ -1,5 +1,5 @@
-//! Files that are damaged, and a peer that damages one while it is used: a typed error or service
-//! in range, never a panic or a signal.
+//! Damaged files, and a peer that damages a file while it is used. The result is a typed error or
+//! blocks in range, never a panic or a signal.
 #![cfg(all(unix, target_has_atomic = "64", not(miri)))]
 
 use std::fs::{self, File};
@@ -16,7 +16,7 @@ use marena_std::{Address, AllocError, MapError, MappedArena};
 const CAPACITY: usize = 1 << 16;
 const CONTENTS: &[u8] = b"what the root names";
 
-/// A file with an arena in it whose slot 1 names `CONTENTS`.
+/// Creates a file with an arena whose slot 1 names `CONTENTS`.
 fn sample(directory: &Path) -> PathBuf {
     let path = directory.join("arena");
     // SAFETY: tests have their files to themselves.
@@ -26,12 +26,12 @@ fn sample(directory: &Path) -> PathBuf {
 }
 
 fn open(path: &Path) -> Result<MappedArena, MapError> {
-    // SAFETY: as in `sample`; what stands in the file is what is tested.
+    // SAFETY: as in `sample`. Any content of the file is allowed, and this is what the tests check.
     unsafe { MappedArena::open(path) }
 }
 
-/// Uses an arena in all ways and asserts what holds whatever its header says: everything handed out
-/// lies in the region, aligned.
+/// Uses an arena in all ways. Asserts that each block is aligned and in the region, whatever the
+/// header says.
 fn serve(arena: &MappedArena) -> usize {
     let mut blocks = 0;
     assert!(arena.used() <= CAPACITY - 128);
@@ -92,7 +92,7 @@ fn every_flipped_bit_of_the_header_is_a_typed_error_or_service_in_range() {
                     AttachError::Cursor { .. } => 64..72,
                     other => panic!("{other:?} for bit {bit}"),
                 };
-                // A cursor that is too low is seen in the root that lies above it.
+                // If the cursor is too low, the error names the root above it.
                 assert!(
                     field.contains(&byte) || (field.start == 32 && (64..68).contains(&byte)),
                     "{source:?} for {byte}"
@@ -116,7 +116,7 @@ fn opening_fails_at_every_length_but_the_arenas_own() {
     let file = File::options().write(true).open(&path).unwrap();
     let lengths = (0..=128 + 4096).chain([CAPACITY - 4096, CAPACITY - 8, CAPACITY - 1, CAPACITY + 8, CAPACITY + 4096]);
     for len in lengths {
-        // Up or down again: what was cut off is lost, the header's first bytes are not.
+        // The length goes up or down. Bytes that were cut off are lost.
         file.set_len(len as u64).unwrap();
         let error = open(&path).expect_err(&format!("{len} bytes"));
         let MapError::Attach { source, .. } = error else { panic!("{len} bytes: {error}") };
@@ -128,14 +128,14 @@ fn opening_fails_at_every_length_but_the_arenas_own() {
             "{len} bytes: {source:?}"
         );
     }
-    // What lies behind the last step of eight bytes is no part of the arena.
+    // Bytes behind the last step of eight bytes are no part of the arena.
     file.set_len(CAPACITY as u64).unwrap();
     file.write_all_at(&intact, 0).unwrap();
     file.set_len(CAPACITY as u64 + 3).unwrap();
     let arena = open(&path).unwrap();
     assert_eq!((arena.capacity(), arena.remaining() + arena.used()), (CAPACITY, CAPACITY - 128));
     drop(arena);
-    // A file as large as no arena is, without a byte on the disk.
+    // A file that is larger than any arena, without a byte on the disk.
     file.set_len(1 << 33).unwrap();
     assert!(matches!(open(&path), Err(MapError::Attach { .. } | MapError::Io { action: "map", .. })));
 }
@@ -153,7 +153,7 @@ fn intact_lengths_and_capacities_that_a_header_lies_about_are_told_apart() {
     assert!(matches!(open(&path), Err(MapError::Attach { source: AttachError::Endianness, .. })));
 }
 
-/// Seconds that the peer goes on: 60 before a release, by the variable.
+/// Returns how long the peer runs. Before a release the variable sets 60 seconds.
 fn duration() -> Duration {
     let seconds = std::env::var("MARENA_HOSTILE_SECONDS").ok().and_then(|text| text.parse().ok());
     Duration::from_secs_f64(seconds.unwrap_or(1.0))
@@ -213,7 +213,7 @@ fn a_peer_that_rewrites_the_header_cannot_move_an_address_out_of_range() {
                             let _ = view.read_into(root, &mut vec![0; root.size() as usize]);
                         }
                         if rounds % 64 == 0 {
-                            // Opening the file as it happens to be.
+                            // Opens the file with its header of this moment.
                             match open(&path) {
                                 Ok(other) => drop(serve(&other)),
                                 Err(MapError::Attach { .. }) => {}
@@ -229,5 +229,5 @@ fn a_peer_that_rewrites_the_header_cannot_move_an_address_out_of_range() {
         done.store(true, Relaxed);
         results.into_iter().map(Result::unwrap).fold((0, 0), |sum, add| (sum.0 + add.0, sum.1 + add.1))
     });
-    assert!(blocks > 0, "{rounds} rounds must have found room now and then");
+    assert!(blocks > 0, "{rounds} rounds found no room at all");
 }

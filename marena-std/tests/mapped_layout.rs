@@ -1,5 +1,4 @@
-//! The file as `LAYOUT.md` describes it, read and written here by that document alone: with
-//! `std::fs` and numbers.
+//! Reads and writes files as `LAYOUT.md` describes them, with `std::fs` and numbers only.
 #![cfg(all(unix, target_has_atomic = "64", not(miri)))]
 
 use std::fs;
@@ -28,7 +27,7 @@ fn a_reader_of_the_document_finds_what_was_published() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("arena");
     let arena = create(&path);
-    // A list of three records: each the next one's address, then text.
+    // A list of three records. Each holds the address of the next one, then text.
     let mut next = 0_u64;
     for text in ["third", "second", "first"] {
         let node = [&next.to_ne_bytes(), text.as_bytes()].concat();

@@ -1,5 +1,5 @@
-//! Names that are hard: links to nothing, slashes, control characters, folders that cannot be
-//! written.
+//! Difficult paths: links to nothing, slashes, control characters, folders without write
+//! permission.
 #![cfg(all(unix, target_has_atomic = "64", not(miri)))]
 #![expect(clippy::multiple_unsafe_ops_per_block, reason = "one promise covers all that a test does with its own file")]
 
@@ -20,7 +20,7 @@ fn open_or_create(path: &Path) -> Result<MappedArena, MapError> {
     unsafe { builder().open_or_create(path) }
 }
 
-/// As `path`, with a slash at its end.
+/// Returns `path` with a slash at its end.
 fn as_folder(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("/");
@@ -53,7 +53,7 @@ fn a_slash_behind_a_name_makes_it_the_name_of_a_folder() {
 
 #[test]
 fn a_file_that_exists_in_a_folder_without_write_permission_is_said_to_exist() {
-    // Nobody may create a file there, not even the superuser.
+    // Not even the superuser may create a file there.
     let path = Path::new("/proc/version");
     if path.exists() {
         // SAFETY: nothing is created.
@@ -128,7 +128,7 @@ fn a_path_to_no_regular_file_is_an_error_at_once_and_is_left_alone() {
     // SAFETY: as above.
     unsafe {
         assert!(matches!(builder().open(&path), Err(MapError::NotAFile { .. })));
-        // A pipe that nobody writes to has its readers wait.
+        // Readers wait for a pipe without a writer.
         assert!(matches!(builder().open_read_only(&path), Err(MapError::NotAFile { .. })));
         assert!(matches!(builder().open_or_create(&path), Err(MapError::NotAFile { .. })));
         assert!(matches!(builder().replace(&path), Err(MapError::NotAFile { .. })));

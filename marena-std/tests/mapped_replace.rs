@@ -1,4 +1,4 @@
-//! What replacing an arena keeps of the file that was there, and what it leaves alone.
+//! Replacing an arena: what it keeps of the old file, and which files it leaves alone.
 #![cfg(all(unix, target_has_atomic = "64", not(miri)))]
 
 use std::fs::{self, File, Permissions};
@@ -26,7 +26,7 @@ fn builder() -> MappedBuilder {
     MappedArena::builder().capacity(CAPACITY)
 }
 
-/// An arena in which something was published.
+/// Creates an arena with a published root.
 fn make(path: &Path) {
     // SAFETY: tests have their files to themselves, here and below.
     let arena = unsafe { builder().create(path) }.unwrap();
@@ -57,7 +57,7 @@ fn the_new_file_has_the_mode_of_the_old_one() {
     }
 }
 
-/// As the superuser, or else a test of nothing: others own no files of others.
+/// Only the superuser can give files away, so only the superuser runs this test.
 #[test]
 fn the_new_file_has_the_owner_and_group_of_the_old_one() {
     let (_directory, path) = place();
@@ -72,7 +72,8 @@ fn the_new_file_has_the_owner_and_group_of_the_old_one() {
     assert_eq!((found.uid(), found.gid(), found.mode() & 0o7777), (65_534, 65_533, 0o4640));
 }
 
-/// In a process of a user who may write the file and its folder and gives nothing away.
+/// The test runs in a process of a user who may write the file and its folder, but may not give
+/// files away.
 #[test]
 fn where_the_owner_cannot_be_kept_nobody_gains_access() {
     const PATH: &str = "MARENA_TEST_REPLACED";
@@ -134,7 +135,7 @@ fn through_a_link_to_nothing_the_arena_is_created_where_it_leads() {
     assert!(link.is_symlink() && path.is_file());
     drop(replace(&link).unwrap());
     assert_eq!(entries(directory.path()), 2);
-    // A circle leads nowhere.
+    // A circle of links leads nowhere.
     let circle = directory.path().join("circle");
     symlink("circle", &circle).unwrap();
     assert!(matches!(replace(&circle), Err(MapError::Io { action: "open", .. })));
@@ -235,7 +236,7 @@ fn an_arena_that_was_opened_is_the_one_that_its_name_leads_to() {
             opened += 1;
             let mark = arena.allocate_copy(&[opened as u8; 8]).unwrap();
             arena.publish_root(2, mark).unwrap();
-            // As long as this is open nobody can replace it. Somebody may try just now.
+            // While this arena is open, no other thread can replace it. One may be trying just now.
             let same = loop {
                 // SAFETY: as above.
                 match unsafe { MappedArena::open_read_only(&path) } {

@@ -1,4 +1,4 @@
-//! What the package that this one grew out of did, case by case.
+//! The behaviour of the package that this one is based on, case by case.
 
 use marena_std::{ARENA_INVALID_ADDRESS, ARENA_MAX_ALLOC_SIZE, ARENA_PAGESIZE, Address, AllocError, Arena};
 

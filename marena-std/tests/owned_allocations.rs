@@ -29,7 +29,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// The only test of its program: others would allocate meanwhile.
+/// This is the only test of its program, because other tests would allocate meanwhile.
 #[test]
 fn an_owned_value_from_guard_to_drop_makes_no_general_allocation() {
     let pool = Arc::new(Pool::with_capacity(2, 1 << 16).unwrap());
@@ -43,7 +43,7 @@ fn an_owned_value_from_guard_to_drop_makes_no_general_allocation() {
         let owned = Owned::new(guard, handle).unwrap();
         assert_eq!(owned.clone().iter().map(|&byte| usize::from(byte)).sum::<usize>(), 64);
     }
-    // The test runner's other thread may have allocated once or twice; a thousand rounds would
+    // The other thread of the test runner may allocate a few times. A thousand allocations would
     // show.
     let during = ALLOCATIONS.load(Relaxed) - before;
     assert!(during < 100, "{during} allocations in 1,000 rounds");

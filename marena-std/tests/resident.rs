@@ -1,5 +1,5 @@
-//! Which memory an arena occupies, as the system counts it: per mapping, so that the rest of the
-//! process does not show.
+//! The memory that an arena occupies, as the system counts it for each mapping. The rest of the
+//! process does not count.
 #![cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
 
 use std::fs;
@@ -11,21 +11,21 @@ use marena_std::{Arena, Pool};
 
 const MIB: usize = 1 << 20;
 
-/// One test at a time: the system counts adjacent arenas as one mapping.
+/// Lets one test run at a time, because the system counts adjacent arenas as one mapping.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where the arena lies.
+/// Returns the addresses of the arena.
 fn addresses(arena: &Arena) -> Range<usize> {
     let region = arena.memory().region();
     let base = region.cast::<u8>().addr().get();
     base..base + region.len()
 }
 
-/// Bytes in memory of all mappings that reach into `addresses`, or `None` if there are no such
-/// mappings.
+/// Returns how many bytes of all mappings that overlap `addresses` are in memory, or `None` if
+/// there are no such mappings.
 fn resident(addresses: &Range<usize>) -> Option<usize> {
     let mut total = None;
     let mut counted = false;
@@ -56,7 +56,7 @@ fn dirty(arena: &Arena, size: usize) {
 fn two_gibibytes_occupy_a_page_until_they_are_touched() {
     let _alone = alone();
     let arena = Arena::with_capacity(1 << 31).unwrap();
-    // The header is there. Claiming bytes that are known to be zero touches none of them.
+    // The header is in memory. Allocating bytes that are known to be zero touches none of them.
     assert_eq!(arena.allocate(1 << 30).unwrap().len(), 1 << 30);
     assert!(resident_in(&arena) <= MIB, "{}", resident_in(&arena));
 
@@ -86,11 +86,11 @@ fn untouched_bytes_take_no_memory_after_a_reset_and_a_trim() {
     arena.reset();
     arena.trim().unwrap();
     assert!(arena.stats().high_water < 65_536, "{:?}", arena.stats());
-    // Zeros that are there already are not written.
+    // Bytes that are zero already are not written.
     let block = arena.allocate(200 * MIB).unwrap();
     assert_eq!(block.len(), 200 * MIB);
     assert!(resident_in(&arena) <= MIB, "{}", resident_in(&arena));
-    // Nor does overwriting what was secret take pages that hold nothing.
+    // A wipe writes no pages that were never used.
     arena.reset();
     arena.trim().unwrap();
     arena.wipe();
@@ -103,14 +103,14 @@ fn trimming_leaves_the_high_water_mark_above_all_that_was_kept() {
     let mut arena = Arena::with_capacity(64 * MIB).unwrap();
     dirty(&arena, 10 * MIB + 8);
     let handle = arena.insert([0xA5_u8; 100]).unwrap();
-    // A scope goes further than what stays.
+    // A scope reaches further than the blocks that stay.
     arena.scratch().allocate(20 * MIB).unwrap().fill(0xA5);
     assert!(arena.stats().high_water > 30 * MIB);
     arena.trim().unwrap();
     let (used, high_water) = (arena.used(), arena.stats().high_water);
     assert!((used..used + 65_536).contains(&high_water), "{used} used, {high_water} dirty");
     assert_eq!(arena.get(handle), Some(&[0xA5; 100]));
-    // What lies between is not known to be zero, and is when it is handed out.
+    // The bytes in between are not known to be zero, but are zero when they are handed out.
     assert!(arena.allocate(arena.remaining()).unwrap().iter().all(|&byte| byte == 0));
 }
 
@@ -141,7 +141,7 @@ fn a_small_arena_takes_no_more_addresses_than_its_capacity() {
     let _alone = alone();
     let addresses = || {
         let statm = fs::read_to_string("/proc/self/statm").unwrap();
-        // In pages of a size that does not matter to a comparison.
+        // The numbers are pages. Their size does not matter for a comparison.
         statm.split(' ').next().unwrap().parse::<usize>().unwrap()
     };
     let plain: Vec<Arena> = (0..1000).map(|_| Arena::with_capacity(1).unwrap()).collect();
@@ -152,7 +152,7 @@ fn a_small_arena_takes_no_more_addresses_than_its_capacity() {
     assert!(taken <= 1100 * pages_of_one.max(1), "{taken} pages for 1,000 arenas of {pages_of_one}");
     drop((plain, more));
 
-    // Nor do those keep any that were skipped for an alignment.
+    // Arenas with an alignment keep no addresses that were skipped for it.
     let before = addresses();
     let aligned: Vec<Arena> = (0..20).map(|_| Arena::builder().capacity(1).align(64 * MIB).build().unwrap()).collect();
     let taken = addresses() - before;
@@ -178,7 +178,7 @@ fn trimming_a_part_keeps_the_pages_that_are_used() {
 #[test]
 fn dropping_an_arena_unmaps_it() {
     let _alone = alone();
-    // Larger than anything that the test harness could put in its place meanwhile.
+    // The arena is larger than any mapping that the test harness could make in its place meanwhile.
     let arena = Arena::with_capacity(1 << 31).unwrap();
     dirty(&arena, MIB);
     let middle = addresses(&arena).start + (1 << 30);
@@ -192,13 +192,13 @@ fn huge_pages_are_asked_for_where_the_kernel_has_them() {
     let _alone = alone();
     let arena = Arena::builder().capacity(16 * MIB).huge_pages(true).build().unwrap();
     let smaps = fs::read_to_string("/proc/self/smaps").unwrap();
-    // An emulator of another processor shows a file of its own, in which mappings are merged and
-    // have no such flags. The arena's first 64 KiB, with its header, are left out.
+    // An emulator of another processor shows its own file, with merged mappings and without such
+    // flags. The arena's first 64 KiB, with its header, are left out.
     let Some((_, mapping)) = smaps.split_once(&format!("\n{:x}-", addresses(&arena).start + 65_536)) else {
         assert_ne!(std::env::consts::ARCH, "x86_64", "the arena's mapping is not among this program's");
         return;
     };
-    // Only what lies in whole huge pages.
+    // The advice covers only whole huge pages.
     let end = usize::from_str_radix(mapping.split(' ').next().unwrap(), 16).unwrap();
     assert_eq!(end - addresses(&arena).start, 65_536 + 14 * MIB);
     assert!(end.is_multiple_of(2 * MIB));

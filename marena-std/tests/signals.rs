@@ -12,27 +12,27 @@ use std::thread;
 use marena_std::Arena;
 
 const SIGNALS: usize = 200;
-/// More than the thread allocates between so many signals, unless the machine is very busy.
+/// The most blocks that the thread allocates. It needs fewer unless the machine is very busy.
 const MOST: usize = 1 << 24;
 const OURS: u64 = 0x0123_4567_89AB_CDEF;
 const ITS: u64 = !OURS;
 
-/// Shared by everybody, and never dropped.
+/// All threads and the handler share the arena, and it is never dropped.
 static ARENA: OnceLock<Arena> = OnceLock::new();
-/// What the handler allocated, one after the other.
+/// The blocks of the handler, in order.
 static BLOCKS: [AtomicPtr<[u64; 5]>; SIGNALS] = [const { AtomicPtr::new(ptr::null_mut()) }; SIGNALS];
 static HANDLED: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" fn handler(_signal: libc::c_int) {
     // ORDERING: Relaxed: handlers of one thread do not interrupt each other, and the thread is
-    // waited for.
+    // joined.
     let index = HANDLED.load(Relaxed);
     if let (Some(arena), Some(place)) = (ARENA.get(), BLOCKS.get(index)) {
-        // A bounded number of attempts, as in any handler; here nobody else can win one meanwhile.
+        // A handler makes a bounded number of attempts. Here no other thread can win meanwhile.
         let block = arena.allocate_bounded(40, 100).expect("there is room, and a hundred attempts do not all fail");
         assert!(block.iter().all(|&byte| byte == 0));
         let words = block.into_mut().as_mut_ptr().cast::<[u64; 5]>();
-        // SAFETY: 40 bytes at a multiple of 8, which nobody else has.
+        // SAFETY: 40 bytes at a multiple of 8, which have no other owner.
         unsafe { words.write([ITS; 5]) };
         // ORDERING: Relaxed, as above.
         place.store(words, Relaxed);
@@ -48,8 +48,8 @@ fn a_handler_and_the_thread_that_it_interrupts_get_disjoint_blocks() {
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handler as *const () as libc::sighandler_t;
     action.sa_flags = libc::SA_RESTART;
-    // SAFETY: the handler does only what a handler may: atomics, and claims from an arena, which
-    // are lock-free.
+    // SAFETY: the handler does only what a handler may do: atomic accesses, and allocations from an
+    // arena, which are lock-free.
     assert_eq!(unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, ptr::null_mut()) }, 0);
 
     static DONE: AtomicBool = AtomicBool::new(false);
@@ -65,7 +65,7 @@ fn a_handler_and_the_thread_that_it_interrupts_get_disjoint_blocks() {
         blocks
     });
     for before in 0..SIGNALS {
-        // SAFETY: the thread was not waited for yet, so its name is valid.
+        // SAFETY: the thread is not joined yet, so its identifier is valid.
         let sent = unsafe { libc::pthread_kill(allocating.as_pthread_t(), libc::SIGUSR1) };
         assert_eq!(sent, 0);
         // ORDERING: Acquire pairs with the handler's store.
@@ -81,7 +81,7 @@ fn a_handler_and_the_thread_that_it_interrupts_get_disjoint_blocks() {
     assert_eq!(handled, SIGNALS);
     assert!(blocks.iter().all(|block| **block == [OURS; 3]));
     for block in &BLOCKS[..handled] {
-        // SAFETY: the handler wrote it, and nobody writes it any more.
+        // SAFETY: the handler wrote the block, and no code writes it any more.
         assert_eq!(unsafe { *block.load(Relaxed) }, [ITS; 5]);
     }
     assert_eq!(arena.used(), blocks.len() * 24 + handled * 40);

@@ -1,4 +1,4 @@
-//! Many threads on one arena: each finds at the end what it wrote.
+//! Many threads on one arena: each block keeps its content.
 
 use std::sync::mpsc;
 use std::thread;
@@ -7,17 +7,17 @@ use marena_std::{AllocError, Arena, Block, Handle};
 
 const THREADS: usize = if cfg!(miri) { 2 } else { 4 };
 
-/// Sizes that differ from block to block and from thread to thread, none of them 0.
+/// Returns a size that differs between blocks and between threads, and is not 0.
 fn size(thread: usize, index: usize) -> usize {
     1 + (thread * 37 + index * 101) % 300
 }
 
-/// Bytes that tell blocks apart.
+/// Returns the bytes of a block, which differ between blocks.
 fn pattern(thread: usize, index: usize) -> impl Iterator<Item = u8> {
     (0..size(thread, index)).map(move |position| (thread * 89 + index * 31 + position) as u8)
 }
 
-/// Allocates until the arena is full, a new pattern in each block; the blocks.
+/// Allocates until the arena is full, and writes a new pattern in each block. Returns the blocks.
 fn fill(arena: &Arena, thread: usize) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     loop {
@@ -39,7 +39,7 @@ fn fill(arena: &Arena, thread: usize) -> Vec<Block<'_>> {
 #[test]
 fn threads_that_fill_an_arena_get_zeroed_disjoint_blocks_in_every_generation() {
     let mut arena = Arena::with_capacity(if cfg!(miri) { 1 << 16 } else { 2 << 20 }).unwrap();
-    // No arena is smaller than a page, which is much for Miri.
+    // No arena is smaller than a page, and a page is much for Miri.
     let set_aside = if cfg!(miri) { 60 << 10 } else { 0 };
     for generation in 0..3 {
         arena.allocate(set_aside).unwrap();
@@ -63,7 +63,7 @@ fn threads_that_fill_an_arena_get_zeroed_disjoint_blocks_in_every_generation() {
             "blocks overlap in generation {generation}"
         );
         let taken: usize = spans.iter().map(|&(_, size)| size.next_multiple_of(8)).sum();
-        assert_eq!(arena.used(), set_aside + taken, "bytes that nobody has, in generation {generation}");
+        assert_eq!(arena.used(), set_aside + taken, "some used bytes are in no block, in generation {generation}");
         arena.reset();
     }
 }

@@ -1,4 +1,4 @@
-//! What trimming must leave alone, and what it must not let through.
+//! Trimming: used bytes stay, and blocks are zero afterwards.
 
 use marena_std::{ARENA_PAGESIZE, Arena};
 
@@ -71,7 +71,8 @@ fn locked_pages_are_a_typed_error_that_changes_nothing() {
     let kept = arena.insert(7).unwrap();
     let address = arena.allocate_address(arena.remaining()).unwrap();
     let locked = arena.view_ptr(address).unwrap().cast::<u8>().as_ptr().wrapping_add(512 << 10);
-    // As a system call, because sanitizers turn the library's function into one that does nothing.
+    // The test makes the system call itself, because sanitizers replace the library's function by
+    // one that does nothing.
     // SAFETY: locking has no effect on the bytes, which are the arena's.
     assert_eq!(unsafe { libc::syscall(libc::SYS_mlock, locked, 1_usize) }, 0, "{}", std::io::Error::last_os_error());
     arena.reset();

@@ -1,4 +1,4 @@
-//! Claims against claims.
+//! Models of claims that race with claims.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub fn four_threads_claim_disjoint_blocks<F: Fault>() -> Model {
     })
 }
 
-/// An aligned claim is aligned wherever the other claim falls, and nobody gets its padding.
+/// An aligned claim is aligned wherever the other claim lies, and no claim gets its padding.
 pub fn an_aligned_claim_lands_aligned_against_a_claim<F: Fault>() -> Model {
     Model::unbounded("aligned claim against claim", || {
         let scene = scene::<F>(192);
@@ -140,7 +140,7 @@ pub fn several_at_once_are_all_or_nothing_against_each_other<F: Fault>() -> Mode
     })
 }
 
-/// A bounded claim gives up only when others came first, and changes nothing then.
+/// A bounded claim fails only if other claims came first, and then changes nothing.
 pub fn a_bounded_claim_ends_against_claims<F: Fault>() -> Model {
     Model::unbounded("bounded claim against claims", || {
         let scene = scene::<F>(64);
@@ -162,8 +162,8 @@ pub fn a_bounded_claim_ends_against_claims<F: Fault>() -> Model {
     })
 }
 
-/// As many retries as the others have claims are enough, however often a weak compare-and-swap
-/// fails spuriously.
+/// A bounded claim needs at most one retry for each claim of the others, however often a weak
+/// compare-and-swap fails spuriously.
 pub fn a_bounded_claim_with_enough_retries_is_served<F: Fault>() -> Model {
     Model::unbounded("bounded claim with enough retries", || {
         let scene = scene::<F>(64);
@@ -177,7 +177,7 @@ pub fn a_bounded_claim_with_enough_retries_is_served<F: Fault>() -> Model {
     })
 }
 
-/// Each of the statistics is a snapshot, and in its range at any time.
+/// Each number in the statistics is a snapshot and always in its range.
 pub fn statistics_stay_in_range_against_claims<F: Fault>() -> Model {
     Model::unbounded("statistics against claims", || {
         let scene = scene::<F>(32);

@@ -1,4 +1,4 @@
-//! Bytes that are given back, against claims.
+//! Models of bytes that are given back while other threads claim.
 
 use std::alloc::Layout;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -43,13 +43,13 @@ fn initialiser_that_panics<F: Fault>(scene: &Owned<F>) {
     assert!(!matches!(outcome, Ok(Ok(_))), "an initialiser that panics makes no slice");
 }
 
-/// Claims `size` bytes, more than 0, as every allocation does.
+/// Claims `size` bytes, which is not 0, as every allocation does.
 pub(super) fn claim<'a>(memory: impl Claim<'a>, size: usize) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: 8 is a power of two, and no model claims 0 bytes.
     unsafe { memory.claim(size, 8, None) }.map(|claimed| claimed.start())
 }
 
-/// Claims, dirties and gives back `size` bytes, as everything that gives bytes back does.
+/// Claims, dirties and gives back `size` bytes.
 pub(super) fn claim_and_give_back<F: Fault>(scene: &Owned<F>, size: usize) {
     let Ok(start) = claim(&**scene, size) else { return };
     scene.witness().written(start.as_ptr(), size);
@@ -59,8 +59,8 @@ pub(super) fn claim_and_give_back<F: Fault>(scene: &Owned<F>, size: usize) {
     unsafe { Claim::give_back(&**scene, start, size) };
 }
 
-/// What an initialiser made before it panicked is dropped, and its bytes are zero for the next
-/// claim.
+/// The values that an initialiser made before it panicked are dropped, and their bytes are zero for
+/// the next claim.
 pub fn a_panicking_initialiser_gives_back_against_a_claim<F: Fault>() -> Model {
     Model::unbounded("panicking initialiser against claim", || {
         let scene = scene::<F>(64, Start::Zeroed);
@@ -73,7 +73,7 @@ pub fn a_panicking_initialiser_gives_back_against_a_claim<F: Fault>() -> Model {
     })
 }
 
-/// The place of an initialiser that fails goes back if nobody claimed behind it, and only then.
+/// The slot of an initialiser that fails goes back only if no claim lies behind it.
 pub fn a_failing_initialiser_gives_back_against_a_claim<F: Fault>() -> Model {
     Model::unbounded("failing initialiser against claim", || {
         let scene = scene::<F>(64, Start::Zeroed);
@@ -85,7 +85,7 @@ pub fn a_failing_initialiser_gives_back_against_a_claim<F: Fault>() -> Model {
     })
 }
 
-/// An initialiser that fails while nobody else claims leaves the arena as it was.
+/// An initialiser that fails without another thread leaves the arena as it was.
 pub fn a_failing_initialiser_after_a_join_leaves_nothing<F: Fault>() -> Model {
     Model::unbounded("failing initialiser after claims", || {
         let scene = scene::<F>(64, Start::Zeroed);
@@ -111,7 +111,7 @@ pub fn a_reentrant_failing_initialiser_keeps_what_it_allocated<F: Fault>() -> Mo
         assert!(failed.is_err());
         scene.keeps(inner.as_ref().unwrap(), 2);
         assert_eq!(other.join().unwrap(), 1);
-        assert_eq!(scene.used(), 24, "bytes are behind the slot, so it stays");
+        assert_eq!(scene.used(), 24, "another block lies behind the slot, so the slot stays");
     })
 }
 
@@ -137,8 +137,8 @@ pub fn bytes_of_garbage_memory_given_back_are_zero_too<F: Fault>() -> Model {
     })
 }
 
-/// Two threads give bytes back. Neither gives back the other's, and the high-water mark covers
-/// both.
+/// Two threads give bytes back. Neither gives back bytes of the other, and the high-water mark
+/// covers both.
 pub fn two_give_backs_take_only_their_own<F: Fault>() -> Model {
     Model::unbounded("give-back against give-back", || {
         let scene = scene::<F>(64, Start::Zeroed);
@@ -184,7 +184,7 @@ pub fn a_claim_sees_every_give_back_before_it<F: Fault>() -> Model {
 
 /// The values of an iterator that was too short stay, and only the room behind them goes back.
 pub fn a_short_iterator_keeps_its_values_against_a_claim<F: Fault>() -> Model {
-    /// An iterator that says one more value than it has.
+    /// An iterator that announces one value more than it has.
     struct Boastful(std::ops::Range<u64>);
     impl Iterator for Boastful {
         type Item = u64;

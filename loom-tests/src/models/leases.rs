@@ -1,4 +1,4 @@
-//! Leases, scopes and growth against claims and against each other.
+//! Models of leases, scopes and growth that race with claims and with each other.
 
 use std::sync::Arc;
 
@@ -39,8 +39,8 @@ fn assert_rest_is_free<F: Fault>(scene: &Owned<F>) {
     assert_eq!(scene.claims(&[rest], 0xFF), 1);
 }
 
-/// A lease extends its chunk where it can, takes another where it cannot, and gives back what is
-/// left. A claim in between shares no byte with any of it.
+/// A lease extends its chunk if it can, else takes another, and gives the rest back at its end. A
+/// claim in between shares no byte with the lease.
 pub fn a_lease_is_disjoint_from_claims<F: Fault>() -> Model {
     Model::unbounded("lease against claims", || {
         let scene = scene::<F>(256);
@@ -107,18 +107,18 @@ pub fn stranded_bytes_of_two_leases_are_all_counted<F: Fault>() -> Model {
         let strand = |scene: &Owned<F>| {
             let lease = scene.lease(32);
             lease.allocate(8).unwrap();
-            // So that somebody is behind the lease when it ends.
+            // This claim lies behind the lease when the lease ends.
             scene.allocate(8).unwrap();
         };
         let other = spawn(&scene, move |scene| strand(scene));
         strand(&scene);
         other.join().unwrap();
         let stats = scene.stats();
-        assert_eq!(stats.used, 4 * 8 + stats.stranded, "what is neither a block's nor free is stranded");
+        assert_eq!(stats.used, 4 * 8 + stats.stranded, "a used byte is in a block or is stranded");
     })
 }
 
-/// A block that grows in place takes what is behind it in one step.
+/// A block that grows in place takes the bytes behind it in one step.
 pub fn growing_in_place_is_disjoint_from_a_claim<F: Fault>() -> Model {
     Model::unbounded("growth against claim", || {
         let scene = scene::<F>(64);
@@ -136,7 +136,7 @@ pub fn growing_in_place_is_disjoint_from_a_claim<F: Fault>() -> Model {
     })
 }
 
-/// Two blocks grow. Only the last can.
+/// Two blocks grow. Only the last can grow in place.
 pub fn two_growing_blocks_stay_disjoint<F: Fault>() -> Model {
     Model::unbounded("growth against growth", || {
         let scene = scene::<F>(64);
@@ -169,7 +169,8 @@ pub fn growth_acquires_what_was_given_back_behind_it<F: Fault>() -> Model {
     })
 }
 
-/// A lease that extends its chunk over such bytes does so too, and knows that they are dirty.
+/// A lease that extends its chunk over such bytes does so after their use, and knows that they are
+/// dirty.
 pub fn an_extended_lease_acquires_what_was_given_back_behind_it<F: Fault>() -> Model {
     Model::unbounded("lease's extension against give-back", || {
         let scene = scene::<F>(256);
@@ -220,8 +221,7 @@ pub fn scopes_of_a_lease_reuse_what_they_got_against_claims<F: Fault>() -> Model
         let kept = scene.own(lease.allocate(24).unwrap(), 6);
         assert_eq!(other.join().unwrap(), 3);
         scene.keeps(&kept, 6);
-        // The scopes need 24 bytes, and the block as many: there is room for it in no run that is
-        // shorter.
+        // The scopes need 24 bytes, and the block needs 24 too, so no shorter run has room for it.
         assert!(scene.used() <= 3 * 8 + 24 + 24, "{}", scene.used());
         drop(lease);
         assert_rest_is_free(&scene);
@@ -259,9 +259,9 @@ pub fn a_scope_over_the_rest_is_disjoint_from_another_arenas_claims<F: Fault>() 
     Model::unbounded("scope over the rest against another arena's claims", || {
         let memory = SharedMemory::<F>::new(LoomMemory::new(128 + 64, 0));
         let witness = Witness::of(&memory);
-        // SAFETY: nobody uses the memory yet.
+        // SAFETY: no arena uses the memory yet.
         let mut first = unsafe { Arena::format(memory.clone()) }.unwrap();
-        // SAFETY: formatted above, and everyone uses the region through arenas over it.
+        // SAFETY: formatted above, and the region is used only through arenas over this header.
         let second = unsafe { Arena::attach(memory) }.unwrap();
         let second = Arc::new(Scene::with_witness(second, Arc::clone(&witness)));
         let other = spawn(&second, |scene| scene.claims(&[8, 8], 1));

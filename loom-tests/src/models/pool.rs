@@ -1,4 +1,4 @@
-//! Arenas of a pool: guards share them, and the last guard recycles them.
+//! Models of a pool: guards share an arena, and the last guard recycles it.
 
 use std::sync::Arc;
 
@@ -39,8 +39,8 @@ impl<F: Fault> Pond<F> {
         assert_eq!(*block, [mark; 16]);
     }
 
-    /// Acquires the arena if it is free, and uses it for one generation. It is empty at first, and
-    /// its bytes have no other owner. Returns 1 if it was free, else 0.
+    /// Acquires the arena if it is free, and uses it for one generation. The arena is empty at
+    /// first, and its bytes have no other owner. Returns 1 if it was free, else 0.
     fn live(&'static self, mark: u8) -> usize {
         let Some(guard) = self.pool.acquire() else { return 0 };
         assert_eq!(guard.used(), 0);
@@ -49,7 +49,7 @@ impl<F: Fault> Pond<F> {
     }
 }
 
-/// Two threads acquire one arena. They have it one after the other.
+/// Two threads acquire one arena. Only one of them has it at a time.
 pub fn two_threads_never_have_one_arena_at_once<F: Fault>() -> Model {
     Model::unbounded("acquire against acquire", || {
         Pond::<F>::stage(|pond| {
@@ -61,7 +61,8 @@ pub fn two_threads_never_have_one_arena_at_once<F: Fault>() -> Model {
     })
 }
 
-/// Two guards of one arena are dropped at once. The last one recycles it, after all that both did.
+/// Two guards of one arena are dropped at once. The last one recycles the arena, after all accesses
+/// through both.
 pub fn one_of_two_guards_is_the_last<F: Fault>() -> Model {
     Model::unbounded("last guard against last guard", || {
         Pond::<F>::stage(|pond| {
@@ -76,8 +77,8 @@ pub fn one_of_two_guards_is_the_last<F: Fault>() -> Model {
     })
 }
 
-/// A generation that begins when the last guard of the one before is gone comes after all its
-/// accesses.
+/// A generation begins after all accesses of the previous one, because it begins after the last
+/// guard is dropped.
 pub fn a_new_generation_begins_after_all_guards_of_the_old_one<F: Fault>() -> Model {
     Model::bounded("two guards against acquire, 3 threads", 3, || {
         Pond::<F>::stage(|pond| {

@@ -1,4 +1,4 @@
-//! Publishing to other threads, and reading back.
+//! Models of publishing to other threads and reading there.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use marena_core::{Address, Handle, Memory};
 
 use crate::{Fault, LoomMemory, Model, Scene, Start, spawn};
 
-/// A place for one handle and a flag that says it is there: how safe code hands over a `Copy`
-/// value.
+/// A cell for one value and a flag that says whether it is full. Safe code hands over `Copy` values
+/// like this.
 struct Mailbox<T> {
     full: AtomicU32,
     content: UnsafeCell<Option<T>>,
 }
 
-// SAFETY: `content` is written before `full` is set and read after it was seen set; loom reports
-// where that is not so.
+// SAFETY: `content` is written before `full` is set, and read only after `full` was seen set. Loom
+// reports a violation.
 unsafe impl<T: Send> Sync for Mailbox<T> {}
 
 impl<T: Copy> Mailbox<T> {
@@ -26,7 +26,7 @@ impl<T: Copy> Mailbox<T> {
 
     fn send(&self, value: T) {
         self.content.with_mut(|content| {
-            // SAFETY: one thread sends, once, and nobody reads before the flag is set.
+            // SAFETY: one thread sends once, and no thread reads before the flag is set.
             unsafe { *content = Some(value) };
         });
         // ORDERING: Release pairs with `receive`.
@@ -105,7 +105,7 @@ pub fn a_received_address_is_in_view_at_once<F: Fault>() -> Model {
         scene.claims(&[8], 9);
         // ORDERING: Acquire pairs with the Release above.
         if let Some(address) = Address::from_raw(sent.load(Acquire)) {
-            // SAFETY: its owner wrote the block before it sent the address, and does not touch it
+            // SAFETY: its owner wrote the block before it sent the address, and does not access it
             // again.
             let bytes = unsafe { scene.view_address(address) };
             reads(scene, bytes.expect("a received address is in range"), &[7; 16]);

@@ -1,4 +1,4 @@
-//! Several regions that allocate as one.
+//! Models of several regions that allocate as one.
 
 use std::sync::Arc;
 

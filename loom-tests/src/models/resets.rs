@@ -1,4 +1,4 @@
-//! Generations of a region: formatting, attaching, resetting.
+//! Models of formatting, attaching to and resetting a region.
 
 use std::sync::Arc;
 
@@ -63,7 +63,8 @@ pub fn a_claim_after_a_shared_reset_sees_that_the_last_generation_ended<F: Fault
             scene.claims(&[16], 1);
             // SAFETY: the other thread waits for the flag before it calls.
             unsafe { scene.reset_shared() };
-            // ORDERING: Relaxed on purpose: the flag says when, the cursor must do the rest.
+            // ORDERING: Relaxed on purpose: the flag only says when, and the cursor must order the
+            // accesses.
             reset.store(1, Relaxed);
         });
         let (scene, reset) = &*scene;
@@ -80,11 +81,11 @@ pub fn claims_through_two_attached_arenas_are_disjoint<F: Fault>() -> Model {
     Model::unbounded("claims through two arenas over one header", || {
         let memory = SharedMemory::<F>::new(LoomMemory::new(128 + 64, 0));
         let witness = Witness::of(&memory);
-        // SAFETY: nobody uses the memory yet.
+        // SAFETY: no arena uses the memory yet.
         let first = unsafe { Arena::format(memory.clone()) }.unwrap();
         let first = Arc::new(Scene::with_witness(first, Arc::clone(&witness)));
         let claims = spawn(&first, |scene| scene.claims(&[8, 16], 1));
-        // SAFETY: the header was formatted above, and everyone uses the region through arenas over
+        // SAFETY: the header was formatted above, and the region is used only through arenas over
         // it.
         let second = unsafe { Arena::attach(memory) }.unwrap();
         let second = Scene::with_witness(second, witness);
@@ -97,7 +98,7 @@ pub fn claims_through_two_attached_arenas_are_disjoint<F: Fault>() -> Model {
     })
 }
 
-/// Another core that waits for the magic finds either no arena or a whole one.
+/// Another core that waits for the magic finds either no arena or a complete one.
 pub fn an_attach_while_the_region_is_formatted_finds_all_or_nothing<F: Fault>() -> Model {
     Model::unbounded("attach against format", || {
         let memory = SharedMemory::<F>::new(LoomMemory::new(128 + 64, 0));
@@ -106,7 +107,7 @@ pub fn an_attach_while_the_region_is_formatted_finds_all_or_nothing<F: Fault>() 
             // SAFETY: the other thread only looks at the header, and claims when it is whole.
             unsafe { Arena::format(memory.clone()) }.unwrap().capacity()
         });
-        // SAFETY: the header's words are initialised, and everyone uses the region through arenas
+        // SAFETY: the header's words are initialised, and the region is used only through arenas
         // over it.
         match unsafe { Arena::attach((*shared).clone()) } {
             Ok(arena) => assert_eq!((arena.used(), arena.allocate(8).unwrap().len()), (0, 8)),

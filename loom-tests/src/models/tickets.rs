@@ -1,4 +1,4 @@
-//! Tickets: no number is drawn twice, across both wraps of the halves.
+//! Models of tickets: no number is drawn twice, also when a half of the count wraps.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ fn tickets<F: Fault>(low: u32, halves: u32) -> Arc<Tickets<LoomWord<F>>> {
     Arc::new(Tickets::from_words(LoomWord::new(low), LoomWord::new(halves)))
 }
 
-/// Checks that no number was drawn twice, and none far from `first`. A draw that starts over skips
-/// its number, so there may be gaps.
+/// Checks that no number was drawn twice and that all are near `first`. A draw that starts over
+/// skips its number, so there may be gaps.
 fn assert_distinct_and_near(mut drawn: Vec<u64>, first: u64) {
     let count = drawn.len() as u64;
     drawn.sort_unstable();
-    assert!(drawn.is_sorted_by(|one, next| one < next), "a number twice: {drawn:?}");
+    assert!(drawn.is_sorted_by(|one, next| one < next), "a number was drawn twice: {drawn:?}");
     assert!(
         drawn.iter().all(|ticket| (first..first + 2 * count).contains(&(ticket >> 1))),
         "far from {first}: {drawn:?}"
@@ -52,8 +52,8 @@ pub fn two_threads_draw_over_the_second_half_wrap<F: Fault>() -> Model {
 }
 
 /// A draw sleeps while another thread draws over two half-wraps, and finds the parity that it
-/// started with. It must not be misled by that. The model is bounded: ten draws have too many
-/// interleavings, and it takes two preemptions to sleep and wake.
+/// started with. It must not be misled by that. The model is bounded, because ten draws have too
+/// many interleavings. To sleep and to wake takes two preemptions.
 pub fn a_draw_that_sleeps_over_two_half_wraps_is_not_misled<F: Fault>() -> Model {
     Model::bounded("ticket against two half-wraps", 3, || {
         let tickets = tickets::<Leaping<F>>(0, 0);
@@ -61,7 +61,7 @@ pub fn a_draw_that_sleeps_over_two_half_wraps_is_not_misled<F: Fault>() -> Model
         let mut all = draws(&tickets, 1);
         all.extend(other.join().unwrap());
         all.sort_unstable();
-        assert!(all.is_sorted_by(|one, next| one < next), "a number twice: {all:?}");
+        assert!(all.is_sorted_by(|one, next| one < next), "a number was drawn twice: {all:?}");
     })
 }
 
@@ -74,7 +74,7 @@ pub fn a_draw_that_sleeps_over_three_half_wraps_sets_no_half_back<F: Fault>() ->
         let mut all = draws(&tickets, 6);
         all.extend(other.join().unwrap());
         all.sort_unstable();
-        assert!(all.is_sorted_by(|one, next| one < next), "a number twice: {all:?}");
+        assert!(all.is_sorted_by(|one, next| one < next), "a number was drawn twice: {all:?}");
     })
 }
 

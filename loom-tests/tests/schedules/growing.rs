@@ -1,7 +1,7 @@
 //! Growing arenas: threads that meet at the boundaries of segments.
 //!
-//! The lock under which a segment is added is no word of shuttle's, but what is done under it
-//! switches threads, and so does waiting for it.
+//! The lock for adding a segment is no word of shuttle's. The steps under the lock switch threads,
+//! and so does waiting for it.
 
 use std::sync::Arc;
 
@@ -29,8 +29,7 @@ impl<S: Step> Reserve for Region<S> {
     }
 }
 
-/// Blocks from the arena, and from a lease of it, which hold what was written into them whatever
-/// others do.
+/// Allocates blocks from the arena and from a lease of it, and checks that they keep their content.
 fn allocate<S: Step>(arena: &GrowingArena<Region<S>>, id: u8) -> usize {
     let mut random = thread_rng();
     let lease = arena.lease(random.gen_range(0..128));
@@ -61,7 +60,7 @@ pub(crate) fn scenario<S: Step>() {
     assert!(stats.used >= blocks * BLOCK, "{stats} for {blocks} blocks");
     let sizes: Vec<_> = arena.segments().map(Arena::capacity).collect();
     assert!(sizes.iter().zip([1024, 2048, 2048, 2048]).all(|(&size, expected)| size == expected), "{sizes:?}");
-    // A lease's chunk that went back at its end is all that a full segment can have left.
+    // A full segment can have left only the chunk of a lease that gave it back at its end.
     let left = arena.segments().take(sizes.len() - 1).map(Arena::remaining);
     assert!(left.sum::<usize>() <= THREADS * 512, "{arena:?}");
 }

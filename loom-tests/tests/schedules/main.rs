@@ -1,9 +1,9 @@
-//! Random schedules of eight threads over the real arena, under shuttle: longer than loom can
-//! exhaust.
+//! Random schedules of eight threads over the real arena, under shuttle. They are longer than loom
+//! can explore.
 //!
-//! Shuttle runs one thread at a time and switches at the arena's atomic steps, so it finds
-//! schedules and not orderings; those are the models' part. 10,000 schedules by default,
-//! `MARENA_SCHEDULES=1000000` for as many as before a release.
+//! Shuttle runs one thread at a time and switches at the arena's atomic steps. It finds faults of
+//! the schedule; the loom models find faults of memory orders. By default there are 10,000
+//! schedules. Before a release, `MARENA_SCHEDULES=1000000` runs a million.
 #![cfg(not(miri))]
 
 mod growing;
@@ -29,7 +29,7 @@ const LEN: usize = 2048;
 
 type Scheduled<S> = Arena<Region<S>>;
 
-/// One thread's share: what it holds, and the table in which it says so.
+/// One thread, with the arena and the table of owners.
 struct Worker<'a, S: Step> {
     arena: &'a Scheduled<S>,
     owners: &'a Owners,
@@ -41,21 +41,20 @@ impl<S: Step> Worker<'_, S> {
         start.addr() - marena_core::Memory::region(self.arena.memory()).addr().get() - 128
     }
 
-    /// Bytes that were zero when they were handed out, if they had to be, are this thread's from
-    /// now on.
+    /// Makes this thread the owner of the bytes. If `zeroed`, they must be zero.
     fn take(&self, bytes: &mut [u8], zeroed: bool) {
         assert!(!zeroed || bytes.iter().all(|&byte| byte == 0), "dirty bytes from a zeroing call");
         self.owners.claim(self.position(bytes.as_ptr()), bytes.len(), self.id);
         bytes.fill(self.id as u8);
     }
 
-    /// Nobody wrote the bytes meanwhile, and they are nobody's from now on.
+    /// Checks that no other thread wrote the bytes, and gives up owning them.
     fn leave(&self, bytes: &[u8]) {
-        assert!(bytes.iter().all(|&byte| byte == self.id as u8), "somebody else wrote these bytes");
+        assert!(bytes.iter().all(|&byte| byte == self.id as u8), "another thread wrote these bytes");
         self.owners.release(self.position(bytes.as_ptr()), bytes.len(), self.id);
     }
 
-    /// A block that is freed again, after it grew or shrank or neither.
+    /// Allocates a block, resizes it if `new_size` is given, and frees it.
     fn allocate_and_free(&self, size: usize, new_size: Option<usize>) {
         let mut layout = Layout::from_size_align(size, 8).unwrap();
         // SAFETY: the layout has a size.
@@ -63,13 +62,13 @@ impl<S: Step> Worker<'_, S> {
         let bytes = |block: NonNull<u8>, len| {
             // SAFETY: allocated with this length.
             unsafe { block.write_bytes(0, len) };
-            // SAFETY: as above, initialised just now, and this thread's alone.
+            // SAFETY: as above; the bytes were just initialised, and only this thread has them.
             unsafe { std::slice::from_raw_parts_mut(block.as_ptr(), len) }
         };
         self.take(bytes(block, size), false);
         thread::yield_now();
         if let Some(new_size) = new_size {
-            // The old bytes can be somebody else's as soon as the call has moved the block.
+            // As soon as the call has moved the block, the old bytes may have another owner.
             self.owners.release(self.position(block.as_ptr()), size, self.id);
             // SAFETY: allocated above with this layout.
             let Some(moved) = NonNull::new(unsafe { self.arena.realloc(block.as_ptr(), layout, new_size) }) else {
@@ -129,7 +128,7 @@ impl<S: Step> Worker<'_, S> {
                 5 => self.lease_and_scratch(&[size, 40]),
                 _ => {
                     let remaining = self.arena.remaining();
-                    // Others only ever take from what is left here, or give back what they took.
+                    // Other threads only take from the rest, or give back what they took.
                     assert!(self.arena.allocate(LEN).is_err(), "{remaining} were left");
                 }
             }
@@ -137,9 +136,9 @@ impl<S: Step> Worker<'_, S> {
     }
 }
 
-/// Every thread works on one arena; afterwards what it counts as used covers all that is held.
+/// All threads work on one arena. Afterwards its used bytes cover all bytes with an owner.
 fn scenario<S: Step>() {
-    // SAFETY: the region is new, and nobody else's.
+    // SAFETY: the region is new, and nothing else has it.
     let arena: Arc<Scheduled<S>> = Arc::new(unsafe { Arena::format(Region::new(LEN)) }.unwrap());
     let owners = Arc::new(Owners::new(LEN));
     let threads: Vec<_> = (1..=THREADS as u32)
@@ -151,15 +150,15 @@ fn scenario<S: Step>() {
     for thread in threads {
         thread.join().unwrap();
     }
-    assert!(owners.end() <= arena.used(), "bytes behind the cursor are held");
+    assert!(owners.end() <= arena.used(), "bytes behind the cursor have an owner");
     assert!(arena.used() + arena.remaining() == LEN - 128);
 }
 
-/// Threads that serve requests, each in a scope of the thread's lease, keep nothing, and find room
-/// however their steps fall.
+/// Threads serve requests, each in a scope of the thread's lease, and keep nothing. They find room
+/// in every schedule.
 fn scopes<S: Step>() {
     const SERVERS: u32 = 4;
-    // SAFETY: the region is new, and nobody else's.
+    // SAFETY: the region is new, and nothing else has it.
     let arena: Arc<Scheduled<S>> = Arc::new(unsafe { Arena::format(Region::new(LEN)) }.unwrap());
     let owners = Arc::new(Owners::new(LEN));
     let threads: Vec<_> = (1..=SERVERS)
@@ -186,12 +185,12 @@ fn scopes<S: Step>() {
     for thread in threads {
         thread.join().unwrap();
     }
-    // For each lease its chunk, and four times the largest scope.
+    // For each lease, its chunk and four times its largest scope.
     assert!(arena.used() <= SERVERS as usize * (32 + 4 * 96), "{}", arena.stats());
 }
 
-/// Half of the schedules purely random, half with three priority changes each, which reaches deeper
-/// into rare ones.
+/// Half of the schedules are purely random. The other half have three priority changes each, which
+/// finds rarer schedules.
 fn explore(scenario: fn(), schedules: usize) {
     let config = || {
         let mut config = Config::default();

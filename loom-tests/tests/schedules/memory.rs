@@ -1,4 +1,4 @@
-//! A region whose header's words switch threads at every operation.
+//! A region whose header words switch threads at every operation.
 
 use std::alloc::Layout;
 use std::alloc::{alloc_zeroed, dealloc, handle_alloc_error};
@@ -8,25 +8,37 @@ use std::ptr::NonNull;
 use marena_core::{ExclusiveMemory, Header, Memory, Word};
 use shuttle::sync::atomic::{AtomicU32, Ordering};
 
-/// How a word compares and swaps.
+/// How a word does a compare-and-swap.
 pub(crate) trait Step: Sized + Send + Sync + 'static {
-    fn exchange(word: &AtomicU32, current: u32, new: u32, success: Ordering, failure: Ordering) -> Result<u32, u32>;
+    fn compare_and_swap(
+        word: &AtomicU32,
+        current: u32,
+        new: u32,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u32, u32>;
 }
 
-/// In one step, as it must.
+/// A compare-and-swap in one step, as it must be.
 pub(crate) struct Atomic;
 
 impl Step for Atomic {
-    fn exchange(word: &AtomicU32, current: u32, new: u32, success: Ordering, failure: Ordering) -> Result<u32, u32> {
+    fn compare_and_swap(
+        word: &AtomicU32,
+        current: u32,
+        new: u32,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u32, u32> {
         word.compare_exchange(current, new, success, failure)
     }
 }
 
-/// The fault: in two.
+/// A planted fault: a compare-and-swap in two steps.
 pub(crate) struct LoadThenStore;
 
 impl Step for LoadThenStore {
-    fn exchange(word: &AtomicU32, current: u32, new: u32, _: Ordering, _: Ordering) -> Result<u32, u32> {
+    fn compare_and_swap(word: &AtomicU32, current: u32, new: u32, _: Ordering, _: Ordering) -> Result<u32, u32> {
         match word.load(Ordering::Acquire) {
             found if found == current => {
                 word.store(new, Ordering::Release);
@@ -42,9 +54,9 @@ pub(crate) struct ScheduledWord<S> {
     step: PhantomData<S>,
 }
 
-// SAFETY: with `Atomic`, each method is the operation of its name, which shuttle runs one at a
-// time. `LoadThenStore` breaks this promise to show that the schedules notice. The word lies in no
-// region: its header is beside it.
+// SAFETY: with `Atomic`, each method is the operation of its name, and shuttle runs one at a time.
+// `LoadThenStore` breaks this promise to show that the schedules notice. The word lies in no
+// region: its header is beside the region.
 unsafe impl<S: Step> Word for ScheduledWord<S> {
     fn load(&self, order: Ordering) -> u32 {
         self.value.load(order)
@@ -55,15 +67,15 @@ unsafe impl<S: Step> Word for ScheduledWord<S> {
     }
 
     fn compare_exchange(&self, current: u32, new: u32, success: Ordering, failure: Ordering) -> Result<u32, u32> {
-        S::exchange(&self.value, current, new, success, failure)
+        S::compare_and_swap(&self.value, current, new, success, failure)
     }
 
     fn compare_exchange_weak(&self, current: u32, new: u32, success: Ordering, failure: Ordering) -> Result<u32, u32> {
-        S::exchange(&self.value, current, new, success, failure)
+        S::compare_and_swap(&self.value, current, new, success, failure)
     }
 }
 
-/// Zeroed bytes of its own, with a header of such words beside them.
+/// Zeroed bytes that the value owns, with a header of such words beside them.
 pub(crate) struct Region<S: Step> {
     /// INVARIANT: allocated with `layout(region.len())`, freed on drop.
     region: NonNull<[u8]>,
@@ -89,21 +101,21 @@ impl<S: Step> Region<S> {
 
 impl<S: Step> Drop for Region<S> {
     fn drop(&mut self) {
-        // SAFETY: the invariant of `header`; nobody uses the memory any more.
+        // SAFETY: the invariant of `header`; no arena over the memory is left.
         drop(unsafe { Box::from_raw(self.header.as_ptr()) });
         // SAFETY: the invariant of `region`; likewise.
         unsafe { dealloc(self.region.cast().as_ptr(), layout(self.region.len())) };
     }
 }
 
-// SAFETY: the bytes and the header are the value's own.
+// SAFETY: the value owns the bytes and the header.
 unsafe impl<S: Step> Send for Region<S> {}
 // SAFETY: a shared reference gives only raw pointers.
 unsafe impl<S: Step> Sync for Region<S> {}
 
-// SAFETY: an allocation stays where it is, the value owns it, and nothing but its arena uses it;
-// the bytes start zero and are written by what the arena hands out alone. The header is a valid one
-// and lives as long.
+// SAFETY: the value owns an allocation, which stays in place and which only its arena uses. The
+// bytes start zero, and only blocks of the arena write them. The header is valid as long as the
+// value.
 unsafe impl<S: Step> Memory for Region<S> {
     type Word = ScheduledWord<S>;
 
@@ -120,5 +132,5 @@ unsafe impl<S: Step> Memory for Region<S> {
     }
 }
 
-// SAFETY: neither `Clone` nor reachable otherwise.
+// SAFETY: the type is not `Clone`, and the value is the only way to the bytes.
 unsafe impl<S: Step> ExclusiveMemory for Region<S> {}

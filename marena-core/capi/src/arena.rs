@@ -1,4 +1,4 @@
-//! The functions.
+//! The functions of the C interface.
 
 use core::ffi::c_void;
 use core::mem::{align_of, size_of};
@@ -10,7 +10,7 @@ use crate::arguments::{array, pointer, status};
 use crate::region::Region;
 use crate::status::*;
 
-/// Says that a `marena_t` holds an arena. Zeroed memory does not.
+/// The mark of a `marena_t` that holds an arena. Zeroed memory does not have it.
 const LIVE: u64 = u64::from_le_bytes(*b"marena_t");
 
 /// An arena: where its region is. Its storage is the caller's, usually static; zero it before its
@@ -49,12 +49,12 @@ pub struct marena_stats_t {
     pub stranded: usize,
 }
 
-/// The arena that a C pointer names.
+/// Returns the arena that a C pointer names.
 ///
 /// # Safety
 ///
-/// A pointer that is not null and aligned is that of a `marena_t`, initialised bytes, which nobody
-/// writes meanwhile.
+/// A pointer that is aligned and not null points to a `marena_t`. Its bytes are initialised, and no
+/// other code writes them meanwhile.
 unsafe fn live<'a>(arena: *const marena_t) -> Result<&'a Arena<Region>, marena_status_t> {
     let arena = pointer(arena.cast_mut())?.cast::<Live>();
     // SAFETY: valid and initialised by the caller's promise; every bit pattern is a `u64`.
@@ -69,13 +69,13 @@ unsafe fn live<'a>(arena: *const marena_t) -> Result<&'a Arena<Region>, marena_s
 ///
 /// # Safety
 ///
-/// `out` is the pointer of a `marena_t` that nobody uses meanwhile.
+/// `out` points to a `marena_t` that no other code uses meanwhile.
 unsafe fn write(out: NonNull<marena_t>, arena: Arena<Region>) {
     // SAFETY: the storage has room for this and is aligned for it.
     unsafe { out.cast::<Live>().write(Live { mark: LIVE, arena }) };
 }
 
-/// The region that C names.
+/// Returns the region that C names.
 ///
 /// # Safety
 ///

@@ -1,5 +1,4 @@
-/* Everything that C can get wrong and the library can tell: an error code each, and nothing has
-   changed. */
+/* Every mistake of C that the library can detect is an error code and changes nothing. */
 
 #include "errors.h"
 
@@ -158,7 +157,8 @@ static void a_damaged_header(void) {
     marena_t second = {{0}};
     marena_address_t address;
     size_t byte;
-    /* Calls return, whatever is in the header. Only bytes that nobody needs are damaged. */
+    /* Calls return, whatever the header holds. The other region is not used any more, so it may be
+       damaged. */
     for (byte = 0; byte < 128; byte++) {
         memset(other_region, 0, sizeof other_region);
         EXPECT(marena_init(&second, other_region, sizeof other_region) == MARENA_OK);

@@ -3,7 +3,7 @@
 
 #include "marena.h"
 
-/* How many expectations were not met; each is printed. */
+/* Returns the number of failed expectations, and prints each. */
 int errors(void);
 
 #endif

@@ -45,7 +45,7 @@ int main(void) {
     for (thread = 0; thread < THREADS; thread++) {
         void *intact = NULL;
         if (pthread_join(threads[thread], &intact) != 0 || intact == NULL) {
-            printf("thread %d did not get what it was promised\n", thread);
+            printf("thread %d lost a block or its content\n", thread);
             failures++;
         }
     }

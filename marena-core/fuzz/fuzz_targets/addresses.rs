@@ -1,4 +1,4 @@
-//! Address decoding: every `u64` is an address of the documented form or none, and views stay below
+//! Address decoding: a `u64` decodes exactly if it has the documented form, and views stay below
 //! the cursor.
 #![no_main]
 
@@ -24,7 +24,7 @@ struct Input {
 
 fuzz_target!(|input: Input| {
     let image = Image::new(4096);
-    // SAFETY: the image outlives the arena, which is its only one.
+    // SAFETY: the image outlives the arena, which is the only one over it.
     let Some(memory) = (unsafe { image.memory() }) else { return };
     let arena = Arena::new(memory).expect("the memory was checked");
     for size in input.blocks {

@@ -1,4 +1,4 @@
-//! Header parsing: an arena attaches to any bytes with an error, or serves in range.
+//! Header parsing: attaching to any bytes is an error, or gives an arena whose blocks are in range.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -9,9 +9,9 @@ use marena_fuzz::{HEADER, Image};
 #[derive(Arbitrary, Debug)]
 struct Input {
     len: u16,
-    /// Bytes handed out by the arena that wrote the header, if one did.
+    /// The bytes that the arena which wrote the header had handed out, if there was one.
     formatted: Option<u16>,
-    /// What then happens to the header.
+    /// The changes to the header afterwards.
     writes: Vec<(u8, Vec<u8>)>,
     flips: Vec<u16>,
     request: u16,
@@ -20,7 +20,7 @@ struct Input {
 fuzz_target!(|input: Input| {
     let mut image = Image::new(input.len.into());
     if let Some(size) = input.formatted {
-        // SAFETY: the image outlives the arena, which is gone before the next one.
+        // SAFETY: the image outlives the arena, which is dropped before the next one.
         let Some(memory) = (unsafe { image.memory() }) else { return };
         let arena = Arena::new(memory).expect("the memory was checked");
         let _ = arena.allocate(size.into());
@@ -40,7 +40,7 @@ fuzz_target!(|input: Input| {
     image.fill(0, &header);
     // SAFETY: as above.
     let Some(memory) = (unsafe { image.memory() }) else { return };
-    // SAFETY: the bytes are initialised, and nobody else uses them.
+    // SAFETY: the bytes are initialised, and no other code uses them.
     let Ok(mut arena) = (unsafe { Arena::attach(memory) }) else { return };
 
     let capacity = usize::from(input.len) & !7;

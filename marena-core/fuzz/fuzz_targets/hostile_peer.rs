@@ -1,7 +1,8 @@
-//! A peer that writes the header while the arena runs: what is handed out lies in range and is
-//! aligned, and nothing panics.
+//! A peer that writes the header while the arena is used: blocks lie in range and are aligned, and
+//! no call panics.
 //!
-//! Disjointness is not promised against such a peer, so blocks are looked at one at a time.
+//! The arena does not promise disjoint blocks against such a peer, so the target checks one block
+//! at a time.
 #![no_main]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -43,7 +44,7 @@ fn check(image: &Image, start: *const u8, len: usize, align: usize) {
 
 fuzz_target!(|steps: Vec<Step>| {
     let image = Image::new(LEN);
-    // SAFETY: the image outlives the arena, which is its only one.
+    // SAFETY: the image outlives the arena, which is the only one over it.
     let Some(memory) = (unsafe { image.memory() }) else { return };
     let mut arena: Arena<RawMemory> = Arena::new(memory).expect("the memory was checked");
     for step in steps {

@@ -1,5 +1,5 @@
-//! Layout arithmetic: every cursor, size, alignment and capacity is placed as wide arithmetic
-//! places it, or an error.
+//! Layout arithmetic: for every cursor, size, alignment and capacity, the arena places a block
+//! exactly as wide arithmetic does, or returns an error.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -15,7 +15,7 @@ struct Input {
 
 fuzz_target!(|input: Input| {
     let image = Image::new(input.len.into());
-    // SAFETY: the image outlives the arena, which is its only one.
+    // SAFETY: the image outlives the arena, which is the only one over it.
     let Some(memory) = (unsafe { image.memory() }) else { return };
     let arena = Arena::new(memory).expect("the memory was checked");
     let capacity = arena.capacity();

@@ -1,6 +1,6 @@
-//! Sequences of claims on one arena, against a model: blocks are disjoint, aligned, in range,
-//! zeroed and keep what was written in them; a refusal changes nothing; resets and stale handles
-//! are recognised.
+//! Sequences of allocations from one arena, against a model. Blocks are disjoint, aligned, in range
+//! and zeroed, and keep their content. A failure changes nothing. Handles from before a reset are
+//! stale.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -28,7 +28,7 @@ enum Step {
     Wipe,
 }
 
-/// An iterator that lies about its length.
+/// An iterator that announces a wrong length.
 struct Liar(std::vec::IntoIter<u16>, usize);
 
 impl Iterator for Liar {
@@ -208,7 +208,7 @@ fuzz_target!(|input: (u16, u8, Vec<Step>)| {
 });
 
 fn spare(bytes: &mut [u8]) -> &mut [std::mem::MaybeUninit<u8>] {
-    // SAFETY: initialised bytes are bytes that may be uninitialised, and nobody reads the buffer
+    // SAFETY: initialised bytes may be used as `MaybeUninit` bytes, and the buffer is not read
     // afterwards.
     unsafe { &mut *(std::ptr::from_mut(bytes) as *mut [std::mem::MaybeUninit<u8>]) }
 }

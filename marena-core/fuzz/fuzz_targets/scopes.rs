@@ -1,5 +1,5 @@
-//! Leases, scratches and collections on one arena: what lives at the same time is disjoint and
-//! keeps what was written in it.
+//! Leases, scratches and collections on one arena: blocks that exist at the same time are disjoint
+//! and keep their content.
 #![no_main]
 
 use allocator_api2::alloc::{Allocator, Layout};
@@ -21,7 +21,7 @@ enum Inner {
     Bytes(u16),
     Collect(Vec<Change>),
     Scope(Vec<u16>),
-    /// The scope is forgotten instead of ended.
+    /// The scope is leaked and does not end.
     Forget,
 }
 
@@ -42,7 +42,7 @@ enum Part {
     Wipe,
 }
 
-/// Bytes that somebody holds, and what was written in them.
+/// Bytes that have an owner, and their content.
 struct Held {
     start: *mut u8,
     len: usize,
@@ -52,21 +52,21 @@ struct Held {
 impl Held {
     fn check(&self) {
         for index in 0..self.len {
-            // SAFETY: the bytes are held, and were written.
+            // SAFETY: the bytes have an owner, and were written.
             assert_eq!(unsafe { self.start.add(index).read() }, self.mark, "byte {index} of {}", self.len);
         }
     }
 
     fn write(&mut self, from: usize) {
-        // The fault that `.ci/fuzz` plants: one byte more than is held.
+        // The fault that `.ci/fuzz` plants: one byte more than the block has.
         for index in from..self.len + usize::from(cfg!(marena_planted) && self.len > 0) {
-            // SAFETY: the bytes are held.
+            // SAFETY: the bytes have an owner.
             unsafe { self.start.add(index).write(self.mark) };
         }
     }
 }
 
-/// Everything that is held at a time.
+/// All bytes that have an owner at a time.
 struct World {
     region: (usize, usize),
     held: Vec<Held>,
@@ -95,7 +95,7 @@ impl World {
         self.held[first..].iter().for_each(Held::check);
     }
 
-    /// What was held since is not any more.
+    /// Forgets all blocks from the index `first` on.
     fn forget_from(&mut self, first: usize) {
         self.check_from(first);
         self.held.truncate(first);
@@ -208,7 +208,7 @@ fn layout(size: usize, align: usize) -> Layout {
 
 fn is_zero(start: *const u8, from: usize, to: usize) {
     for index in from..to {
-        // SAFETY: bytes of a block that was to be zeroed.
+        // SAFETY: bytes of a block that was requested zeroed.
         assert_eq!(unsafe { start.add(index).read() }, 0, "byte {index}");
     }
 }
@@ -217,7 +217,7 @@ const LEN: usize = 16_384;
 
 fuzz_target!(|parts: Vec<Part>| {
     let image = Image::new(LEN);
-    // SAFETY: the image outlives the arena, which is its only one.
+    // SAFETY: the image outlives the arena, which is the only one over it.
     let Some(memory) = (unsafe { image.memory() }) else { return };
     let mut arena = Arena::new(memory).expect("the memory was checked");
     let region = (image.base() + HEADER, image.base() + LEN);

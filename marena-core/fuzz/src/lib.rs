@@ -1,5 +1,5 @@
-//! What the targets share: an image of a region that stays put, and the arithmetic that the arena
-//! must agree with.
+//! Code that the targets share: an image of a region at a fixed address, and the arithmetic that
+//! the arena must agree with.
 #![warn(missing_docs)]
 
 use std::alloc::Layout;
@@ -8,22 +8,22 @@ use std::ptr::NonNull;
 use arbitrary::Arbitrary;
 use marena_core::RawMemory;
 
-/// Bytes of a header.
+/// The length of a header in bytes.
 pub const HEADER: usize = 128;
 
-/// Where in the header the words lie that a peer can write.
+/// The offset in the header of a word that a peer can write.
 pub const CURSOR: usize = 64;
 /// See [`CURSOR`].
 pub const PEAK: usize = 68;
 
-/// A zeroed buffer, aligned as a region has to be, at one address for its life.
+/// A zeroed buffer, aligned as a region must be, whose address never changes.
 pub struct Image {
     start: NonNull<u8>,
     layout: Layout,
 }
 
 impl Image {
-    /// `len` zero bytes.
+    /// Returns an image of `len` zero bytes.
     pub fn new(len: usize) -> Self {
         let layout = Layout::from_size_align(len.max(1), HEADER).expect("an image is small");
         // SAFETY: the layout has a size.
@@ -31,34 +31,35 @@ impl Image {
         Self { start: NonNull::new(start).expect("an image fits the memory"), layout }
     }
 
-    /// The memory of an arena over the whole image.
+    /// Returns the memory for an arena over the whole image.
     ///
     /// # Safety
     ///
-    /// It does not outlive the image, and arenas over the same image obey what `attach` asks for.
+    /// The memory does not outlive the image, and arenas over the same image keep the contract of
+    /// `attach`.
     pub unsafe fn memory(&self) -> Option<RawMemory> {
-        // SAFETY: valid for as long as the image lives, and used by its arenas and `write` alone.
+        // SAFETY: valid as long as the image, and used only by its arenas and by `put`.
         unsafe { RawMemory::from_raw_parts(self.start, self.layout.size()) }.ok()
     }
 
-    /// Overwrites bytes, before an arena is there.
+    /// Overwrites bytes while there is no arena.
     pub fn fill(&mut self, offset: usize, bytes: &[u8]) {
         let room = self.layout.size().saturating_sub(offset);
         let len = bytes.len().min(room);
-        // SAFETY: `&mut self`, and the bytes lie in the image.
+        // SAFETY: `&mut self` is exclusive, and the bytes lie in the image.
         unsafe {
             self.start.as_ptr().add(offset.min(self.layout.size())).copy_from_nonoverlapping(bytes.as_ptr(), len)
         };
     }
 
-    /// The image's first bytes, before an arena is there.
+    /// Copies the image's first bytes while there is no arena.
     pub fn read(&self, into: &mut [u8]) {
         assert!(into.len() <= self.layout.size());
         // SAFETY: initialised bytes of the image.
         unsafe { self.start.as_ptr().copy_to_nonoverlapping(into.as_mut_ptr(), into.len()) };
     }
 
-    /// Overwrites a word of the header as a peer would: atomically, while arenas are there.
+    /// Overwrites a word of the header atomically, as a peer does while arenas use it.
     pub fn put(&self, offset: usize, value: u32) {
         assert!(offset + 4 <= HEADER && offset.is_multiple_of(4));
         // SAFETY: the word lies in the header, aligned.
@@ -66,7 +67,7 @@ impl Image {
         word.store(value, portable_atomic::Ordering::Relaxed);
     }
 
-    /// The image's first address.
+    /// Returns the image's first address.
     pub fn base(&self) -> usize {
         self.start.addr().get()
     }
@@ -79,7 +80,7 @@ impl Drop for Image {
     }
 }
 
-/// A size: small ones, and those at the edges of every integer that sizes pass through.
+/// A size: small, or at the edges of the integers that hold sizes.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Size {
     /// A few bytes.
@@ -90,17 +91,17 @@ pub enum Size {
     Near {
         /// The power.
         shift: u8,
-        /// How far off.
+        /// The distance from it.
         offset: i8,
     },
     /// Near the largest.
     Huge(u8),
-    /// Any.
+    /// Any number.
     Any(u64),
 }
 
 impl Size {
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> usize {
         match self {
             Self::Small(size) => size.into(),
@@ -117,14 +118,14 @@ impl Size {
 /// An alignment: mostly a power of two.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Align {
-    /// Two to this.
+    /// Two to this power.
     Power(u8),
     /// Any number.
     Any(u16),
 }
 
 impl Align {
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> usize {
         match self {
             Self::Power(shift) => 1_usize.rotate_left(u32::from(shift) % usize::BITS),
@@ -133,8 +134,8 @@ impl Align {
     }
 }
 
-/// Where a claim of `size` bytes must lie, as wide arithmetic has it: offsets from the base, or
-/// nowhere.
+/// Returns the start and end of a claim of `size` bytes by wide arithmetic, as offsets from the
+/// base, or `None` if it does not fit.
 pub fn expected(base: usize, cursor: u32, capacity: usize, size: usize, align: usize) -> Option<(usize, usize)> {
     if !cursor.is_multiple_of(8) {
         return None;

@@ -1,4 +1,4 @@
-//! Running a test again as another user, who may do less.
+//! Runs a test again as another user, who has fewer rights.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -8,12 +8,12 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::Duration;
 
-/// Nobody's.
+/// The user and group `nobody`.
 const USER: u32 = 65_534;
 
-/// Runs a test of this program in a process of another user, with a variable set, after `prepare`;
-/// `None` where that is not possible. The program is copied into `folder`, since the user may not
-/// look where it lies.
+/// Runs a test of this program in a process of another user, with `variables` set, after `prepare`.
+/// Returns `None` where that is not possible. The program is copied into `folder`, because the user
+/// may have no access to its own folder.
 pub(crate) fn run(
     folder: &Path,
     test: &str,
@@ -34,13 +34,13 @@ pub(crate) fn run(
         }
         Err(std::io::Error::last_os_error())
     };
-    // SAFETY: system calls, which are for any child.
+    // SAFETY: the closure makes system calls, which any child may make.
     unsafe { child.pre_exec(become_user) };
     let mut attempts = 0..1000;
     loop {
         match child.output() {
             Ok(output) => return Some(output),
-            // Another thread's child has not let go of the copy yet.
+            // A child of another thread still has the copy open.
             Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && attempts.next().is_some() => {
                 thread::sleep(Duration::from_millis(10));
             }
