@@ -290,10 +290,16 @@ fn capacities_and_paths_that_cannot_be_are_errors() {
             assert!(matches!(result, Err(MapError::PageAlignment { requested }) if requested == align));
         }
         assert!(matches!(MappedArena::open(&path), Err(MapError::Io { action: "open", .. })));
-        assert!(matches!(MappedArena::open(directory.path()), Err(MapError::Io { .. })));
-        let result = MappedArena::open_read_only(directory.path());
-        // Windows opens no folders at all.
-        assert!(matches!(result, Err(MapError::NotAFile { .. })) || cfg!(windows) && result.is_err(), "{result:?}");
+        let folder = directory.path();
+        let results = [
+            MappedArena::open(folder).map(drop),
+            MappedArena::open_read_only(folder).map(drop),
+            builder.capacity(CAPACITY).replace(folder).map(drop),
+        ];
+        for result in results {
+            // Windows opens no folders at all.
+            assert!(matches!(result, Err(MapError::NotAFile { .. })) || cfg!(windows) && result.is_err(), "{result:?}");
+        }
         let nowhere = directory.path().join("none").join("arena");
         assert!(matches!(MappedArena::create(nowhere, CAPACITY), Err(MapError::Io { action: "create", .. })));
     }

@@ -224,6 +224,7 @@ mod system {
     use std::fs::{self, File, Metadata};
     use std::io::{self, ErrorKind};
     use std::os::fd::AsRawFd;
+    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::{MetadataExt, fchown};
     use std::path::Path;
 
@@ -254,12 +255,20 @@ mod system {
         }
     }
 
+    /// A path as the system lists mount points: a number for what would end it there.
+    fn escaped(path: &Path) -> Vec<u8> {
+        let number = |byte: u8| format!("\\{byte:03o}").into_bytes();
+        let escape = |&byte: &u8| if b" \t\n\\".contains(&byte) { number(byte) } else { vec![byte] };
+        path.as_os_str().as_bytes().iter().flat_map(escape).collect()
+    }
+
     /// Fails where a file may be written but not replaced: in a folder whose files belong to
     /// others, where it is immutable, or where something is mounted on it.
     pub(super) fn check_replaceable(target: &Path) -> io::Result<()> {
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let is_target = |mount: &str| mount.split(' ').nth(4).is_some_and(|path| Path::new(path) == target);
-        if mounts.lines().any(is_target) {
+        let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
+        let escaped = escaped(target);
+        let is_target = |mount: &[u8]| mount.split(|&byte| byte == b' ').nth(4) == Some(&escaped);
+        if mounts.split(|&byte| byte == b'\n').any(is_target) {
             return Err(io::Error::other("it is a mount point and cannot be replaced"));
         }
         // A folder never takes a file's place. Whether it could if it were a file is checked before

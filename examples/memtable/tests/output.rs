@@ -98,19 +98,19 @@ fn a_run_that_is_ended_leaves_nothing_in_the_folder() {
 #[test]
 fn an_output_that_cannot_be_replaced_is_noticed_before_the_work() {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["out", "other"] {
+    for name in ["an out", "other"] {
         fs::write(path(&dir, name), name).unwrap();
     }
     // It never reads to the end of its input.
     let script = "mount --bind \"$2\" \"$1\" || exit 77; exec \"$0\" ingest --output \"$1\" /dev/zero";
     let mut unshare = std::process::Command::new("unshare");
     unshare.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_memtable")]);
-    let Ok(failed) = unshare.args([path(&dir, "out"), path(&dir, "other")]).output() else { return };
+    let Ok(failed) = unshare.args([path(&dir, "an out"), path(&dir, "other")]).output() else { return };
     if stderr(&failed).starts_with("unshare") || failed.status.code() == Some(77) {
         println!("skipped: nothing can be mounted here");
         return;
     }
     assert_eq!(failed.status.code(), Some(2));
     assert!(stderr(&failed).contains("mount point"), "{}", stderr(&failed));
-    assert_eq!(names(dir.path()), ["other", "out"]);
+    assert_eq!(names(dir.path()), ["an out", "other"]);
 }

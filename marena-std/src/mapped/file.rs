@@ -64,7 +64,11 @@ fn options() -> OpenOptions {
 }
 
 fn open_with(options: &OpenOptions, path: &Path) -> Result<File, MapError> {
-    let file = options.open(path).map_err(failed("open", path))?;
+    let file = options.open(path).map_err(|error| match error.kind() {
+        // Only reading opens one.
+        ErrorKind::IsADirectory => MapError::NotAFile { path: path.into() },
+        _ => failed("open", path)(error),
+    })?;
     match file.metadata().map_err(failed("open", path))?.is_file() {
         true => Ok(file),
         false => Err(MapError::NotAFile { path: path.into() }),
