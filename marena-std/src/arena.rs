@@ -1,4 +1,4 @@
-//! The arena: the core's, over memory of its own.
+//! The core's arena over its own memory.
 
 use std::thread;
 
@@ -9,10 +9,11 @@ use crate::error::Error;
 use crate::memory::{CAPACITY_LIMIT, OwnedMemory};
 use crate::thread_values::ThreadValues;
 
-/// A lock-free bump allocator over memory of its own: [`marena_core::Arena`] in [`OwnedMemory`].
+/// A lock-free bump allocator that reserves its own memory: [`marena_core::Arena`] in
+/// [`OwnedMemory`].
 ///
-/// **Values placed in an arena are not dropped**, neither by a reset nor at its end: their memory
-/// comes back, their destructors do not run.
+/// **Values placed in an arena are not dropped**, neither by a reset nor with the arena: their
+/// memory comes back, but their destructors do not run.
 ///
 /// # Examples
 ///
@@ -33,7 +34,7 @@ use crate::thread_values::ThreadValues;
 /// # Ok::<(), marena_std::Error>(())
 /// ```
 ///
-/// What was allocated is borrowed from the arena, so nothing of it outlives a reset:
+/// An allocation borrows the arena, so it cannot outlive a reset:
 ///
 /// ```compile_fail,E0502
 /// # let mut arena = marena_std::Arena::with_capacity(1024).unwrap();
@@ -42,8 +43,8 @@ use crate::thread_values::ThreadValues;
 /// *number += 1;
 /// ```
 ///
-/// The capacity is rounded up to a multiple of [`ARENA_PAGESIZE`](crate::ARENA_PAGESIZE), and has a
-/// limit:
+/// The capacity is rounded up to a multiple of [`ARENA_PAGESIZE`](crate::ARENA_PAGESIZE), and is
+/// limited:
 ///
 /// ```
 /// use marena_std::{Arena, Error};

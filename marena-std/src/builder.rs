@@ -1,4 +1,4 @@
-//! How an arena's memory is provided.
+//! The builder of arenas and pools.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use crate::error::Error;
 use crate::memory::OwnedMemory;
 use crate::pool::Pool;
 
-/// Told the bytes done and their total.
+/// A callback that gets the number of bytes done and the total.
 type Progress<'p> = Box<dyn FnMut(usize, usize) + 'p>;
 
-/// Configures the memory of an [`Arena`] or a [`Pool`]; made by [`Arena::builder`].
+/// Configures the memory of an [`Arena`] or a [`Pool`]. [`Arena::builder`] makes one.
 ///
 /// # Examples
 ///
@@ -49,11 +49,11 @@ impl<'p> Builder<'p> {
         self
     }
 
-    /// Configures what the address of the arena's first byte is a multiple of: a power of two, by
-    /// default and at least [`ARENA_PAGESIZE`].
+    /// Configures the alignment of the arena's first byte: a power of two. The default and the
+    /// smallest alignment is [`ARENA_PAGESIZE`].
     ///
-    /// For foreign interfaces that want it, as where 2 GiB have to lie at a multiple of 4 GiB.
-    /// Addresses that are skipped cost nothing.
+    /// Some foreign interfaces need this, for example 2 GiB at a multiple of 4 GiB. Addresses that
+    /// are skipped cost nothing.
     ///
     /// ```
     /// # if cfg!(any(miri, target_pointer_width = "32")) { return Ok(()) }
@@ -68,23 +68,23 @@ impl<'p> Builder<'p> {
         self
     }
 
-    /// Configures whether the system is asked to back the arena with huge pages: fewer misses in
-    /// the processor's address caches, memory used in larger steps. Off by default.
+    /// Configures whether the system is asked for huge pages. They cause fewer misses in the
+    /// processor's address caches, but use memory in larger steps. Off by default.
     ///
-    /// A wish that never fails. Linux grants it as `/sys/kernel/mm/transparent_hugepage` says, for
-    /// each 2 MiB that lie wholly in the arena behind its first 64 KiB. Elsewhere, and in smaller
-    /// arenas, it changes nothing.
+    /// This is a wish, which never fails. Linux grants it as `/sys/kernel/mm/transparent_hugepage`
+    /// says, for each 2 MiB that lie wholly in the arena behind its first 64 KiB. On other systems,
+    /// and in smaller arenas, it changes nothing.
     pub fn huge_pages(mut self, wanted: bool) -> Self {
         self.huge_pages = wanted;
         self
     }
 
-    /// Has every page touched before [`build`](Self::build) returns, so that no allocation waits
-    /// for the system to provide one. Off by default.
+    /// Makes [`build`](Self::build) touch every page, so that no allocation waits for the system to
+    /// provide one. Off by default.
     ///
-    /// `progress` is told the bytes done and their total (the capacity, over all arenas of a pool),
-    /// every few MiB and at the end. Where the system has too little memory it may end the process,
-    /// as with any touch of memory that it had promised.
+    /// `progress` is called with the number of bytes done and the total (the capacity, or that of
+    /// all arenas of a pool), every few MiB and at the end. If the system has too little memory, it
+    /// may end the process, as with any touch of memory that it promised.
     ///
     /// ```
     /// use marena_std::Arena;
@@ -98,7 +98,7 @@ impl<'p> Builder<'p> {
         self
     }
 
-    /// Makes the arena.
+    /// Creates the arena.
     ///
     /// # Errors
     ///
@@ -108,16 +108,16 @@ impl<'p> Builder<'p> {
         Ok(Arena::new(self.memory(0, 1)?)?)
     }
 
-    /// Makes a pool of `arenas` arenas, each with these settings.
+    /// Creates a pool of `arenas` arenas, each with these settings.
     ///
     /// # Errors
     ///
-    /// As for [`build`](Self::build).
+    /// The same as for [`build`](Self::build).
     pub fn build_pool(mut self, arenas: usize) -> Result<Pool, Error> {
         Pool::in_memories((0..arenas).map(|index| self.memory(index, arenas)))
     }
 
-    /// The memory of one of `count` arenas.
+    /// Reserves the memory of one of `count` arenas.
     fn memory(&mut self, index: usize, count: usize) -> Result<OwnedMemory, Error> {
         let mut memory = OwnedMemory::reserve_with(self.capacity, self.align, self.huge_pages)?;
         if let Some(progress) = &mut self.prefault {

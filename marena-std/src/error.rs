@@ -1,4 +1,4 @@
-//! What can go wrong, and what to do about it.
+//! The errors, and what to do about them.
 
 use std::io;
 
@@ -37,16 +37,16 @@ pub enum Error {
     /// The capacity is more than one arena can have.
     #[error("{requested} bytes were requested and an arena has at most {limit}; use several arenas, as in a `Pool`")]
     CapacityTooLarge {
-        /// Bytes asked for.
+        /// The number that was requested, in bytes.
         requested: usize,
-        /// Bytes that an arena can have on this target:
+        /// The largest capacity of an arena on this target, in bytes:
         /// [`Arena::MAX_CAPACITY`](crate::Arena::MAX_CAPACITY).
         limit: usize,
     },
     /// The alignment is not a power of two.
     #[error("{requested} is not an alignment; use a power of two")]
     Alignment {
-        /// Bytes asked for.
+        /// The number that was requested, in bytes.
         requested: usize,
     },
     /// The system has no run of addresses of this length left for the process, or a limit of the
@@ -56,11 +56,11 @@ pub enum Error {
         Limit::reached(*limit)
     )]
     OutOfAddressSpace {
-        /// Bytes asked for, rounded up to a multiple of [`ARENA_PAGESIZE`].
+        /// The number that was requested, in bytes, rounded up to a multiple of [`ARENA_PAGESIZE`].
         requested: usize,
-        /// The limit of this process that was met, where one can be told.
+        /// The limit of this process that was reached, if it is known.
         limit: Option<Limit>,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The system did not take pages back. The arena is unchanged and usable.
@@ -69,9 +69,9 @@ pub enum Error {
          (`mlockall`)"
     )]
     Trim {
-        /// Bytes offered to it.
+        /// The number of bytes that were offered.
         offered: usize,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The memory cannot be an arena's region.

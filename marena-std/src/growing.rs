@@ -1,11 +1,12 @@
-//! The arena that grows.
+//! An arena that grows.
 
 use crate::memory::OwnedMemory;
 
-/// An arena that grows, in memory of its own: [`marena_core::GrowingArena`] in [`OwnedMemory`].
+/// An arena that grows and reserves its own memory: [`marena_core::GrowingArena`] in
+/// [`OwnedMemory`].
 ///
-/// It has no memory before the first allocation. Segments have 64 KiB, 128 KiB and so on up to 1
-/// GiB; address space is reserved, and memory is used from the first touch of each page on.
+/// It has no memory before the first allocation. Its segments have 64 KiB, 128 KiB and so on up to
+/// 1 GiB. A segment reserves address space, and uses memory from the first touch of each page on.
 /// **Values placed in it are not dropped.**
 ///
 /// # Examples
@@ -18,7 +19,7 @@ use crate::memory::OwnedMemory;
 /// let numbers: Result<Vec<&mut u64>, _> = numbers.collect();
 /// assert_eq!(*numbers?[99_999], 99_999);
 ///
-/// // Any number of threads, each as fast as with a lease of its own.
+/// // Any number of threads allocate, each in its own lease.
 /// let leases = arena.leases(65_536);
 /// std::thread::scope(|scope| {
 ///     for _ in 0..2 {
@@ -32,7 +33,7 @@ use crate::memory::OwnedMemory;
 /// # Ok::<(), AllocError>(())
 /// ```
 ///
-/// With a limit, it is full there:
+/// With a limit, the arena is full when it reaches the limit:
 ///
 /// ```
 /// use marena_std::{AllocError, Error, GrowingArena};
@@ -44,7 +45,7 @@ use crate::memory::OwnedMemory;
 /// # Ok::<(), Error>(())
 /// ```
 ///
-/// What is allocated does not outlive a reset:
+/// An allocation borrows the arena, so it cannot outlive a reset:
 ///
 /// ```compile_fail,E0502
 /// # let mut arena = marena_std::GrowingArena::new();
@@ -53,7 +54,7 @@ use crate::memory::OwnedMemory;
 /// *number += 1;
 /// ```
 ///
-/// Nothing leaves a scope, whether it is a guard or a closure gets it:
+/// Nothing leaves a scope, whether a guard or a closure holds it:
 ///
 /// ```compile_fail,E0505
 /// # let mut arena = marena_std::GrowingArena::new();

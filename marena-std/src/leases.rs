@@ -1,12 +1,12 @@
-//! Leases that every thread finds by itself.
+//! One value through which every thread allocates in its own lease.
 
 use crate::arena::Arena;
 
-/// Lets every thread allocate from one value, as fast as from a lease of its own:
+/// One value, shared by all threads, through which each thread allocates in its own lease:
 /// [`marena_core::Leases`].
 ///
-/// Made by [`Arena::leases`](marena_core::Arena::leases) and
-/// [`GrowingArena::leases`](marena_core::GrowingArena::leases).
+/// [`Arena::leases`](marena_core::Arena::leases) and
+/// [`GrowingArena::leases`](marena_core::GrowingArena::leases) make one.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! Lock-free bump arenas in memory of their own.
+//! Lock-free bump arenas that reserve their own memory.
 //!
 //! An [`Arena`] hands out the bytes of one region by moving a cursor. An allocation is one
 //! compare-and-swap, from any number of threads, without locks. Nothing is freed one by one:
@@ -11,8 +11,8 @@
 //!   [`Arena::reset`] takes `&mut self`, so nothing is left when the arena starts anew.
 //! - A [`Block`] is a run of zeroed bytes with one owner. `allocate*` calls hand out bytes,
 //!   `alloc*` calls place values.
-//! - A [`Handle`] names what its owner has published. It borrows nothing. After a reset, and in
-//!   another arena, it reads as `None`.
+//! - A [`Handle`] names what its owner published. It borrows nothing. After a reset, and in another
+//!   arena, it is stale: reading it returns `None`.
 //! - An [`Address`] is the `u64` inside a handle: offset and size, the same in every mapping, for
 //!   links of your own structures.
 //! - A [`Lease`] is one thread's chunk of an arena, used without atomic operations. [`Leases`]
@@ -44,7 +44,7 @@
 //! });
 //! # drop((node, value));
 //!
-//! // More than there is: an error, and nothing has changed.
+//! // More than is left: an error, and nothing has changed.
 //! let used = arena.used();
 //! assert!(matches!(arena.allocate(1 << 30), Err(AllocError::Full { .. })));
 //! assert_eq!(arena.used(), used);
@@ -66,8 +66,8 @@
 //! - Links inside a structure of your own: [`allocate_address`] returns an [`Address`] of 8 bytes,
 //!   and [`view_ptr`] reads it.
 //!
-//! They are the methods of [`marena_core::Arena`], which firmware uses as it is. Its crate has the
-//! pictures, and [a guide](marena_core::guide). What this crate adds is the memory.
+//! These are the methods of [`marena_core::Arena`], which firmware uses directly. Its crate has the
+//! pictures and [a guide](marena_core::guide). This crate adds the memory.
 //!
 //! # Which way to allocate
 //!
@@ -105,31 +105,33 @@
 //! # Memory
 //!
 //! [`Arena::with_capacity`] reserves addresses, 2 GiB as readily as 64 KiB. Memory is used page by
-//! page, when bytes on a page are first touched. It stays with the arena, through resets, until the
-//! arena is dropped. Three things change that:
+//! page, when bytes on a page are first touched. It stays with the arena through resets, until the
+//! arena is dropped. Three methods change that:
 //!
-//! - [`Arena::trim`] gives back the pages past the cursor: after the largest batch of the day, say.
-//! - [`Builder::prefault`] touches all pages at the start, where waiting later is worse.
-//! - [`Builder::huge_pages`] has the system use large ones, where accesses are spread over many
-//!   MiB.
+//! - [`Arena::trim`] gives back the pages past the cursor, for example after the largest batch of
+//!   the day.
+//! - [`Builder::prefault`] touches all pages at the start, so that no later allocation waits for
+//!   them.
+//! - [`Builder::huge_pages`] asks the system for large pages, for accesses that are spread over
+//!   many MiB.
 //!
 //! On each system:
 //!
-//! - Untouched capacity costs addresses only. Systems that count what is reserved (Windows, and
-//!   Linux with `vm.overcommit_memory=2`) are asked for memory in steps of 1 MiB, as the cursor
-//!   passes.
-//! - `trim` gives pages back at once on Linux and Windows, on other Unix systems when they are
-//!   short of memory.
+//! - Untouched capacity costs addresses only. On systems that count reserved memory (Windows, and
+//!   Linux with `vm.overcommit_memory=2`), an arena asks for memory in steps of 1 MiB as its cursor
+//!   advances.
+//! - `trim` gives pages back at once on Linux and Windows. Other Unix systems take them when they
+//!   are short of memory.
 //! - `huge_pages` has an effect on Linux, as `/sys/kernel/mm/transparent_hugepage` says.
-//! - Where there is no memory by the page (WebAssembly, for one), arenas take theirs from the heap.
+//! - Systems without page-wise memory, such as WebAssembly, provide it from the heap.
 //!
 //! Blocks are zeroed when they are handed out. Pages that were never handed out are known to be
-//! zero. They are not written for that, so zeroed bytes of a fresh arena cost what uninitialised
-//! ones do.
+//! zero and are not written. So zeroed bytes of a fresh arena cost the same as uninitialised ones.
 //!
 //! # Statistics
 //!
-//! How full an arena is, as one line for people, and with the feature `serde` for programs:
+//! [`Stats`] tell how full an arena is: as one line for people, and with the feature `serde` for
+//! programs:
 //!
 //! ```
 //! # #[cfg(feature = "serde")] {
@@ -145,9 +147,9 @@
 //! # Files
 //!
 //! A `MappedArena` lies in a file. Several processes share it, and it outlives them. It hands out
-//! addresses rather than references, since other processes may write; root slots say where to start
-//! reading. It is there on Unix and Windows, on processors with native 64-bit atomics. Elsewhere
-//! the compiler says that the name is configured out, and by which condition.
+//! addresses and not references, because other processes may write. Root slots say where to start
+//! reading. It exists on Unix and Windows, on processors with native 64-bit atomics. Elsewhere the
+//! compiler says that the name is configured out, and by which condition.
 //!
 //! [`alloc`]: marena_core::Arena::alloc
 //! [`alloc_slice_copy`]: marena_core::Arena::alloc_slice_copy
@@ -168,7 +170,7 @@ mod error;
 mod growing;
 mod leases;
 mod limit;
-// Needs mappings of files, and addresses that are published by one native atomic.
+// This needs mappings of files, and native 64-bit atomics to publish addresses.
 #[cfg(all(any(unix, windows), target_has_atomic = "64"))]
 mod mapped;
 mod memory;

@@ -1,47 +1,48 @@
-//! Which limit of the process a failed request met.
+//! Finds the limit of the process that a failed request reached.
 
 use std::fmt;
 use std::io;
 
-/// A limit that the system sets a process, named in an error that came from meeting it.
+/// A limit of the process that a failed request reached.
 ///
-/// Told on Linux only. Elsewhere errors carry what the system said and no limit.
+/// Only Linux tells the limit. Errors of other systems name none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Limit {
-    /// Bytes of addresses (`ulimit -v`).
+    /// The size of the address space in bytes (`ulimit -v`).
     AddressSpace(u64),
-    /// Bytes of private memory that can be written (`ulimit -d`).
+    /// The size of private writable memory in bytes (`ulimit -d`).
     Data(u64),
-    /// Bytes of locked memory (`ulimit -l`), met by mappings of a process that called `mlockall`.
+    /// The size of locked memory in bytes (`ulimit -l`). Mappings of a process that called
+    /// `mlockall` count.
     Locked(u64),
-    /// Mappings (`vm.max_map_count`).
+    /// The number of mappings (`vm.max_map_count`).
     Mappings(u64),
-    /// Bytes of a file (`ulimit -f`).
+    /// The size of a file in bytes (`ulimit -f`).
     FileSize(u64),
-    /// Open files (`ulimit -n`).
+    /// The number of open files (`ulimit -n`).
     OpenFiles(u64),
 }
 
 impl Limit {
-    /// Tells which limit the private mapping of `len` bytes met.
+    /// Returns the limit that a private mapping of `len` bytes reached.
     pub(crate) fn met_by_private_mapping(error: &io::Error, len: usize) -> Option<Self> {
         system::met_by_mapping(error, len, true)
     }
 
-    /// Tells which limit the shared mapping of `len` bytes met.
+    /// Returns the limit that a shared mapping of `len` bytes reached.
     #[cfg(all(any(unix, windows), target_has_atomic = "64"))]
     pub(crate) fn met_by_shared_mapping(error: &io::Error, len: usize) -> Option<Self> {
         system::met_by_mapping(error, len, false)
     }
 
-    /// Tells which limit a call on a file met.
+    /// Returns the limit that a call on a file reached.
     #[cfg(all(any(unix, windows), target_has_atomic = "64"))]
     pub(crate) fn met_by_file(error: &io::Error) -> Option<Self> {
         system::met_by_file(error)
     }
 
-    /// What a message says about the limit, or nothing.
+    /// Returns what a message says about the limit, or nothing.
     pub(crate) fn reached(limit: Option<Self>) -> impl fmt::Display {
         struct Reached(Option<Limit>);
         impl fmt::Display for Reached {
@@ -73,7 +74,7 @@ mod system {
 
     use super::Limit;
 
-    /// The system leaves a few mappings to itself.
+    /// The system keeps a few mappings for itself.
     const SPARE_MAPPINGS: u64 = 8;
 
     pub(super) fn met_by_mapping(error: &io::Error, len: usize, private: bool) -> Option<Limit> {
@@ -113,17 +114,17 @@ mod system {
     #[cfg(not(target_env = "gnu"))]
     type Resource = libc::c_int;
 
-    /// A limit of this process; `None` if there is none.
+    /// Returns a limit of this process, or `None` if there is none.
     fn limit(kind: Resource) -> Option<u64> {
         let mut found = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: `found` is a valid place for the answer.
+        // SAFETY: `found` is a valid place for the result.
         let answer = unsafe { libc::getrlimit64(kind, &raw mut found) };
         (answer == 0 && found.rlim_cur != libc::RLIM64_INFINITY).then_some(found.rlim_cur)
     }
 
-    /// Bytes of addresses and of data that the process has.
+    /// Returns how many bytes of addresses and of data the process has.
     fn usage() -> Option<(u64, u64)> {
-        // SAFETY: asking for a number has no precondition.
+        // SAFETY: the call has no precondition.
         let page_size = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
         let mut buffer = [0; 128];
         let text = read_start("/proc/self/statm", &mut buffer)?;
@@ -136,8 +137,8 @@ mod system {
         read_start(path, &mut [0; 32])?.trim().parse().ok()
     }
 
-    /// The start of a short file. Into a buffer of the caller's, because memory may be what the
-    /// process has run out of.
+    /// Reads the start of a short file into the caller's buffer, because the process may be out of
+    /// memory.
     fn read_start<'b>(path: &str, buffer: &'b mut [u8]) -> Option<&'b str> {
         let len = File::open(path).ok()?.read(buffer).ok()?;
         str::from_utf8(buffer.get(..len)?).ok()

@@ -1,4 +1,4 @@
-//! Memory of its own for an arena: an anonymous mapping.
+//! An arena's own memory: an anonymous mapping.
 
 use std::fmt;
 use std::io;
@@ -14,27 +14,28 @@ use crate::error::Error;
 use crate::limit::Limit;
 use crate::pages;
 
-/// The longest region: 2^31 bytes, or `isize::MAX` rounded down to a page where that is smaller.
+/// The largest size of a region: 2^31 bytes, or `isize::MAX` rounded down to a page where that is
+/// smaller.
 pub(crate) const CAPACITY_LIMIT: usize = {
     let addressable = isize::MAX as usize & !(ARENA_PAGESIZE - 1);
     if addressable as u64 > 1 << 31 { 1 << 31 } else { addressable }
 };
 
-/// How far apart bytes are touched: no system has smaller pages.
+/// The distance between bytes that are touched. No system has smaller pages.
 const SMALLEST_PAGE: usize = 4096;
 
-/// How many bytes are committed at once, where all that is committed costs. What has no more is
-/// committed whole.
+/// How many bytes are committed at once, if committed bytes cost memory. A region that is not
+/// larger is committed whole.
 const STEP: usize = 1 << 20;
 
 /// How many bytes are touched between two reports of progress.
 const PREFAULT_CHUNK: usize = 4 << 20;
 
-/// Memory that the system provides, zeroed and page by page as it is first touched, and that goes
-/// back on drop.
+/// Memory of the system, which provides zeroed pages as they are first touched. Dropping it gives
+/// it back.
 ///
-/// An [`Arena`](crate::Arena) makes its own; by itself it is for code that is generic over
-/// [`Memory`](marena_core::Memory).
+/// An [`Arena`](crate::Arena) reserves its memory itself. Use this type for code that is generic
+/// over [`Memory`](marena_core::Memory).
 ///
 /// # Examples
 ///
@@ -46,13 +47,13 @@ const PREFAULT_CHUNK: usize = 4 << 20;
 /// # Ok::<(), marena_std::Error>(())
 /// ```
 pub struct OwnedMemory {
-    /// INVARIANT: all of what one call of `pages::map` or `pages::reserve` gave, at a multiple of
-    /// `ARENA_PAGESIZE`, at most `CAPACITY_LIMIT` bytes long, and reached only through this value.
+    /// INVARIANT: all that one call of `pages::map` or `pages::reserve` returned, at a multiple of
+    /// `ARENA_PAGESIZE`, at most `CAPACITY_LIMIT` bytes long, and accessed only through this value.
     region: NonNull<[u8]>,
     /// How many of the region's first bytes can be used.
     ///
-    /// INVARIANT: they are committed. A multiple of the page size; falls only when nobody else has
-    /// the memory.
+    /// INVARIANT: these bytes are committed. The number is a multiple of the page size, and falls
+    /// only when nobody else has the memory.
     ready: AtomicUsize,
 }
 
@@ -75,8 +76,8 @@ impl OwnedMemory {
         Self::reserve_with(capacity, ARENA_PAGESIZE, false)
     }
 
-    /// As [`reserve`](Self::reserve), at a multiple of `align`, and if `huge_pages` in huge pages
-    /// as far as the system has any.
+    /// Reserves as [`reserve`](Self::reserve) does, at a multiple of `align`. With `huge_pages`,
+    /// asks the system for huge pages.
     pub(crate) fn reserve_with(capacity: usize, align: usize, huge_pages: bool) -> Result<Self, Error> {
         if !align.is_power_of_two() {
             return Err(Error::Alignment { requested: align });
@@ -104,7 +105,7 @@ impl OwnedMemory {
         }
         match pages::map(len, align, skew) {
             Ok(base) => Ok(Self::of(base, len, len)),
-            // As where a limit holds for bytes that can be used, and not for addresses.
+            // A limit may count usable bytes only, and no reserved addresses.
             Err(source) => in_steps().map_err(|_| {
                 let limit = Limit::met_by_private_mapping(&source, len);
                 Error::OutOfAddressSpace { requested: len, limit, source }
@@ -119,8 +120,8 @@ impl OwnedMemory {
         Ok(memory)
     }
 
-    /// The bytes that one call of `pages::map` or `pages::reserve` gave, the first `ready` of them
-    /// committed.
+    /// Returns the memory that one call of `pages::map` or `pages::reserve` returned, with the
+    /// first `ready` bytes committed.
     fn of(base: NonNull<u8>, len: usize, ready: usize) -> Self {
         Self { region: NonNull::slice_from_raw_parts(base, len), ready: AtomicUsize::new(ready) }
     }
@@ -132,18 +133,18 @@ impl OwnedMemory {
         if end > ready {
             // SAFETY: fewer bytes than the region has.
             let start = unsafe { self.region.cast::<u8>().add(ready) };
-            // SAFETY: whole pages of the region. Others may commit some of them, too.
+            // SAFETY: whole pages of the region. Other threads may commit some of them as well.
             unsafe { pages::commit(start, end - ready) }?;
-            // ORDERING: Release pairs with the Acquire of `ready`: the pages can be used by all who
-            // see the number.
+            // ORDERING: Release pairs with the Acquire of `ready`: a thread that sees the number
+            // can use the pages.
             self.ready.fetch_max(end, Release);
         }
         Ok(())
     }
 
-    /// Gives the region away, to be unmapped by [`from_raw_parts`](Self::from_raw_parts), or never.
-    /// The number says how many of its first bytes can be used: all but where the system would set
-    /// memory aside for all that can.
+    /// Returns the region, which stays mapped until [`from_raw_parts`](Self::from_raw_parts) takes
+    /// it back. The number says how many of its first bytes are usable. These are all bytes, except
+    /// where the system sets memory aside for all usable bytes.
     ///
     /// ```
     /// use marena_std::{Arena, OwnedMemory};
@@ -166,24 +167,24 @@ impl OwnedMemory {
     ///
     /// # Safety
     ///
-    /// - The region and the number came from [`into_raw_parts`](Self::into_raw_parts), whole, and
-    ///   are taken back once.
+    /// - The region and the number came from one call of [`into_raw_parts`](Self::into_raw_parts),
+    ///   unchanged, and are taken back once.
     /// - Nobody uses it any more, through pointers or arenas.
-    /// - Only arenas wrote it; or all of its bytes are zero, its first 128 included; or the first
-    ///   128 are as they were, and all bytes behind them are zero.
+    /// - Only arenas wrote the region; or all its bytes are zero, including the first 128; or the
+    ///   first 128 are as they were, and all bytes behind them are zero.
     #[must_use = "dropping it unmaps the region"]
     pub unsafe fn from_raw_parts(region: NonNull<[u8]>, ready: usize) -> Self {
         Self::of(region.cast(), region.len(), ready)
     }
 
-    /// Touches every page, so that using it later needs no help from the system. `progress` is told
-    /// the bytes done and their total, now and then and at the end.
+    /// Touches every page, so that later uses do not wait for the system. `progress` is called with
+    /// the number of bytes done and the total, now and then and at the end.
     ///
-    /// For fresh memory: what was in it is overwritten in places.
+    /// The memory has to be fresh, because this overwrites some bytes.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfAddressSpace`] where the system has less memory than that.
+    /// [`Error::OutOfAddressSpace`] if the system has too little memory.
     pub(crate) fn prefault(&mut self, mut progress: impl FnMut(usize, usize)) -> Result<(), Error> {
         let total = self.region.len();
         self.commit_to(total).map_err(|source| {
@@ -195,9 +196,9 @@ impl OwnedMemory {
             for offset in (chunk_start..chunk_end).step_by(SMALLEST_PAGE) {
                 // SAFETY: `offset` is below the region's length.
                 let byte = unsafe { self.region.cast::<u8>().add(offset) };
-                // SAFETY: in the region, which nobody else reaches, and `&mut self` is alone. Zero
-                // over zero leaves fresh memory as it is; volatile, because the effect wanted is
-                // not on the bytes.
+                // SAFETY: the byte lies in the region, and `&mut self` is the only access to it.
+                // Writing zero over zero leaves fresh memory as it is. The write is volatile,
+                // because its purpose is the page and not the byte.
                 unsafe { byte.write_volatile(0) };
             }
             progress(chunk_end, total);
@@ -209,17 +210,18 @@ impl OwnedMemory {
     ///
     /// # Safety
     ///
-    /// Nobody else uses those bytes meanwhile, or relies on their values afterwards: each is what
-    /// it was, or zero.
+    /// - Nobody else uses these bytes meanwhile, or relies on their values afterwards: each byte is
+    ///   what it was, or zero.
     pub(crate) unsafe fn give_back_past(&self, kept: usize) -> Result<GivenBack, Error> {
         // What was never committed was never used.
         let len = self.ready();
         let kept = kept.min(len);
         // SAFETY: at most the region's length.
         let start = unsafe { self.region.cast::<u8>().add(kept) };
-        // SAFETY: the last bytes that can be used; the rest is the caller's promise.
+        // SAFETY: these are the last usable bytes. The rest is the caller's promise.
         match unsafe { pages::give_back(start, len - kept) } {
-            // They end at a page, so all that lies behind the first page was offered.
+            // The bytes end at a page, so all that lies behind the start of the offered pages was
+            // offered.
             Ok(offered) => {
                 if offered.are_uncommitted {
                     // ORDERING: Relaxed: nobody else uses the memory meanwhile.
@@ -233,27 +235,26 @@ impl OwnedMemory {
     }
 }
 
-/// How a region is placed so that huge pages lie in it.
+/// Where a region lies so that huge pages fit in it.
 ///
-/// A new arena writes its header. So that it takes no huge page before it is used, the header's
-/// page is a small one, and huge pages begin behind it.
+/// A new arena writes its header. The header's page is a small one, and huge pages begin behind it,
+/// so that an arena takes no huge page before it is used.
 struct Huge {
     /// The byte at `skew` lies at a multiple of this.
     align: usize,
     skew: usize,
-    /// Where the first huge page lies in the region.
+    /// The offset of the first huge page in the region.
     start: usize,
-    /// Bytes in huge pages.
+    /// The number of bytes in huge pages.
     len: usize,
 }
 
 impl Huge {
-    /// For a region of `len` bytes at a multiple of `align`; `None` where not one huge page would
-    /// lie in it.
+    /// Returns the place for a region of `len` bytes at a multiple of `align`, or `None` if no huge
+    /// page fits in it.
     fn within(len: usize, align: usize) -> Option<Self> {
         let page = pages::HUGE_PAGE?;
-        // The header's page comes right before the first huge one, unless that is not where the
-        // region may lie.
+        // The header's page comes right before the first huge one, if the alignment allows that.
         let (align, skew, start) = match align {
             ARENA_PAGESIZE => (page, ARENA_PAGESIZE, ARENA_PAGESIZE),
             _ => (align.max(page), 0, page),
@@ -263,7 +264,7 @@ impl Huge {
     }
 }
 
-/// `capacity` as an arena can have it.
+/// Returns `capacity` rounded up to one that an arena can have.
 fn rounded(capacity: usize) -> Result<usize, Error> {
     if capacity == 0 {
         return Err(Error::ZeroCapacity);
@@ -274,22 +275,24 @@ fn rounded(capacity: usize) -> Result<usize, Error> {
 
 impl Drop for OwnedMemory {
     fn drop(&mut self) {
-        // SAFETY: all of what `pages::map` gave. Who had the memory is gone.
+        // SAFETY: this is all that `pages::map` or `pages::reserve` returned, and nobody uses the
+        // memory any more.
         unsafe { pages::unmap(self.region.cast(), self.region.len()) };
     }
 }
 
 // SAFETY: the value owns the mapping, whose bytes are valid from any thread.
 unsafe impl Send for OwnedMemory {}
-// SAFETY: a shared reference gives only the raw pointer; giving pages back is for a caller who
-// vouches for them.
+// SAFETY: a shared reference gives only the raw pointer. A caller that gives pages back vouches for
+// them.
 unsafe impl Sync for OwnedMemory {}
 
 // SAFETY: the pointer never changes, and spans bytes that stay mapped until the value is dropped,
-// at most `isize::MAX` of them. The first `ready` are readable and writable, a step at least; the
-// number falls only in `give_back_past`, to what that keeps. It is held raw, and nobody else knows
-// it. The system provides anonymous memory zeroed; prefaulting writes zeros, and giving back leaves
-// each byte as it was or zero, so bytes that were never handed out stay zero.
+// at most `isize::MAX` of them. The first `ready` bytes, at least a step, are readable and
+// writable. The number falls only in `give_back_past`, to no less than what that keeps. The pointer
+// is raw, and nobody else knows it. The system provides zeroed memory, prefaulting writes zeros,
+// and giving back leaves each byte as it was or zero. So bytes that were never handed out stay
+// zero.
 unsafe impl Memory for OwnedMemory {
     type Word = AtomicU32;
 
@@ -312,7 +315,7 @@ unsafe impl Memory for OwnedMemory {
     #[cold]
     fn provide(&self, len: usize) -> bool {
         let total = self.region.len();
-        // Ahead of what is needed: committing is a system call.
+        // More than is needed, because committing is a system call.
         let ahead = self.ready().saturating_add(STEP).max(len).next_multiple_of(ARENA_PAGESIZE);
         let needed = len.next_multiple_of(ARENA_PAGESIZE);
         len <= total && (self.commit_to(ahead.min(total)).is_ok() || self.commit_to(needed.min(total)).is_ok())

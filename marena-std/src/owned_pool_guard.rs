@@ -1,4 +1,4 @@
-//! Guards of a pool's arenas that keep the pool itself.
+//! Guards of a pool's arenas that also keep the pool.
 
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -12,16 +12,16 @@ use marena_core::{AllocError, Arena, Claim, Claimed, CloneStableDeref, PoolGuard
 use crate::memory::OwnedMemory;
 use crate::pool::Pool;
 
-/// A [`PoolGuard`] that keeps its pool alive, too: `'static`, so that it moves into other threads,
-/// tasks and structures without a lifetime.
+/// A [`PoolGuard`] that also keeps its pool. It is `'static`, so it can move into threads, tasks
+/// and structures without a lifetime.
 ///
-/// Made by [`Pool::acquire_owned`]. Clones share the arena. When the last guard is dropped, the
-/// arena is reset and free again; the last guard of all outlives the pool's own `Arc`s and frees
-/// it.
+/// [`Pool::acquire_owned`] makes one. Clones share the arena. When the last of them is dropped, the
+/// arena is reset and free again. The pool is freed when the last `Arc` and the last guard are
+/// gone.
 ///
-/// Together with a handle it makes an [`Owned`](crate::Owned), which can be given to
-/// [`bytes::Bytes::from_owner`](https://docs.rs/bytes/1/bytes/struct.Bytes.html#method.from_owner),
-/// for example.
+/// A guard and a handle make an [`Owned`](crate::Owned), which
+/// [`bytes::Bytes::from_owner`](https://docs.rs/bytes/1/bytes/struct.Bytes.html#method.from_owner)
+/// accepts, for example.
 ///
 /// # Examples
 ///
@@ -48,18 +48,18 @@ use crate::pool::Pool;
 /// # Ok::<(), marena_std::Error>(())
 /// ```
 pub struct OwnedPoolGuard {
-    /// INVARIANT: initialised until the drop, and of one of `pool`'s slots. The `'static` stands
-    /// for "while `pool` is kept". In a `MaybeUninit`, because a reference that is passed by value
-    /// must stay valid until the call returns, and `drop` may free the slots.
+    /// INVARIANT: initialised until the drop, and a guard of one of `pool`'s slots. The `'static`
+    /// stands for "while `pool` is kept". It is in a `MaybeUninit`, because a reference that is
+    /// passed by value must stay valid until the call returns, and `drop` may free the slots.
     guard: MaybeUninit<PoolGuard<'static, OwnedMemory>>,
     pool: Arc<Pool>,
 }
 
 impl Pool {
-    /// Takes a free arena with a guard that keeps the pool, or returns `None` if every arena was in
-    /// use.
+    /// Takes a free arena, with a guard that keeps the pool, or returns `None` if every arena was
+    /// in use.
     ///
-    /// Costs one more atomic addition than [`acquire`](Self::acquire), and no allocation.
+    /// It costs one more atomic addition than [`acquire`](Self::acquire), and no allocation.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -76,8 +76,8 @@ impl Pool {
     pub fn acquire_owned(self: &Arc<Self>) -> Option<OwnedPoolGuard> {
         let slots = NonNull::from(self.slots());
         // SAFETY: the slots are shared, and freed with the pool. That happens after the guard is
-        // gone: the clone of the `Arc` below goes where the guard goes, is dropped after it, and
-        // until then denies everybody `&mut Pool` and the pool by value.
+        // gone: the clone of the `Arc` below moves with the guard and is dropped after it. Until
+        // then nobody gets `&mut Pool` or the pool by value.
         let slots: &'static [PoolSlot<OwnedMemory>] = unsafe { slots.as_ref() };
         let guard = slots.iter().find_map(PoolSlot::acquire)?;
         // INVARIANT: the slots are those of this pool.
@@ -86,7 +86,7 @@ impl Pool {
 }
 
 impl OwnedPoolGuard {
-    /// Returns the pool that the arena is of.
+    /// Returns the pool that the arena belongs to.
     #[must_use]
     pub fn pool(&self) -> &Arc<Pool> {
         &self.pool
@@ -95,7 +95,7 @@ impl OwnedPoolGuard {
     #[inline]
     fn guard(&self) -> &PoolGuard<'static, OwnedMemory> {
         // SAFETY: initialised, and `pool` keeps the slot valid while `self` is borrowed. The
-        // callers let no copy of the guard's lifetime out.
+        // callers do not pass on the guard's lifetime.
         unsafe { self.guard.assume_init_ref() }
     }
 }
@@ -109,9 +109,8 @@ impl Deref for OwnedPoolGuard {
     }
 }
 
-// SAFETY: the arena lies in a slot of the pool, which stays in place until the guard is dropped,
-// wherever that is moved. It is only shared until then, whatever is done through `&OwnedPoolGuard`.
-// There is no `DerefMut`.
+// SAFETY: the arena lies in a slot of the pool. The slot stays in place until the guard is dropped,
+// even if the guard is moved. Until then the arena is only shared: there is no `DerefMut`.
 unsafe impl StableDeref for OwnedPoolGuard {}
 // SAFETY: a clone has the same slot.
 unsafe impl CloneStableDeref for OwnedPoolGuard {}
@@ -123,7 +122,7 @@ impl AsRef<Arena<OwnedMemory>> for OwnedPoolGuard {
     }
 }
 
-// SAFETY: all is done by the arena, which cannot be reset while the guard is borrowed.
+// SAFETY: the arena does everything, and it cannot be reset while the guard is borrowed.
 unsafe impl<'a> Claim<'a> for &'a OwnedPoolGuard {
     type Origin = &'a Arena<OwnedMemory>;
     const MAX_ALIGN: usize = <&Arena<OwnedMemory> as Claim>::MAX_ALIGN;

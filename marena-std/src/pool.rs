@@ -1,4 +1,4 @@
-//! Arenas of one capacity, handed out and recycled.
+//! A pool of arenas of one capacity.
 
 use std::fmt;
 
@@ -13,9 +13,9 @@ use crate::memory::OwnedMemory;
 /// Each arena is free or shared by the clones of one guard. When the last clone is dropped, the
 /// arena is reset and free again.
 ///
-/// The number of arenas is chosen at run time; [`marena_core::Pool`] has one fixed at build time.
-/// Address space for all of them is reserved at the start. Memory is used from the first touch of
-/// each page on, and stays with its arena when that is recycled.
+/// The number of arenas is chosen at run time. For [`marena_core::Pool`] it is fixed at build time.
+/// Address space for all arenas is reserved at the start. An arena uses memory from the first touch
+/// of each page on, and keeps it when it is recycled.
 ///
 /// # Examples
 ///
@@ -69,7 +69,7 @@ impl Pool {
         &self.slots
     }
 
-    /// Takes a free arena, or returns `None` if every arena was in use. Takes time in proportion to
+    /// Takes a free arena, or returns `None` if every arena was in use. The time is proportional to
     /// the number of arenas.
     ///
     /// ```
@@ -87,14 +87,15 @@ impl Pool {
     }
 
     /// Gives the pages of all free arenas back to the system, as
-    /// [`Arena::trim`](marena_core::Arena::trim) does for one, and returns the number of bytes
-    /// offered. For a pool after a burst.
+    /// [`Arena::trim`](marena_core::Arena::trim) does for one arena. Returns the number of bytes
+    /// offered. Call it after a burst.
     ///
-    /// Arenas in use are left alone. One that is being trimmed counts as in use.
+    /// Arenas in use are left alone. An arena counts as in use while it is trimmed.
     ///
     /// # Errors
     ///
-    /// [`Error::Trim`], the first of any; the other arenas were trimmed all the same.
+    /// [`Error::Trim`]: the first one, if several arenas fail. The other arenas are trimmed all the
+    /// same.
     ///
     /// ```
     /// use marena_std::Pool;

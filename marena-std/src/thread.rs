@@ -1,8 +1,8 @@
-//! What is kept for each thread: its number, and which value it looked up last.
+//! What each thread keeps: its number, and the value that it looked up last.
 //!
 //! A number belongs to one thread at a time, from the thread's first lookup to its end. Then the
-//! next new thread gets it, and with it what the old one had: in a table by number, nothing is left
-//! behind by a thread that ended.
+//! next new thread gets the number, and with it the values of the old thread. So a thread that ends
+//! leaves nothing behind in a table of values by number.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -13,15 +13,15 @@ use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
 thread_local! {
-    /// The last lookup, of which owner. Needs no destructor, so it can be read while others run.
+    /// The last lookup. It needs no destructor, so it can be read while other destructors run.
     static LAST: Cell<Last> = const { Cell::new(Last::NONE) };
-    /// Needs no destructor either.
+    /// The number. It needs no destructor either.
     static STATE: Cell<State> = const { Cell::new(State::New) };
     /// Returns the number when the thread ends.
     static END: End = const { End };
 }
 
-/// An owner's number, never used twice, and the value that this thread has there.
+/// An owner's number, which is never used twice, and this thread's value at that owner.
 #[derive(Clone, Copy)]
 struct Last {
     owner: u64,
@@ -34,10 +34,10 @@ impl Last {
 
 #[derive(Clone, Copy)]
 enum State {
-    /// Has no number yet.
+    /// The thread has no number yet.
     New,
     Numbered(usize),
-    /// Had a number, which may be another thread's by now.
+    /// The thread had a number, which another thread may have by now.
     Ended,
 }
 
@@ -45,7 +45,7 @@ struct End;
 
 impl Drop for End {
     fn drop(&mut self) {
-        // What this thread looked up is the next thread's from here on.
+        // From here on the value that this thread looked up belongs to the next thread.
         let _ = LAST.try_with(|last| last.set(Last::NONE));
         if let Ok(State::Numbered(number)) = STATE.try_with(|state| state.replace(State::Ended)) {
             NUMBERS.lock().unwrap_or_else(PoisonError::into_inner).free.push(Reverse(number));
@@ -55,27 +55,27 @@ impl Drop for End {
 
 /// The numbers that no thread has.
 struct Numbers {
-    /// Given back. The smallest goes first, so that tables stay short.
+    /// The numbers that were given back. The smallest goes first, so that tables stay short.
     free: BinaryHeap<Reverse<usize>>,
-    /// From here on none was ever given out.
+    /// The smallest number that was never given out.
     unused: usize,
 }
 
-/// Its lock orders what a thread did with what is by its number before what the next thread with
-/// that number does.
+/// Its lock orders threads: what one did with the values of its number happens before what the next
+/// thread with that number does.
 static NUMBERS: Mutex<Numbers> = Mutex::new(Numbers { free: BinaryHeap::new(), unused: 0 });
 
-/// The calling thread's number. No other thread has it until this one runs its destructors.
+/// The number of the calling thread. No other thread has it until this one runs its destructors.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ThreadNumber {
     number: usize,
-    /// Stays on its thread.
+    /// The value stays on its thread.
     not_send: PhantomData<*const ()>,
 }
 
 impl ThreadNumber {
-    /// Returns the calling thread's number, or `None` late in the thread's end: in the destructors
-    /// of some thread-local values, the number has gone to another thread.
+    /// Returns the calling thread's number. Returns `None` while the thread ends: in the
+    /// destructors of some thread-local values, another thread may have the number already.
     pub(crate) fn current() -> Option<Self> {
         let number = match STATE.try_with(Cell::get).ok()? {
             State::Numbered(number) => number,
@@ -87,7 +87,7 @@ impl ThreadNumber {
 
     #[cold]
     fn assign() -> Option<usize> {
-        // From here on the destructor runs when the thread ends; without it, the number would never
+        // From here on the destructor runs when the thread ends. Without it, the number would never
         // come back.
         END.try_with(|_| ()).ok()?;
         let mut numbers = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,14 +108,14 @@ impl ThreadNumber {
     }
 }
 
-/// Returns the value that [`remember`] was told last on this thread, if it was that owner's.
+/// Returns the value that this thread passed to [`remember`] last, if it is this owner's.
 #[inline(always)]
 pub(crate) fn last(owner: NonZeroU64) -> Option<*const ()> {
     let last = LAST.try_with(Cell::get).ok()?;
     (last.owner == owner.get()).then_some(last.value)
 }
 
-/// Has [`last`] find a value of this owner that is by the thread's `number`. It is forgotten before
+/// Makes [`last`] return this owner's value of the thread's `number`. The value is forgotten before
 /// the number goes to another thread.
 #[inline]
 pub(crate) fn remember(_number: ThreadNumber, owner: NonZeroU64, value: *const ()) {
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_thousand_threads_in_a_row_use_few_numbers() {
         let threads = if cfg!(miri) { 20 } else { 1000 };
-        // Other tests of this process run meanwhile, and hold some.
+        // Other tests of this process run meanwhile and hold some numbers.
         let largest = (0..threads).map(|_| thread::spawn(number).join().unwrap()).max().unwrap();
         assert!(largest < threads / 2, "{largest}");
     }

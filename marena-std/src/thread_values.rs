@@ -12,26 +12,25 @@ use marena_core::PerThread;
 
 use crate::thread::{self, ThreadNumber};
 
-/// Table `k` holds the values of threads `2^k - 1` to `2^(k + 1) - 2`. So many threads do not fit
-/// into memory.
+/// The number of tables. Table `k` has the values of threads `2^k - 1` to `2^(k + 1) - 2`. More
+/// threads than that do not fit into memory.
 const TABLES: usize = 31;
 
-/// A value for each thread that asked for one: where [`Leases`](crate::Leases) keep the threads'
-/// leases.
+/// A value for each thread that asked for one. [`Leases`](crate::Leases) keep the threads' leases
+/// here.
 ///
 /// A thread that ends leaves its value to the next new thread.
 pub struct ThreadValues<T> {
-    /// No other value of this process has or had this number: what a thread remembers by it is
-    /// never another's.
+    /// No other `ThreadValues` of this process has or had this number, so a value that a thread
+    /// remembers by it belongs to this one.
     owner: NonZeroU64,
     /// INVARIANT: null, or from [`new_table`] with the table's index, and freed on drop only.
     tables: [AtomicPtr<Slot<T>>; TABLES],
 }
 
-/// A thread's value, if it has one: on cache lines of its own.
+/// A thread's value, if it has one, on its own cache lines.
 ///
-/// INVARIANT: used by the thread that has the slot's number alone, or by the exclusive owner of the
-/// whole.
+/// INVARIANT: only the thread with the slot's number uses it, or the exclusive owner of the whole.
 #[repr(align(128))]
 struct Slot<T>(UnsafeCell<Option<T>>);
 
@@ -40,11 +39,11 @@ impl<T> ThreadValues<T> {
     fn find(&self, make: impl FnOnce() -> T) -> Option<NonNull<T>> {
         let thread = ThreadNumber::current()?;
         let slot = self.slot(thread.get())?;
-        // SAFETY: the slot is in a table of `self`, which lives as long.
+        // SAFETY: the slot is in a table of `self`, which stays as long as `self`.
         let cell = unsafe { slot.as_ref() }.0.get();
-        // SAFETY: the slot's number is this thread's, so nobody else uses what is in it, and this
-        // thread only reads it here. What the thread that had the number before did with it
-        // happened before the number was given back.
+        // SAFETY: the slot's number is this thread's, so nobody else uses its content, and this
+        // thread only reads it here. What the previous thread with the number did with it happened
+        // before the number was given back.
         if unsafe { &*cell }.is_none() {
             let value = make();
             // SAFETY: as above.
@@ -59,21 +58,21 @@ impl<T> ThreadValues<T> {
         Some(value)
     }
 
-    /// Returns the slot of a number, in a table that is made if need be.
+    /// Returns the slot of a number. Makes its table if there is none.
     fn slot(&self, number: usize) -> Option<NonNull<Slot<T>>> {
         let position = number.checked_add(1)?;
         let index = position.ilog2() as usize;
         let entry = self.tables.get(index)?;
-        // ORDERING: Acquire pairs with the exchange below: the table's slots are there.
+        // ORDERING: Acquire pairs with the compare-and-swap below: the table's slots are there.
         let mut table = entry.load(Acquire);
         if table.is_null() {
             let new = new_table(index);
-            // ORDERING: Release publishes the slots; Acquire, where another thread's table was
-            // first, as above.
+            // ORDERING: Release publishes the slots. Acquire, where another thread's table was
+            // first, is as above.
             table = match entry.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire) {
                 Ok(_) => new,
                 Err(first) => {
-                    // SAFETY: made above with this index, and nobody else knows it.
+                    // SAFETY: the table was made above with this index, and nobody else knows it.
                     unsafe { free_table(new, index) };
                     first
                 }
@@ -85,14 +84,17 @@ impl<T> ThreadValues<T> {
     }
 }
 
+/// Makes the table with this index, without values.
 fn new_table<T>(index: usize) -> *mut Slot<T> {
     let slots: Box<[Slot<T>]> = (0..1_usize << index).map(|_| Slot(UnsafeCell::new(None))).collect();
     Box::into_raw(slots).cast()
 }
 
+/// Frees a table.
+///
 /// # Safety
 ///
-/// `table` is from [`new_table`] with this index, and is used no more.
+/// - `table` is from [`new_table`] with this index, and is not used afterwards.
 unsafe fn free_table<T>(table: *mut Slot<T>, index: usize) {
     let slots = ptr::slice_from_raw_parts_mut(table, 1 << index);
     // SAFETY: the caller's promise.
@@ -101,7 +103,7 @@ unsafe fn free_table<T>(table: *mut Slot<T>, index: usize) {
 
 impl<T> Default for ThreadValues<T> {
     fn default() -> Self {
-        // Under a lock, since not every target counts 64 bits without one. They last for centuries.
+        // Under a lock, because some targets have no 64-bit atomics. The numbers last for centuries.
         static LAST_OWNER: Mutex<NonZeroU64> = Mutex::new(NonZeroU64::MIN);
         let mut last = LAST_OWNER.lock().unwrap_or_else(PoisonError::into_inner);
         *last = last.saturating_add(1);
@@ -134,8 +136,8 @@ impl<T> Drop for ThreadValues<T> {
         for (index, table) in self.tables.iter_mut().enumerate() {
             let table = *table.get_mut();
             if !table.is_null() {
-                // SAFETY: the invariant of `tables`. What threads remember of it, they never look
-                // up again: they would need this value's number.
+                // SAFETY: the invariant of `tables`. Threads do not look up again what they
+                // remember of it, because that needs this value's number.
                 unsafe { free_table(table, index) };
             }
         }
@@ -144,8 +146,8 @@ impl<T> Drop for ThreadValues<T> {
 
 // SAFETY: the values move with it.
 unsafe impl<T: Send> Send for ThreadValues<T> {}
-// SAFETY: each value is made and used by one thread, then by the next one with the same number, and
-// dropped by another: for that it must be `Send`. No two threads use it at once.
+// SAFETY: one thread makes and uses a value, then the next one with the same number uses it, and
+// another may drop it. So it must be `Send`. No two threads use it at once.
 unsafe impl<T: Send> Sync for ThreadValues<T> {}
 
 impl<T> fmt::Debug for ThreadValues<T> {

@@ -1,8 +1,8 @@
-//! Why bytes could not be read or written as asked.
+//! Why bytes could not be read or written.
 
 use marena_core::Address;
 
-/// Why bytes of a mapped arena could not be read or written. Nothing was.
+/// Why bytes of a mapped arena could not be read or written. The call read and wrote nothing.
 ///
 /// # Examples
 ///
@@ -29,10 +29,10 @@ pub enum AccessError {
     Unused {
         /// The address.
         address: Address,
-        /// Bytes handed out, counted from offset 128.
+        /// The number of bytes that were handed out, counted from offset 128.
         used: usize,
     },
-    /// The address names fewer bytes than are to be read or written.
+    /// The address names fewer bytes than were requested.
     #[error(
         "{requested} bytes were requested of {address:?}, which names fewer; \
          pass a shorter buffer or the whole block's address"
@@ -40,7 +40,7 @@ pub enum AccessError {
     Size {
         /// The address.
         address: Address,
-        /// Bytes asked for.
+        /// The number of bytes that were requested.
         requested: usize,
     },
     /// The address is not aligned enough.
@@ -51,7 +51,7 @@ pub enum AccessError {
     Misaligned {
         /// The address.
         address: Address,
-        /// The alignment needed, in bytes.
+        /// The required alignment, in bytes.
         required: usize,
     },
 }

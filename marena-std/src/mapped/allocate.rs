@@ -1,4 +1,4 @@
-//! Allocating in a mapped arena.
+//! Allocates in a mapped arena.
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -9,7 +9,8 @@ use super::arena::MappedArena;
 use super::memory::MappedMemory;
 use super::words::{self, WORD};
 
-/// Allocating: addresses of blocks that are this caller's until it tells others.
+/// Allocating: the methods return addresses of blocks that belong to the caller until it tells
+/// others.
 impl MappedArena {
     /// Allocates `size` zeroed bytes at a multiple of 8.
     ///
@@ -21,8 +22,8 @@ impl MappedArena {
         self.allocate_address_aligned(size, WORD)
     }
 
-    /// Allocates `size` zeroed bytes at a multiple of `align`: a power of two, at most 4,096, since
-    /// other processes have the file at other addresses.
+    /// Allocates `size` zeroed bytes at a multiple of `align`: a power of two, at most 4,096,
+    /// because other processes map the file at other addresses.
     ///
     /// # Errors
     ///
@@ -37,17 +38,17 @@ impl MappedArena {
             return Ok(EMPTY);
         }
         let start = self.claim(size, align)?;
-        // SAFETY: just claimed, in whole words, and nobody accesses the bytes otherwise than
+        // SAFETY: claimed just now, in whole words, and everybody accesses the bytes as
         // `atomic_u64_at` does: see `claim`.
         unsafe { words::zero(start, size) };
         Ok(self.address_of(start, size))
     }
 
-    /// Allocates `size` bytes at a multiple of 8, as they stand in the file: for blocks that are
-    /// written anyway, and for large ones that are used bit by bit.
+    /// Allocates `size` bytes at a multiple of 8, with their content in the file: for blocks that
+    /// are written anyway, and for large ones that are used bit by bit.
     ///
-    /// The bytes may be those of blocks from before a reset or a power loss. A reader that must not
-    /// see them has to be kept from the part of the block that is not written yet.
+    /// The content may come from blocks before a reset or a power loss. Readers that must not see
+    /// it must not read the part of the block that is not written yet.
     ///
     /// # Errors
     ///
@@ -107,7 +108,7 @@ impl MappedArena {
             if size > ARENA_MAX_ALLOC_SIZE {
                 return Err(AllocError::TooLarge { requested: size });
             }
-            // Saturated, a sum is more than any arena has left.
+            // A saturated sum is more than any arena has left.
             total = total.saturating_add(size.next_multiple_of(WORD));
         }
         if total > self.remaining() {
@@ -118,14 +119,14 @@ impl MappedArena {
         Ok(sizes.map(|size| {
             let start = offset;
             offset += size.next_multiple_of(WORD);
-            // The whole lies in the region, so each part does.
+            // The whole lies in the region, and so does each part.
             Address::new(start as u32, size as u32).unwrap_or(whole)
         }))
     }
 
-    /// Allocates a block with a copy of `bytes` in it: what
-    /// [`allocate_address`](Self::allocate_address) and [`write_from`](Self::write_from) do,
-    /// without writing zeros first.
+    /// Allocates a block with a copy of `bytes` in it. It does the same as
+    /// [`allocate_address`](Self::allocate_address) and [`write_from`](Self::write_from), without
+    /// writing zeros first.
     ///
     /// # Errors
     ///
@@ -137,30 +138,30 @@ impl MappedArena {
         }
         let start = self.claim(bytes.len(), WORD)?;
         let whole_words = bytes.len() & !(WORD - 1);
-        // SAFETY: the claim has whole words, as many as the bytes take, rounded up.
+        // SAFETY: the claim has the whole words of the bytes, rounded up.
         let last = unsafe { start.add(whole_words) };
-        // SAFETY: as in `allocate_address_aligned`; nothing but zeros behind the last byte.
+        // SAFETY: as in `allocate_address_aligned`. Only zeros go behind the last byte.
         unsafe { words::zero(last, bytes.len() - whole_words) };
         // SAFETY: as above.
         unsafe { words::copy_in(start, bytes) };
         Ok(self.address_of(start, bytes.len()))
     }
 
-    /// Claims `size` bytes, more than 0, rounded up to words. This process accesses them by 64-bit
-    /// atomics of aligned words only, unless a caller of an unsafe method has promised that its
+    /// Claims `size` bytes, more than 0, rounded up to words. This process accesses them only by
+    /// 64-bit atomics of aligned words, unless a caller of an unsafe method promised that its
     /// accesses race with none.
     #[inline]
     fn claim(&self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
         let layout = Layout::from_size_align(size, align.max(WORD));
         let layout = layout.map_err(|_| match size {
-            // On 32-bit targets no layout has the largest size that there is.
+            // On 32-bit targets, no layout has the largest allocation size.
             0..=ARENA_MAX_ALLOC_SIZE => AllocError::Full { requested: size, remaining: self.remaining() },
             _ => AllocError::TooLarge { requested: size },
         })?;
         Ok(self.core.allocate_layout(layout)?.cast())
     }
 
-    /// The address of a block just claimed.
+    /// Returns the address of a block that was claimed just now.
     #[inline]
     fn address_of(&self, start: NonNull<u8>, size: usize) -> Address {
         let base = self.core.memory().region().cast::<u8>().addr().get();

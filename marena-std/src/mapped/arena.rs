@@ -10,34 +10,35 @@ use super::memory::MappedMemory;
 use super::open_error::MapError;
 use super::view::MappedView;
 
-/// An arena in a file: the same for every process that has the file mapped, and still there after a
+/// An arena in a file. All processes that map the file share it, and it is still there after a
 /// restart.
 ///
-/// It hands out [`Address`](crate::Address)es, which mean the same in every process. Bytes behind
-/// them are read and written by copies ([`read_into`](MappedView::read_into),
-/// [`write_from`](Self::write_from)) and atomics ([`atomic_u64_at`](Self::atomic_u64_at)). All that
-/// is safe here is checked and atomic: a peer that writes at the same time, or wrongly, can spoil
-/// bytes but cause no undefined behaviour. References, as the other arenas give them, are for
-/// callers that can promise that nobody writes: see [`plain`](Self::plain).
+/// It hands out [`Address`](crate::Address)es, which mean the same in every process. Their bytes
+/// are read and written by copies ([`read_into`](MappedView::read_into),
+/// [`write_from`](Self::write_from)) and atomics ([`atomic_u64_at`](Self::atomic_u64_at)). All safe
+/// methods are checked and atomic: a peer that writes at the same time, or wrongly, can damage
+/// bytes but cause no undefined behaviour. For references, as other arenas give them, the caller
+/// must promise that nobody writes: see [`plain`](Self::plain).
 ///
-/// There is no lock around allocating and publishing: a process that is killed leaves at most the
-/// block that it was about to publish.
+/// Allocating and publishing take no lock. A process that is killed loses at most the block that it
+/// was about to publish.
 ///
 /// # Root slots
 ///
-/// Four slots in the header name what the file is about. An address is found by another process, or
-/// after a restart, through a [root](MappedView::root) or through bytes that a root leads to.
+/// Four slots in the header name the contents of the file. Another process, or this one after a
+/// restart, finds an address through a [root](MappedView::root), or through bytes that a root leads
+/// to.
 ///
 /// # The lock on the file
 ///
 /// An open arena or view holds a shared lock on its file (`flock`, `LockFileEx`), which keeps the
 /// file from being [replaced](MappedBuilder::replace). Permission to read the file is enough for
-/// the lock, and for an exclusive one: a program that may read the file can keep others from
-/// replacing it, and from opening it. Give read permission to programs that you trust with that.
+/// this lock, and for an exclusive one. So a program that may read the file can keep others from
+/// replacing or opening it. Give read permission only to programs that you trust with that.
 ///
 /// # Forks
 ///
-/// A child inherits the mapping. Arena, addresses and locks go on working in both.
+/// A child inherits the mapping. The arena, addresses and locks continue to work in both processes.
 ///
 /// # Examples
 ///
@@ -65,8 +66,8 @@ use super::view::MappedView;
 pub struct MappedArena {
     pub(super) core: marena_core::Arena<MappedMemory>,
     pub(super) durability: Durability,
-    /// Whether a flush has failed: the system may since take the pages for written, so later
-    /// flushes would prove nothing.
+    /// Whether a flush has failed. The system may then take the pages for written, so later flushes
+    /// prove nothing.
     pub(super) undurable: AtomicBool,
 }
 
@@ -82,19 +83,19 @@ impl MappedArena {
     ///
     /// # Errors
     ///
-    /// As for [`MappedBuilder::create`].
+    /// The same as for [`MappedBuilder::create`].
     ///
     /// # Safety
     ///
-    /// As long as the result lives, in this and in every other process:
+    /// As long as the result exists, in this and in every other process:
     ///
-    /// - Nobody makes the file shorter. An access to what is cut off ends the process that makes it
-    ///   (`SIGBUS`). So does one to bytes that the disk fails to deliver, and no caller can
-    ///   rule that out. The arena itself never changes a file's length, and creates new files only
-    ///   under their own names.
-    /// - The file's bytes are written only through this type, or in the same way: as marena's
-    ///   layout (`LAYOUT.md` of `marena-core`) describes. A peer that breaks this may spoil what is
-    ///   in the arena, and how much of it is left; addresses stay in range all the same.
+    /// - Nobody makes the file shorter. An access to the part that is cut off ends the process
+    ///   (`SIGBUS`). So does an access to bytes that the disk fails to deliver, which no caller can
+    ///   rule out. The arena itself never changes a file's length, and creates new files only under
+    ///   their own names.
+    /// - The file's bytes are written only through this type, or as marena's layout (`LAYOUT.md` of
+    ///   `marena-core`) describes. A peer that breaks this may damage the arena's contents, and how
+    ///   much of it is left. Addresses stay in range all the same.
     ///
     /// # Examples
     ///
@@ -106,7 +107,7 @@ impl MappedArena {
     /// // SAFETY: nobody else knows the file.
     /// let arena = unsafe { MappedArena::create(&path, 100_000) }?;
     /// assert_eq!(arena.capacity(), 131_072);
-    /// // What is there is left alone.
+    /// // An existing file is left alone.
     /// // SAFETY: as above.
     /// let again = unsafe { MappedArena::create(&path, 100_000) };
     /// assert!(matches!(again, Err(MapError::Exists { .. })));
@@ -122,26 +123,26 @@ impl MappedArena {
     ///
     /// # Errors
     ///
-    /// As for [`MappedBuilder::open`].
+    /// The same as for [`MappedBuilder::open`].
     ///
     /// # Safety
     ///
-    /// As for [`create`](Self::create).
+    /// - The same as for [`create`](Self::create).
     pub unsafe fn open(path: impl AsRef<Path>) -> Result<Self, MapError> {
         // SAFETY: the caller's promise.
         unsafe { Self::builder().open(path) }
     }
 
-    /// Opens the arena of `capacity` bytes in the file at `path`, and creates it if it is not
-    /// there. Processes that do this at once get the same one.
+    /// Opens the arena of `capacity` bytes in the file at `path`, and creates it if it does not
+    /// exist. Processes that do this at once get the same arena.
     ///
     /// # Errors
     ///
-    /// As for [`MappedBuilder::open_or_create`].
+    /// The same as for [`MappedBuilder::open_or_create`].
     ///
     /// # Safety
     ///
-    /// As for [`create`](Self::create).
+    /// - The same as for [`create`](Self::create).
     pub unsafe fn open_or_create(path: impl AsRef<Path>, capacity: usize) -> Result<Self, MapError> {
         // SAFETY: the caller's promise.
         unsafe { Self::builder().capacity(capacity).open_or_create(path) }
@@ -152,18 +153,17 @@ impl MappedArena {
     ///
     /// # Errors
     ///
-    /// As for [`MappedBuilder::open_read_only`].
+    /// The same as for [`MappedBuilder::open_read_only`].
     ///
     /// # Safety
     ///
-    /// As for [`create`](Self::create).
+    /// - The same as for [`create`](Self::create).
     pub unsafe fn open_read_only(path: impl AsRef<Path>) -> Result<MappedView, MapError> {
         // SAFETY: the caller's promise.
         unsafe { Self::builder().open_read_only(path) }
     }
 
-    /// Returns what a published root promises after a power loss, as it was
-    /// [configured](MappedBuilder::durability).
+    /// Returns the [configured](MappedBuilder::durability) durability of published roots.
     #[must_use]
     pub fn durability(&self) -> Durability {
         self.durability
@@ -176,11 +176,11 @@ impl MappedArena {
 
 /// Unchecked access.
 impl MappedArena {
-    /// Returns the core's arena over this file: blocks, values, handles, leases, allocation without
-    /// zeroing.
+    /// Returns the core's arena over this file, which has blocks, values, handles, leases and
+    /// allocation without zeroing.
     ///
-    /// Its [`reset_shared`](marena_core::Arena::reset_shared) syncs nothing. Where a power loss
-    /// matters, use [this type's](Self::reset_shared).
+    /// Its [`reset_shared`](marena_core::Arena::reset_shared) does not write to the disk. Where a
+    /// power loss matters, use the method of [this type](Self::reset_shared).
     ///
     /// # Safety
     ///
@@ -189,10 +189,10 @@ impl MappedArena {
     /// - Every process that has the file mapped keeps to the protocol. A peer that moves the cursor
     ///   back makes blocks overlap, and the references that blocks are make that undefined
     ///   behaviour.
-    /// - After a fork, what this process held of it (blocks, leases, values) is used and dropped by
-    ///   the parent or by the child, not by both.
+    /// - After a fork, either the parent or the child uses and drops what this process had of it
+    ///   (blocks, leases, values), and not both.
     /// - Nobody, in this process or another, accesses the bytes of a block, value, handle or view
-    ///   by this type's copies and atomics, but to read bytes that nobody writes any more.
+    ///   by this type's copies and atomics, except to read bytes that nobody writes any more.
     ///
     /// # Examples
     ///
@@ -217,7 +217,7 @@ impl MappedArena {
     }
 }
 
-/// An arena reads as a view does.
+/// Lets an arena be read as a view.
 impl Deref for MappedArena {
     type Target = MappedView;
 

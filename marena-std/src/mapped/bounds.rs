@@ -1,16 +1,17 @@
-//! Which bytes an address may name: integers in, an offset or an error out.
+//! Checks which bytes an address may name: integers in, an offset or an error out.
 #![forbid(unsafe_code)]
 
 use marena_core::{ARENA_MIN_ADDRESS, Address};
 
 use super::access_error::AccessError;
 
-/// Returns the offset of an address whose first `len` bytes are used: handed out, and named by it.
+/// Returns the offset of an address, after checking that its bytes were handed out and that it
+/// names at least `len` of them.
 #[inline]
 pub(super) fn checked(address: Address, len: usize, used: usize) -> Result<usize, AccessError> {
     let offset = address.offset() as usize;
-    // No sum wraps: an address's offset and size are at most 2^31 together, and so are 128 and what
-    // is used.
+    // No sum wraps: the offset and the size of an address are together at most 2^31, and so are 128
+    // and `used`.
     if offset + address.size() as usize > ARENA_MIN_ADDRESS as usize + used {
         return Err(AccessError::Unused { address, used });
     }
@@ -20,10 +21,11 @@ pub(super) fn checked(address: Address, len: usize, used: usize) -> Result<usize
     Ok(offset)
 }
 
-/// As [`checked`], for a value that has to lie at a multiple of `align`, a power of two.
+/// Returns the same as [`checked`], for a value that has to lie at a multiple of `align`, a power
+/// of two.
 ///
-/// Every mapping starts at a multiple of 4,096. Up to there, an offset has the alignment that the
-/// address in memory has.
+/// Every mapping starts at a multiple of 4,096. Up to that, an offset has the same alignment as the
+/// address in memory.
 #[inline]
 pub(super) fn checked_aligned(address: Address, len: usize, align: usize, used: usize) -> Result<usize, AccessError> {
     let offset = checked(address, len, used)?;

@@ -1,4 +1,4 @@
-//! How a mapped arena is created and opened.
+//! Creates and opens mapped arenas.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -16,19 +16,18 @@ use super::{replaced, reserve};
 use crate::memory::CAPACITY_LIMIT;
 
 /// What a published root promises after a power loss. A killed process loses nothing in either
-/// case: the system has the pages.
+/// case, because the system has the pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// Nothing: the system writes pages when it likes, in any order.
+    /// Nothing: the system writes pages at any time, in any order.
     #[default]
     None,
-    /// A root that is found names complete data: publishing writes the data to the disk, then the
-    /// root.
+    /// A root names complete data: publishing writes the data to the disk, and then the root.
     FlushOnPublish,
 }
 
-/// Configures a [`MappedArena`]; made by [`MappedArena::builder`].
+/// Configures a [`MappedArena`]. [`MappedArena::builder`] makes one.
 ///
 /// # Examples
 ///
@@ -73,22 +72,22 @@ impl Default for MappedBuilder {
 /// Settings.
 impl MappedBuilder {
     /// Configures the capacity in bytes, header included, rounded up to a multiple of the page
-    /// alignment. Needed to create a file. An arena that is there has the capacity it was created
-    /// with, and opening it with another one is an error.
+    /// alignment. It is needed to create a file. An existing arena has the capacity that it was
+    /// created with, and opening it with another one is an error.
     pub fn capacity(mut self, bytes: usize) -> Self {
         self.capacity = bytes;
         self
     }
 
-    /// Configures what capacities are rounded up to: a power of two from 4,096 to 2^30, by default
-    /// [`ARENA_PAGESIZE`]. Systems whose pages are larger than this can still map the file.
+    /// Configures the number of which capacities are a multiple: a power of two from 4,096 to 2^30,
+    /// by default [`ARENA_PAGESIZE`]. Systems with larger pages can still map the file.
     pub fn page_alignment(mut self, bytes: usize) -> Self {
         self.page_alignment = bytes;
         self
     }
 
     /// Configures whether the system reads the whole file and sets up all pages before the arena is
-    /// returned, so that no access waits for one later. Off by default. A file that holds no arena
+    /// returned, so that no later access waits for one. Off by default. A file that holds no arena
     /// is not read.
     pub fn populate(mut self, wanted: bool) -> Self {
         self.populate = wanted;
@@ -98,16 +97,16 @@ impl MappedBuilder {
     /// Configures whether the file's space is reserved on the disk when the file is created, and
     /// when it is opened for writing and has holes, as a copy may have. On by default.
     ///
-    /// Without, a file takes space page by page as it is written, and **when the disk is full, the
-    /// write to a new page ends the process** (`SIGBUS`). Where the file system knows no
+    /// Without reservation, a file takes space page by page as it is written, and **when the disk
+    /// is full, the write to a new page ends the process** (`SIGBUS`). If the file system has no
     /// reservations, a new file is filled with zeros, and the holes of an existing one stay.
     pub fn reserve(mut self, wanted: bool) -> Self {
         self.reserve = wanted;
         self
     }
 
-    /// Configures whether [`replace`](Self::replace) takes the place of any regular file. Off by
-    /// default: it takes that of an arena only.
+    /// Configures whether [`replace`](Self::replace) replaces any regular file. Off by default: it
+    /// replaces only an arena.
     pub fn replace_other_files(mut self, wanted: bool) -> Self {
         self.replace_other_files = wanted;
         self
@@ -122,11 +121,12 @@ impl MappedBuilder {
 
 /// Creating and opening.
 impl MappedBuilder {
-    /// Creates the file with an empty arena in it. The path must name nothing yet, not even a link.
+    /// Creates the file with an empty arena in it. The path must not name anything, not even a
+    /// link.
     ///
-    /// The file appears under its name complete. A process that is killed meanwhile leaves nothing
-    /// on Linux, where the file system has files without names, as the usual ones have; elsewhere
-    /// at most a file `.marena-*.new` beside it.
+    /// The file is complete when it appears under its name. A process that is killed meanwhile
+    /// leaves nothing on Linux, if the file system has files without names, as the usual ones have.
+    /// Elsewhere it leaves at most a file `.marena-*.new` beside it.
     ///
     /// # Errors
     ///
@@ -135,12 +135,13 @@ impl MappedBuilder {
     ///
     /// # Safety
     ///
-    /// As for [`MappedArena::create`].
+    /// - The same as for [`MappedArena::create`].
     pub unsafe fn create(self, path: impl AsRef<Path>) -> Result<MappedArena, MapError> {
         let path = path.as_ref();
         self.rounded_capacity()?;
-        // Before all that may fail for other reasons, as in a folder without write permission.
-        // Linking asks again. A slash at the end would have a link followed.
+        // This comes before steps that may fail for other reasons, as in a folder without write
+        // permission. Linking checks it again. With a slash at the end, the system would follow a
+        // link.
         if path.components().as_path().symlink_metadata().is_ok() {
             return Err(MapError::Exists { path: path.into() });
         }
@@ -148,8 +149,8 @@ impl MappedBuilder {
         unsafe { self.make(path, None) }
     }
 
-    /// Opens the arena in the file. Reads the file's first page only, whatever its size, unless it
-    /// is to be [populated](Self::populate).
+    /// Opens the arena in the file. It reads only the file's first page, whatever its size, unless
+    /// it is [populated](Self::populate).
     ///
     /// # Errors
     ///
@@ -158,13 +159,13 @@ impl MappedBuilder {
     ///
     /// # Safety
     ///
-    /// As for [`MappedArena::create`].
+    /// - The same as for [`MappedArena::create`].
     pub unsafe fn open(self, path: impl AsRef<Path>) -> Result<MappedArena, MapError> {
         let path = path.as_ref();
         let (file, len) = file::open(path, true)?;
         let memory = MappedMemory::map(file, len).map_err(unmapped(path, len))?;
-        // SAFETY: a file's bytes are initialised; those who write them keep to the protocol by the
-        // caller's promise, and the memory is not exclusive.
+        // SAFETY: a file's bytes are initialised. By the caller's promise, all writers keep to the
+        // protocol. The memory is not exclusive.
         let core = unsafe { marena_core::Arena::attach(memory) }.map_err(unusable(path))?;
         self.require_capacity(path, len)?;
         let view = core.memory().view();
@@ -175,17 +176,17 @@ impl MappedBuilder {
         Ok(MappedArena::new(core, self.durability))
     }
 
-    /// Opens the arena in the file, and creates it if it is not there. Of several processes that do
+    /// Opens the arena in the file, and creates it if it does not exist. If several processes do
     /// this at once, one creates it and all open the same.
     ///
     /// # Errors
     ///
-    /// As for [`open`](Self::open) and [`create`](Self::create). [`MapError::Exists`] means a
-    /// symbolic link that leads nowhere, or a name that others keep creating and removing.
+    /// The same as for [`open`](Self::open) and [`create`](Self::create). [`MapError::Exists`]
+    /// means a symbolic link that leads nowhere, or a name that others keep creating and removing.
     ///
     /// # Safety
     ///
-    /// As for [`MappedArena::create`].
+    /// - The same as for [`MappedArena::create`].
     pub unsafe fn open_or_create(self, path: impl AsRef<Path>) -> Result<MappedArena, MapError> {
         let path = path.as_ref();
         for _ in 0..ATTEMPTS {
@@ -203,15 +204,15 @@ impl MappedBuilder {
         Err(MapError::Exists { path: path.into() })
     }
 
-    /// Creates a file with an empty arena in it, in place of the arena that may be there; an error
-    /// while anybody has that open. What is no arena stays, unless [told
-    /// otherwise](Self::replace_other_files).
+    /// Creates a file with an empty arena in it, in place of the arena that may be there. It fails
+    /// while anybody has that arena open. It does not replace other files, unless
+    /// [configured](Self::replace_other_files) to.
     ///
-    /// Follows symbolic links. On Unix the new file has the old one's mode, owner and group, as far
-    /// as this process may give them; where it may not, nobody gains access. Access lists and other
+    /// It follows symbolic links. On Unix the new file gets the old one's mode, owner and group, as
+    /// far as this process may set them. If it may not, nobody gains access. Access lists and other
     /// attributes are those of a new file.
     ///
-    /// The name always leads to a complete arena, the old one or the new. A process that is killed
+    /// The name always leads to a complete arena, the old or the new one. A process that is killed
     /// meanwhile leaves at most a file `.marena-*.new` beside it.
     ///
     /// # Errors
@@ -221,7 +222,7 @@ impl MappedBuilder {
     ///
     /// # Safety
     ///
-    /// As for [`MappedArena::create`].
+    /// - The same as for [`MappedArena::create`].
     ///
     /// # Examples
     ///
@@ -247,7 +248,7 @@ impl MappedBuilder {
             let Some(mut previous) = file::open_alone(path)? else {
                 // SAFETY: the caller's promise.
                 match unsafe { self.create(replaced::behind_links(path)) } {
-                    // Somebody created it since.
+                    // Another process created it since.
                     Err(MapError::Exists { .. }) => continue,
                     outcome => return outcome,
                 }
@@ -257,7 +258,7 @@ impl MappedBuilder {
             }
             let target = replaced::behind_links(path);
             if !file::is_named(&target, &previous)? {
-                // A link that was changed since, or one that only the system can follow.
+                // The link was changed since, or only the system can follow it.
                 break;
             }
             // SAFETY: the caller's promise. As long as `previous` is open, nobody else can open the
@@ -272,11 +273,11 @@ impl MappedBuilder {
     ///
     /// # Errors
     ///
-    /// As for [`open`](Self::open), and [`MapError::Overlay`].
+    /// The same as for [`open`](Self::open), and [`MapError::Overlay`].
     ///
     /// # Safety
     ///
-    /// As for [`MappedArena::create`].
+    /// - The same as for [`MappedArena::create`].
     pub unsafe fn open_read_only(self, path: impl AsRef<Path>) -> Result<MappedView, MapError> {
         let path = path.as_ref();
         let (file, len) = file::open(path, false)?;
@@ -291,19 +292,19 @@ impl MappedBuilder {
     ///
     /// # Safety
     ///
-    /// As for [`MappedArena::create`].
+    /// - The same as for [`MappedArena::create`].
     unsafe fn make(self, path: &Path, previous: Option<File>) -> Result<MappedArena, MapError> {
         let len = self.rounded_capacity()?;
         let mut prepared = NewFile::prepare(path, len, self.reserve, previous.as_ref())?;
-        // The same open file, and so the same lock.
+        // This is the same open file, and so it has the same lock.
         let file = prepared.file().try_clone().map_err(failed("create", path))?;
         let memory = MappedMemory::map(file, len).map_err(unmapped(path, len))?;
         // SAFETY: nobody knows the file yet.
         let core = unsafe { marena_core::Arena::format(memory) }.map_err(|error| unusable(path)(error.into()))?;
         core.memory().view().flush(0, len).map_err(failed("sync", path))?;
         let core = if cfg!(windows) {
-            // A file that is mapped cannot be renamed there, and one that is open cannot be
-            // replaced: not by others either.
+            // On Windows a mapped file cannot be renamed, and an open file cannot be replaced, not
+            // even by others.
             let file = core.memory().view().file().try_clone().map_err(failed("create", path))?;
             drop((core, previous));
             prepared.link(path)?;

@@ -1,8 +1,8 @@
-//! Files of arenas that are there, locked while they are in use.
+//! Opens existing files of arenas, and locks them while they are in use.
 //!
-//! Everyone who has an arena open holds a shared lock on its file. Who replaces the file needs the
-//! lock alone. The system drops a lock when the last descriptor closes, whatever way the process
-//! ended, so nobody is ever left waiting.
+//! Each open arena holds a shared lock on its file. Replacing the file needs an exclusive lock. The
+//! system drops a lock when the last descriptor closes, however the process ended, so no lock is
+//! left behind.
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
@@ -13,18 +13,18 @@ use fs4::{FileExt, TryLockError};
 use super::interrupted::repeat;
 use super::open_error::{MapError, failed};
 
-/// How often a name is looked up again that others keep changing. Nobody who works with an arena
-/// changes it often.
+/// How often a name that others keep changing is looked up again. Programs that use an arena do not
+/// change it often.
 pub(super) const ATTEMPTS: usize = 16;
 
-/// Opens a file and takes the shared lock; its length besides.
+/// Opens a file, takes the shared lock, and returns the file with its length.
 pub(super) fn open(path: &Path, write: bool) -> Result<(File, usize), MapError> {
     for _ in 0..ATTEMPTS {
         let file = if write { open_with(options().write(true), path)? } else { open_to_read(path)? };
         lock_shared(&file, path)?;
-        // Between opening and locking, the file may have been replaced by another.
+        // Between opening and locking, another file may have replaced this one.
         if is_named(path, &file)? {
-            // Looked at under the lock.
+            // The length is read under the lock.
             let len = file.metadata().map_err(failed("open", path))?.len();
             return Ok((file, usize::try_from(len).unwrap_or(usize::MAX)));
         }
@@ -32,7 +32,7 @@ pub(super) fn open(path: &Path, write: bool) -> Result<(File, usize), MapError> 
     Err(MapError::InUse { path: path.into() })
 }
 
-/// The file at `path`, if there is one, locked so that nobody else can open it.
+/// Returns the file at `path`, if there is one, locked so that nobody else can open it.
 pub(super) fn open_alone(path: &Path) -> Result<Option<File>, MapError> {
     let file = match open_with(options().write(true), path) {
         Err(MapError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
@@ -45,19 +45,20 @@ pub(super) fn open_alone(path: &Path) -> Result<Option<File>, MapError> {
     Ok(Some(file))
 }
 
-/// Takes the lock that everyone holds who has the arena open.
+/// Takes the shared lock that each open arena holds.
 pub(super) fn lock_shared(file: &File, path: &Path) -> Result<(), MapError> {
     lock(|| FileExt::try_lock_shared(file), path)
 }
 
-/// How a file that is there is opened, to read at least.
+/// Returns the options to open an existing file for reading.
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // Opening a pipe would wait for somebody at its other end. Means nothing to a regular file.
+        // Opening a pipe would wait for a process at its other end. The flag has no effect on a
+        // regular file.
         options.custom_flags(libc::O_NONBLOCK);
     }
     options
@@ -75,7 +76,7 @@ fn open_with(options: &OpenOptions, path: &Path) -> Result<File, MapError> {
     }
 }
 
-/// Opens the file that later writers will write.
+/// Opens a file for reading: the one that later writers will write.
 fn open_to_read(path: &Path) -> Result<File, MapError> {
     let file = open_with(&options(), path)?;
     if !copies_on_write(&file) {
@@ -84,14 +85,14 @@ fn open_to_read(path: &Path) -> Result<File, MapError> {
     // Opening for writing makes the copy, if there is none yet, and opening again finds it.
     match options().write(true).open(path) {
         Ok(_) => open_with(&options(), path),
-        // Nobody can write.
+        // On this file system nobody can write.
         Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => Ok(file),
         Err(_) => Err(MapError::Overlay { path: path.into() }),
     }
 }
 
-/// Whether the file system copies a file when it is first opened for writing, and leaves those who
-/// have it open with the original: `overlayfs`, which containers run on.
+/// Returns whether the file system copies a file when it is first opened for writing, and leaves
+/// the original to processes that have it open. `overlayfs`, on which containers run, does that.
 fn copies_on_write(file: &File) -> bool {
     #[cfg(target_os = "linux")]
     {
@@ -100,7 +101,7 @@ fn copies_on_write(file: &File) -> bool {
 
         const OVERLAYFS: u32 = 0x794C_7630;
         let mut found = MaybeUninit::<libc::statfs>::uninit();
-        // SAFETY: the descriptor is open, and `found` is a place for the answer.
+        // SAFETY: the descriptor is open, and `found` is a place for the result.
         let answer = unsafe { libc::fstatfs(file.as_raw_fd(), found.as_mut_ptr()) };
         // SAFETY: written where the call succeeded.
         answer == 0 && unsafe { found.assume_init() }.f_type as u32 == OVERLAYFS
@@ -124,7 +125,7 @@ fn lock(mut take: impl FnMut() -> Result<(), TryLockError>, path: &Path) -> Resu
     }
 }
 
-/// Whether this open file is the one that the path names now.
+/// Returns whether this open file is the one that the path names now.
 pub(super) fn is_named(path: &Path, file: &File) -> Result<bool, MapError> {
     #[cfg(unix)]
     {
@@ -138,7 +139,7 @@ pub(super) fn is_named(path: &Path, file: &File) -> Result<bool, MapError> {
     }
     #[cfg(not(unix))]
     {
-        // A file that is open is not replaced there.
+        // On these systems an open file is not replaced.
         let _ = (path, file);
         Ok(true)
     }

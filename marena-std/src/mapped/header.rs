@@ -1,4 +1,4 @@
-//! A header out of its place: the bytes of one, copied.
+//! A copy of a header's bytes.
 
 use std::ptr;
 
@@ -11,21 +11,20 @@ pub(super) type FileHeader = Header<portable_atomic::AtomicU32>;
 
 pub(super) const HEADER_SIZE: usize = ARENA_MIN_ADDRESS as usize;
 
-/// Root slots in a header.
+/// The number of root slots in a header.
 pub(super) const ROOTS: usize = 4;
 
-/// Where the root slots end.
+/// The offset of the end of the root slots, in bytes.
 pub(super) const ROOTS_END: usize = FileHeader::ROOTS_OFFSET + ROOTS * WORD;
 
-/// The bytes of a header, taken out of memory or a file that the header's own methods could not
-/// read.
+/// The bytes of a header, copied from memory or a file that the header's own methods cannot read.
 #[repr(C, align(128))]
 pub(super) struct HeaderCopy([u8; HEADER_SIZE]);
 
 // A copy is read as a header.
 const_assert!(size_of::<HeaderCopy>() == size_of::<FileHeader>());
 const_assert!(align_of::<HeaderCopy>() >= align_of::<FileHeader>());
-// Roots are loaded as words, all else as halves of one.
+// Roots are loaded as words, and all else as halves of words.
 const_assert!(FileHeader::ROOTS_OFFSET.is_multiple_of(WORD));
 const_assert!(ROOTS_END <= FileHeader::CURSOR_OFFSET && FileHeader::CURSOR_OFFSET.is_multiple_of(size_of::<u32>()));
 
@@ -39,9 +38,9 @@ impl HeaderCopy {
     }
 
     pub(super) fn as_header(&mut self) -> &FileHeader {
-        // SAFETY: as large and as aligned as a header, which any initialised bytes are. `&mut self`
-        // keeps everyone else from the bytes while the header, whose words can be written through a
-        // shared reference, is used.
+        // SAFETY: the copy has the size and the alignment of a header, and any initialised bytes
+        // are one. The header's words can be written through a shared reference, but `&mut self`
+        // keeps everyone else from the bytes while it is used.
         unsafe { &*ptr::from_mut(self).cast::<FileHeader>() }
     }
 }

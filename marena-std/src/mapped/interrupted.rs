@@ -1,8 +1,8 @@
-//! System calls that a signal interrupted.
+//! Repeats system calls that a signal interrupted.
 
 use std::io::{self, ErrorKind};
 
-/// Calls until the call is not interrupted by a signal.
+/// Repeats the call until no signal interrupts it.
 ///
 /// The standard library does this for its own calls, but not for all, and the crates for locks and
 /// mappings do not.

@@ -13,11 +13,11 @@ use super::view::MappedView;
 /// The alignment that every mapping has: no system has smaller pages.
 pub(super) const SMALLEST_PAGE: usize = 4096;
 
-/// A file that is mapped for reading and writing, and locked against being replaced: what a
-/// [`MappedArena`](super::MappedArena) lives in.
+/// A file that is mapped for reading and writing, and locked so that it is not replaced: the memory
+/// of a [`MappedArena`](super::MappedArena).
 ///
-/// It is not [`ExclusiveMemory`](marena_core::ExclusiveMemory), since other processes may have the
-/// file mapped too.
+/// It is not [`ExclusiveMemory`](marena_core::ExclusiveMemory), because other processes may map the
+/// file as well.
 pub struct MappedMemory {
     /// INVARIANT: mapped for writing.
     view: MappedView,
@@ -35,10 +35,10 @@ impl MappedMemory {
     }
 }
 
-// SAFETY: the pointer never changes and spans a mapping that lives as long as the value, held raw,
-// and mapped for writing. The system maps at a multiple of its pages, none of which are smaller
-// than `SMALLEST_PAGE`. That the file stays that long, and that other writers of these bytes go
-// through arenas over this header, is what the callers of `MappedArena`'s constructors promise.
+// SAFETY: the pointer never changes, is raw, and spans a mapping for writing that stays as long as
+// the value. The system maps at a multiple of its pages, which are not smaller than
+// `SMALLEST_PAGE`. The callers of `MappedArena`'s constructors promise that the file stays that
+// long, and that other writers of these bytes use arenas over this header.
 unsafe impl Memory for MappedMemory {
     type Word = AtomicU32;
 

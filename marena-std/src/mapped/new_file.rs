@@ -1,4 +1,4 @@
-//! Files of arenas that are created: found under their name complete or not at all.
+//! Creates files of arenas: a file is complete when it appears under its name.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -14,22 +14,22 @@ use super::replaced::directory;
 use super::unnamed;
 use super::{replaced, reserve};
 
-/// A file that nobody finds yet, with space reserved on the disk and the shared lock taken; gone
-/// again unless it is linked.
+/// A file that nobody finds yet, with space reserved on the disk and the shared lock taken. It is
+/// removed again unless it is linked.
 pub(super) enum NewFile {
-    /// Without a name: gone too if the process is killed.
+    /// A file without a name, which is removed even if the process is killed.
     #[cfg(target_os = "linux")]
     Unnamed(File),
-    /// With another name, beside its own.
+    /// A file with another name in the same directory.
     Named {
         file: NamedTempFile,
-        /// Whether it takes its name from the file that has it.
+        /// Whether it replaces the file that has its name.
         replaces: bool,
     },
 }
 
 impl NewFile {
-    /// A file of `len` zeros for `path`. If that is to be in the place of another, with that one's
+    /// Creates a file of `len` zeros for `path`. If it replaces another file, it gets that file's
     /// owner and mode.
     pub(super) fn prepare(path: &Path, len: usize, reserve: bool, previous: Option<&File>) -> Result<Self, MapError> {
         let mut new = Self::empty(path, previous.is_some()).map_err(failed("create", path))?;
@@ -46,18 +46,18 @@ impl NewFile {
     }
 
     fn empty(path: &Path, replaces: bool) -> io::Result<Self> {
-        // Only a name can be put in place of another.
+        // Only a file with a name can replace another.
         #[cfg(target_os = "linux")]
         if !replaces && let Some(file) = unnamed::create(&directory(path)) {
             return Ok(Self::Unnamed(file));
         }
         let mut builder = tempfile::Builder::new();
-        // Without the arena's name, which may be as long as names can be.
+        // The name does not contain the arena's, which may be as long as names can be.
         builder.prefix(".marena-").suffix(".new");
         #[cfg(unix)]
         if !replaces {
             use std::os::unix::fs::PermissionsExt;
-            // As for any new file: less what the process's mask takes away. One that replaces
+            // The mode of any new file, less what the process's mask removes. A file that replaces
             // another is its owner's alone until it has the other's mode.
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
@@ -72,7 +72,7 @@ impl NewFile {
         }
     }
 
-    /// Writes the file to the disk and gives it its name.
+    /// Writes the file to the disk, and gives it its name.
     pub(super) fn link(mut self, path: &Path) -> Result<(), MapError> {
         self.file().sync_all().map_err(failed("sync", path))?;
         let replaces = matches!(self, Self::Named { replaces: true, .. });
@@ -84,16 +84,16 @@ impl NewFile {
                 repeat(|| {
                     let file = left.take().ok_or(ErrorKind::NotFound)?;
                     let linked = if replaces { file.persist(path) } else { file.persist_noclobber(path) };
-                    linked.map(drop).map_err(|refused| {
-                        left = Some(refused.file);
-                        refused.error
+                    linked.map(drop).map_err(|failed| {
+                        left = Some(failed.file);
+                        failed.error
                     })
                 })
             }
         };
         linked.map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => MapError::Exists { path: path.into() },
-            // Windows replaces no file that is open.
+            // Windows does not replace an open file.
             ErrorKind::PermissionDenied if cfg!(windows) && replaces => MapError::InUse { path: path.into() },
             _ => failed("link", path)(error),
         })?;
@@ -101,12 +101,12 @@ impl NewFile {
     }
 }
 
-/// Writes the name itself to the disk.
+/// Writes the name to the disk.
 fn sync_directory(path: &Path) -> Result<(), MapError> {
     if cfg!(unix) {
         let directory = File::open(directory(path)).map_err(failed("sync", path))?;
         match directory.sync_all() {
-            // Some file systems sync no directories.
+            // Some file systems cannot sync directories.
             Err(error) if !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
                 return Err(failed("sync", path)(error));
             }

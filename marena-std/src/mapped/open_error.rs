@@ -9,7 +9,7 @@ use crate::limit::Limit;
 
 /// Why a mapped arena could not be created, opened or replaced.
 ///
-/// Paths in its messages are escaped as in a string literal. Converts into [`Error`](crate::Error).
+/// Its messages escape paths as in a string literal. It converts into [`Error`](crate::Error).
 ///
 /// # Examples
 ///
@@ -24,28 +24,28 @@ use crate::limit::Limit;
 #[non_exhaustive]
 pub enum MapError {
     /// A system call failed. No arena was created or changed, with two exceptions, in which the new
-    /// file is there, complete: if the directory could not be synced, when the file may be gone
-    /// after a power loss; and on Windows, if the file could not be mapped.
+    /// file exists and is complete: if the directory could not be synced (the file may then be gone
+    /// after a power loss), and on Windows, if the file could not be mapped.
     #[error("cannot {action} {path:?}{}", Limit::reached(*limit))]
     Io {
-        /// What was to be done: `open`, `create`, `size`, `reserve space for`, `lock`, `map`,
-        /// `populate`, `sync` or `link`.
+        /// What failed: `open`, `create`, `size`, `reserve space for`, `lock`, `map`, `populate`,
+        /// `sync` or `link`.
         action: &'static str,
         /// The arena's file.
         path: PathBuf,
-        /// The limit of this process that the call met, where one can be told.
+        /// The limit of this process that the call reached, if it is known.
         limit: Option<Limit>,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The path already names something, which was left alone.
+    /// The path already names a file, which was left alone.
     #[error("{path:?} exists already; open it, or choose another path")]
     Exists {
         /// The path.
         path: PathBuf,
     },
-    /// Somebody (perhaps this process) has the file open and the call needs it alone, or somebody
-    /// is replacing it.
+    /// A process (perhaps this one) has the file open and the call needs it alone, or is replacing
+    /// it.
     #[error("{path:?} is in use; close it everywhere, or try again later")]
     InUse {
         /// The path.
@@ -57,29 +57,29 @@ pub enum MapError {
         /// The path.
         path: PathBuf,
     },
-    /// The builder was given a capacity and the file has another: an arena neither grows nor
+    /// The builder was given another capacity than the file has. An arena neither grows nor
     /// shrinks.
     #[error("the arena in {path:?} has {found} bytes and {requested} were requested; open it without a capacity")]
     OtherCapacity {
         /// The path.
         path: PathBuf,
-        /// Bytes asked for, rounded up as the builder says.
+        /// The capacity that was requested, in bytes, rounded up as the builder says.
         requested: usize,
-        /// Bytes that the arena has.
+        /// The capacity of the arena, in bytes.
         found: usize,
     },
     /// The capacity is 0, was not given, or is more than one arena can have.
     #[error("{requested} bytes were requested for an arena; ask for 1 to {limit}")]
     Capacity {
-        /// Bytes asked for.
+        /// The number that was requested, in bytes.
         requested: usize,
-        /// Bytes that an arena can have on this target.
+        /// The largest capacity on this target, in bytes.
         limit: usize,
     },
     /// The page alignment is not a power of two from 4,096 to 2^30.
     #[error("{requested} is not a page alignment; use a power of two from 4096 to 2^30")]
     PageAlignment {
-        /// Bytes asked for.
+        /// The number that was requested, in bytes.
         requested: usize,
     },
     /// The file holds no arena that this process can use.
@@ -87,11 +87,11 @@ pub enum MapError {
     Attach {
         /// The path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         source: AttachError,
     },
     /// The file lies on an overlay file system, and this process may not write it. A view of it
-    /// might show an old copy for ever, because the first writer is given a copy of its own.
+    /// might never see changes, because the first writer gets a copy of the file.
     #[error(
         "a view of {path:?} might never see what others write, because overlay file systems copy a file when it is first \
          written; give this process permission to write it, or keep the arena on a volume"
@@ -102,7 +102,7 @@ pub enum MapError {
     },
 }
 
-/// Turns what the system said into an error about this path.
+/// Returns a function that turns the system's error into one about this path.
 pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> MapError {
     move |source| {
         let limit = Limit::met_by_file(&source);
@@ -110,7 +110,7 @@ pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error
     }
 }
 
-/// As [`failed`], for the mapping of `len` bytes.
+/// Returns the same as [`failed`], for a mapping of `len` bytes.
 pub(super) fn unmapped(path: &Path, len: usize) -> impl FnOnce(io::Error) -> MapError {
     move |source| {
         let limit = Limit::met_by_shared_mapping(&source, len);
@@ -118,7 +118,7 @@ pub(super) fn unmapped(path: &Path, len: usize) -> impl FnOnce(io::Error) -> Map
     }
 }
 
-/// Turns what is wrong with a header into an error about this path.
+/// Returns a function that turns a header's error into one about this path.
 pub(super) fn unusable(path: &Path) -> impl FnOnce(AttachError) -> MapError {
     move |source| MapError::Attach { path: path.into(), source }
 }

@@ -1,4 +1,4 @@
-//! The file that a new arena takes the place of.
+//! The file that a new arena replaces.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -8,23 +8,23 @@ use marena_core::AttachError;
 
 use super::header::HeaderCopy;
 
-/// As many links as systems follow.
+/// The number of links that systems follow.
 const LINKS: usize = 40;
 
-/// Where the symbolic links that a path may be lead to, whether anything is there or not.
+/// Returns the path that symbolic links lead to, whether a file is there or not.
 pub(super) fn behind_links(path: &Path) -> PathBuf {
     let mut path = path.to_path_buf();
     for _ in 0..LINKS {
         match fs::read_link(&path) {
             Ok(target) => path = directory(&path).join(target),
-            // No link, or nothing that can be read as one.
+            // It is not a link, or cannot be read as one.
             Err(_) => break,
         }
     }
     path
 }
 
-/// Tells whether the file starts as an arena does, however damaged the rest may be.
+/// Returns whether the file starts as an arena does, however damaged the rest may be.
 pub(super) fn holds_arena(file: &mut File) -> io::Result<bool> {
     let len = file.metadata()?.len();
     let mut header = HeaderCopy::zero();
@@ -36,8 +36,8 @@ pub(super) fn holds_arena(file: &mut File) -> io::Result<bool> {
     Ok(!matches!(header.as_header().validate(len), Err(AttachError::NotAnArena | AttachError::Memory(_))))
 }
 
-/// Gives a new file the owner, the group and the mode of another, as far as this process may.
-/// Nobody can open the new file who could not open the other.
+/// Gives a new file the owner, the group and the mode of another, as far as this process may. A
+/// user who could not open the other file cannot open the new one.
 #[cfg(unix)]
 pub(super) fn keep_owner_and_mode(made: &File, previous: &File) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
@@ -54,24 +54,24 @@ pub(super) fn keep_owner_and_mode(made: &File, previous: &File) -> io::Result<()
     if (owner, group) != (None, None) && fchown(made, owner, group).is_err() {
         mode &= !SET_USER;
         if group.is_some() && fchown(made, None, group).is_err() {
-            // Another group gets what everyone has.
+            // Another group gets the permissions that everyone has.
             mode &= !SET_GROUP & (!GROUP | (mode << 3));
         }
     }
     match made.set_permissions(fs::Permissions::from_mode(mode)) {
-        // File systems without modes of their own.
+        // Some file systems have no modes of their own.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
         outcome => outcome,
     }
 }
 
-/// A new file has its directory's permissions there.
+/// Does nothing: on these systems a new file gets its directory's permissions.
 #[cfg(not(unix))]
 pub(super) fn keep_owner_and_mode(_: &File, _: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Where the path's last component lies.
+/// Returns the directory of the path's last component.
 pub(super) fn directory(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent.into(),

@@ -1,4 +1,4 @@
-//! Space on the disk, reserved before a mapped page needs it.
+//! Reserves space on the disk before a mapped page needs it.
 //!
 //! When a full disk has no space for a mapped page, writing the page ends the process (`SIGBUS`).
 
@@ -8,14 +8,14 @@ use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 #[cfg(not(target_os = "linux"))]
 use super::interrupted::repeat;
 
-/// How many bytes are written at once where space cannot be reserved otherwise.
+/// How many bytes are written at once if space cannot be reserved otherwise.
 const ZEROS: usize = 1 << 20;
 
 /// Reserves the space of a new file of `len` zeros.
 pub(super) fn whole(file: &mut File, len: u64) -> io::Result<()> {
     match allocate(file, len) {
         Err(error) if is_unsupported(&error) => {
-            // The file system knows no reservations: space is what has been written.
+            // The file system has no reservations, so only bytes that were written have space.
             file.seek(SeekFrom::Start(0))?;
             let zeros = vec![0; ZEROS];
             let mut left = len;
@@ -30,10 +30,10 @@ pub(super) fn whole(file: &mut File, len: u64) -> io::Result<()> {
     }
 }
 
-/// Reserves the space of the holes in a file of `len` bytes that others may be writing, where the
-/// file system can.
+/// Reserves the space of the holes in a file of `len` bytes, if the file system can. Others may
+/// write the file meanwhile.
 ///
-/// Bytes that are there stay as they are.
+/// Existing bytes do not change.
 pub(super) fn holes(file: &File, len: u64) -> io::Result<()> {
     if !has_holes(file, len)? {
         return Ok(());
@@ -44,12 +44,12 @@ pub(super) fn holes(file: &File, len: u64) -> io::Result<()> {
     }
 }
 
-/// Tells whether less than the whole file takes space on the disk.
+/// Returns whether less than the whole file takes space on the disk.
 fn has_holes(file: &File, len: u64) -> io::Result<bool> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        /// What `blocks` counts, whatever blocks the file system has.
+        /// The unit of `blocks`, whatever blocks the file system has.
         const BLOCK: u64 = 512;
         Ok(file.metadata()?.blocks().saturating_mul(BLOCK) < len)
     }
@@ -59,7 +59,7 @@ fn has_holes(file: &File, len: u64) -> io::Result<bool> {
     }
 }
 
-/// Whether the file system has no such call.
+/// Returns whether the file system does not support the call.
 fn is_unsupported(error: &io::Error) -> bool {
     #[cfg(unix)]
     if error.raw_os_error() == Some(libc::EOPNOTSUPP) {
@@ -68,17 +68,17 @@ fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput)
 }
 
-/// Reserves the first `len` bytes of the file, and changes none.
+/// Reserves space for the first `len` bytes of the file, and changes none.
 #[cfg(target_os = "linux")]
 fn allocate(file: &File, len: u64) -> io::Result<()> {
     use std::os::fd::AsRawFd;
 
-    /// Bytes reserved by one call.
+    /// The largest number of bytes that one call reserves.
     const LARGEST: u64 = 256 << 20;
     const SMALLEST: u64 = 4096;
 
-    // Some file systems drop what an interrupted call has reserved. A process whose timer rings
-    // often would never be done with a large file, so each interruption halves what is asked for.
+    // Some file systems drop what an interrupted call has reserved. A process with a frequent timer
+    // would never finish a large file, so each interruption halves the size of the next call.
     let (mut start, mut step) = (0, LARGEST);
     while start < len {
         let part = step.min(len - start);
@@ -94,7 +94,7 @@ fn allocate(file: &File, len: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Reserves the first `len` bytes of the file, and changes none.
+/// Reserves space for the first `len` bytes of the file, and changes none.
 #[cfg(not(target_os = "linux"))]
 fn allocate(file: &File, len: u64) -> io::Result<()> {
     repeat(|| fs4::FileExt::allocate(file, len))

@@ -1,5 +1,5 @@
-//! Roots: addresses in the header that say where to start reading, and how they and what they name
-//! reach the disk.
+//! Roots: addresses in the header that say where to start reading. Publishing them, and writing
+//! them and their data to the disk.
 
 use std::io;
 use std::sync::atomic::AtomicU64;
@@ -13,20 +13,20 @@ use super::builder::Durability;
 use super::header::{HEADER_SIZE, ROOTS};
 use super::publish_error::PublishError;
 
-/// Publishing by the four root slots.
+/// Publishing in the four root slots.
 impl MappedArena {
     /// Makes a root slot (0 to 3) name `address`.
     ///
     /// With [`Durability::FlushOnPublish`], everything in the arena is written to the disk before
     /// the slot is, and the slot before this returns. Whenever the power fails, the slot on the
-    /// disk names complete data: what it named before, or this.
+    /// disk names complete data: the previous or the new address.
     ///
     /// # Errors
     ///
-    /// [`PublishError::Slot`] and [`PublishError::Access`]; where data has to be flushed,
+    /// [`PublishError::Slot`] and [`PublishError::Access`]. If data has to be flushed, also
     /// [`PublishError::Flush`] and [`PublishError::Undurable`]. If the data could not be flushed,
-    /// the slot is unchanged. If the slot itself could not be, it is changed for all processes, but
-    /// perhaps not on the disk.
+    /// the slot is unchanged. If the slot could not be flushed, it is changed for all processes,
+    /// but perhaps not on the disk.
     pub fn publish_root(&self, slot: usize, address: Address) -> Result<(), PublishError> {
         let root = self.slot(slot)?;
         self.before_publication(address)?;
@@ -35,15 +35,15 @@ impl MappedArena {
         self.after_publication()
     }
 
-    /// Makes a root slot name `address` if at that moment it names `current` (`None`: nothing, as
-    /// in a new arena), and returns whether it did.
+    /// Makes a root slot name `address` if it names `current` at that moment (`None` for nothing,
+    /// as in a new arena). Returns whether it did.
     ///
-    /// Of several processes that set up the same structure, one wins, and the others find the
-    /// winner's with [`root`](super::MappedView::root).
+    /// If several processes set up the same structure, one wins, and the others find the winner's
+    /// address with [`root`](super::MappedView::root).
     ///
     /// # Errors
     ///
-    /// As for [`publish_root`](Self::publish_root).
+    /// The same as for [`publish_root`](Self::publish_root).
     ///
     /// # Examples
     ///
@@ -77,13 +77,13 @@ impl MappedArena {
         Ok(published)
     }
 
-    /// Makes a root slot (0 to 3) name nothing. With [`Durability::FlushOnPublish`], also on the
-    /// disk when this returns.
+    /// Makes a root slot (0 to 3) name nothing. With [`Durability::FlushOnPublish`], the slot on
+    /// the disk is cleared when this returns.
     ///
     /// # Errors
     ///
-    /// [`PublishError::Slot`]; where the slot has to be flushed, [`PublishError::Flush`] and
-    /// [`PublishError::Undurable`]. If it could not be, it is cleared for all processes, but
+    /// [`PublishError::Slot`]. If the slot has to be flushed, also [`PublishError::Flush`] and
+    /// [`PublishError::Undurable`]. After a failed flush it is cleared for all processes, but
     /// perhaps not on the disk.
     pub fn clear_root(&self, slot: usize) -> Result<(), PublishError> {
         // ORDERING: Relaxed: nothing is published.
@@ -91,16 +91,16 @@ impl MappedArena {
         self.after_publication()
     }
 
-    /// Takes everything back: the arena is empty, its root slots too.
+    /// Takes everything back: the arena and its root slots are empty.
     ///
     /// With [`Durability::FlushOnPublish`], the cleared slots are on the disk before any byte can
     /// be handed out again. Whenever the power fails, no slot on the disk names bytes that were
-    /// handed out since and not published.
+    /// handed out since then and not published.
     ///
     /// # Errors
     ///
-    /// Where the slots have to be flushed, [`PublishError::Flush`] and [`PublishError::Undurable`].
-    /// If they could not be, they are cleared for all processes, and no byte is handed out again.
+    /// If the slots have to be flushed, [`PublishError::Flush`] and [`PublishError::Undurable`].
+    /// After a failed flush they are cleared for all processes, and no byte is handed out again.
     ///
     /// # Safety
     ///
@@ -126,19 +126,19 @@ impl MappedArena {
     /// ```
     pub unsafe fn reset_shared(&self) -> Result<(), PublishError> {
         for slot in 0..ROOTS {
-            // ORDERING: Relaxed: nobody calls meanwhile, by the caller's promise.
+            // ORDERING: Relaxed: by the caller's promise, no other call runs meanwhile.
             self.slot(slot)?.store(0, Relaxed);
         }
-        // On its own: a disk that writes a page while it changes may hold the new cursor with an
-        // old slot.
+        // A separate flush, because a page that is written while it changes may have the new cursor
+        // and an old slot.
         self.after_publication()?;
         // SAFETY: the caller's promise.
         unsafe { self.core.reset_shared() };
         self.after_publication()
     }
 
-    /// The data goes first. The header's page goes with it, whose cursor then covers the data and
-    /// whose slot still names what it did.
+    /// Checks the address, and flushes the data. The header's page is flushed with it: its cursor
+    /// covers the data, and its slot does not name it yet.
     fn before_publication(&self, address: Address) -> Result<(), PublishError> {
         checked(address, 0, self.used())?;
         match self.durability {
@@ -155,7 +155,7 @@ impl MappedArena {
     }
 
     fn slot(&self, slot: usize) -> Result<&AtomicU64, PublishError> {
-        // SAFETY: the header lies in the mapping, which lives as long as `self`, and consists of
+        // SAFETY: the header lies in the mapping, which stays as long as `self`, and consists of
         // atomics.
         let header = unsafe { self.core.memory().header().as_ref() };
         header.root_slot(slot).ok_or(PublishError::Slot { slot })
@@ -165,7 +165,7 @@ impl MappedArena {
 /// Writing to the disk.
 impl MappedArena {
     /// Writes everything that was handed out to the disk, and returns when it is there. The system
-    /// writes only pages that have changed since it last wrote them.
+    /// writes only pages that changed since it last wrote them.
     ///
     /// # Errors
     ///
@@ -174,9 +174,9 @@ impl MappedArena {
         self.flush_bytes(0, HEADER_SIZE + self.used())
     }
 
-    /// Writes the bytes of an address to the disk, and returns when they are there. Not the header:
-    /// what was allocated since the last [`flush`](Self::flush) or publication may be handed out
-    /// again after a power loss.
+    /// Writes the bytes of an address to the disk, and returns when they are there. It does not
+    /// write the header: bytes that were allocated since the last [`flush`](Self::flush) or
+    /// publication may be handed out again after a power loss.
     ///
     /// # Errors
     ///
@@ -187,8 +187,8 @@ impl MappedArena {
     }
 
     fn flush_bytes(&self, start: usize, len: usize) -> Result<(), PublishError> {
-        // ORDERING: Relaxed, here and below: the flag says something about the system's pages, not
-        // about bytes of this process.
+        // ORDERING: Relaxed, here and below: the flag is about the system's pages, and not about
+        // bytes of this process.
         if self.undurable.load(Relaxed) {
             return Err(PublishError::Undurable);
         }

@@ -1,4 +1,4 @@
-//! A mapped file and how it is read: by everyone who has an arena or a view of it.
+//! A mapped file, and how arenas and views read it.
 
 use std::fmt;
 use std::fs::File;
@@ -17,21 +17,21 @@ use super::bounds::{checked, checked_aligned};
 use super::header::{FileHeader, HEADER_SIZE, HeaderCopy, ROOTS, ROOTS_END};
 use super::words::{self, WORD};
 
-/// How far apart bytes are touched: no system has smaller pages.
+/// The distance between bytes that are touched. No system has smaller pages.
 const SMALLEST_PAGE: usize = 4096;
 
-/// An arena in a file, for reading:
+/// A read-only view of an arena in a file:
 /// [`MappedArena::open_read_only`](super::MappedArena::open_read_only).
 ///
-/// Sees what other processes write as they write it, and can change nothing. A
+/// It sees what other processes write as they write it, and cannot change anything. A
 /// [`MappedArena`](super::MappedArena) derefs to its view, so both read by the same methods.
 ///
 /// # Order
 ///
-/// Copies ([`read_into`](Self::read_into), [`read_value`](Self::read_value)) say nothing about the
-/// order in which bytes of another process arrive. What orders them is [`root`](Self::root) or
-/// [`load_u64`](Self::load_u64) before the copy: all that the writer wrote before its release of
-/// that root or word is visible then.
+/// Copies ([`read_into`](Self::read_into), [`read_value`](Self::read_value)) do not order the bytes
+/// that another process writes. Call [`root`](Self::root) or [`load_u64`](Self::load_u64) before
+/// the copy: everything that the writer wrote before its release of that root or word is then
+/// visible.
 ///
 /// # Examples
 ///
@@ -54,18 +54,19 @@ const SMALLEST_PAGE: usize = 4096;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct MappedView {
-    /// INVARIANT: all of `mapping`, readable as long as the value lives; writable too if
-    /// `writable`. Raw, so that no reference to bytes that others write is ever made.
+    /// INVARIANT: all of `mapping`, which is readable as long as the value exists, and writable if
+    /// `writable`. The pointer is raw, so that there is never a reference to bytes that others
+    /// write.
     region: NonNull<[u8]>,
     mapping: MmapRaw,
     writable: bool,
-    /// Keeps the lock, which goes with the last copy of this descriptor.
+    /// Keeps the lock, which is dropped with the last copy of this descriptor.
     file: File,
 }
 
 impl MappedView {
-    /// Maps all `len` bytes of a file that is open for reading, and if `writable` for writing, and
-    /// locked.
+    /// Maps all `len` bytes of a file that is locked and open for reading, and for writing if
+    /// `writable`.
     pub(super) fn map(file: File, len: usize, writable: bool) -> io::Result<Self> {
         let mut options = MmapOptions::new();
         options.len(len);
@@ -74,16 +75,16 @@ impl MappedView {
         Ok(Self { region: NonNull::slice_from_raw_parts(start, len), mapping, writable, file })
     }
 
-    /// Tells whether the file holds an arena. Asked before anything else is read.
+    /// Checks whether the file holds an arena. The caller does this before it reads anything else.
     pub(super) fn validate(&self) -> Result<(), AttachError> {
         self.header_copy().as_header().validate(self.mapping.len())
     }
 
-    /// Has the system read the file and set up its pages.
+    /// Makes the system read the file and set up its pages.
     pub(super) fn populate(&self) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         match self.mapping.advise(memmap2::Advice::PopulateRead) {
-            // Older than Linux 5.14.
+            // The system is older than Linux 5.14.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
             outcome => return outcome,
         }
@@ -102,10 +103,10 @@ impl MappedView {
         &self.file
     }
 
-    /// The header's bytes. If the file has no room for one, they are zero.
+    /// Returns a copy of the header. If the file has no room for one, its bytes are zero.
     ///
-    /// A copy, because the header's own methods use stricter loads than memory without write
-    /// permission takes. Each word is loaded with the width that writers use.
+    /// It is a copy, because the header's own methods use stronger loads than memory without write
+    /// permission allows. Each word is loaded with the width that writers use.
     fn header_copy(&self) -> HeaderCopy {
         let mut copy = HeaderCopy::zero();
         if self.mapping.len() < HEADER_SIZE {
@@ -129,36 +130,36 @@ impl MappedView {
         copy
     }
 
-    /// What stands in a root slot. The caller passes one that exists.
+    /// Returns the content of a root slot. The caller passes a slot that exists.
     #[inline]
     fn load_root(&self, slot: usize) -> u64 {
         self.load_word(self.at(FileHeader::ROOTS_OFFSET + slot * WORD).cast())
     }
 
-    /// One 32-bit word of the region. The caller passes a multiple of 4 that lies in it.
+    /// Loads a 32-bit word of the region. The caller passes a multiple of 4 that lies in it.
     #[inline]
     fn load_u32(&self, offset: usize) -> u32 {
-        // SAFETY: aligned, and readable as long as `self`. Writers use atomics of this size here,
-        // or have the file mapped elsewhere.
+        // SAFETY: the word is aligned, and readable as long as `self`. Writers use atomics of this
+        // size here, or other mappings of the file.
         let word = unsafe { AtomicU32::from_ptr(self.at(offset).cast().as_ptr()) };
-        // ORDERING: Relaxed: all that memory which cannot be written is promised to take.
+        // ORDERING: Relaxed: memory that cannot be written guarantees no stronger loads.
         word.load(Relaxed)
     }
 
-    /// One 64-bit word. The caller passes one that overlaps the region, at a multiple of 8.
+    /// Loads a 64-bit word. The caller passes one that overlaps the region, at a multiple of 8.
     #[inline]
     fn load_word(&self, word: NonNull<u64>) -> u64 {
         if cfg!(target_pointer_width = "64") || self.writable {
-            // SAFETY: aligned, and readable as long as `self`: the region is part of whole pages.
-            // The width is a pointer's, or the memory can be written.
+            // SAFETY: the word is aligned, and readable as long as `self`, because the region lies
+            // in whole pages. The width is a pointer's, or the memory can be written.
             let word = unsafe { words::atomic(word) };
-            // ORDERING: Relaxed: what orders it is a fence of the caller's.
+            // ORDERING: Relaxed: a fence of the caller orders it.
             return word.load(Relaxed);
         }
         let offset = word.addr().get() - self.region.addr().get();
         let (upper, lower) = if cfg!(target_endian = "little") { (offset + 4, offset) } else { (offset, offset + 4) };
-        // Between two equal looks at the upper half, which is where a block lies, the lower half
-        // belonged to it: no two blocks begin at one place.
+        // The upper half says where a block lies. If it is the same before and after the load of
+        // the lower half, both belong together, because no two blocks begin at the same place.
         loop {
             let first = self.load_u32(upper);
             // ORDERING: the fences keep the three loads in this order.
@@ -171,7 +172,8 @@ impl MappedView {
         }
     }
 
-    /// The pointer to an offset of the region. The caller passes one that lies in it, or its end.
+    /// Returns the pointer to an offset of the region. The caller passes one that lies in it, or
+    /// its end.
     #[inline]
     pub(super) fn at(&self, offset: usize) -> NonNull<u8> {
         debug_assert!(offset <= self.mapping.len(), "{offset} of {}", self.mapping.len());
@@ -180,27 +182,27 @@ impl MappedView {
     }
 }
 
-/// What the arena has.
+/// The state of the arena.
 impl MappedView {
-    /// Returns the bytes of the whole file, its 128-byte header included.
+    /// Returns the size of the whole file in bytes, including its 128-byte header.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.mapping.len() & !(WORD - 1)
     }
 
-    /// Returns where the file is mapped, for code that has its own way to access bytes which others
+    /// Returns where the file is mapped, for code that has its own way to access bytes that others
     /// may write.
     ///
-    /// An access is sound as long as the value lives if it is atomic, if no access of another size
-    /// races with it (this value's own are of aligned 64-bit words), and if it does not write where
-    /// the file was opened to read only.
+    /// As long as the value exists, an access is sound if it is atomic, if no access of another
+    /// size races with it (this value accesses aligned 64-bit words), and if it does not write to a
+    /// file that was opened read-only.
     #[must_use]
     #[inline]
     pub fn region(&self) -> NonNull<[u8]> {
         self.region
     }
 
-    /// Returns the bytes handed out, to all processes; a snapshot.
+    /// Returns how many bytes were handed out to all processes: a snapshot.
     #[must_use]
     #[inline]
     pub fn used(&self) -> usize {
@@ -209,7 +211,7 @@ impl MappedView {
         cursor.min(self.capacity() - HEADER_SIZE)
     }
 
-    /// Returns the bytes left; a snapshot.
+    /// Returns how many bytes are left: a snapshot.
     #[must_use]
     pub fn remaining(&self) -> usize {
         self.capacity() - HEADER_SIZE - self.used()
@@ -221,10 +223,10 @@ impl MappedView {
         self.header_copy().as_header().stats(self.mapping.len())
     }
 
-    /// Returns what a root slot (0 to 3) names: the address last published there, by any process,
-    /// before or after a restart. `None` if there is none, or a damaged one.
+    /// Returns what a root slot (0 to 3) names: the address that any process published there last,
+    /// before or after a restart. Returns `None` if there is no address or a damaged one.
     ///
-    /// Whatever its writer wrote before publishing it is visible after this.
+    /// Everything that its writer wrote before it published the address is visible after this.
     ///
     /// A view on a system with 32-bit pointers reads a slot in halves. If the slot goes back to a
     /// block that it named before, the address's size may be misread there.
@@ -243,10 +245,10 @@ impl MappedView {
     }
 }
 
-/// Bytes that others may write at the same time: copied by words, each atomically, and never torn
-/// within an aligned `u64`.
+/// Reading bytes that others may write at the same time: words are copied atomically, so an aligned
+/// `u64` is never torn.
 impl MappedView {
-    /// Copies the first bytes of an address out, as many as `into` takes.
+    /// Copies the first bytes of an address into `into`, as many as it takes.
     ///
     /// # Errors
     ///
@@ -259,7 +261,7 @@ impl MappedView {
         Ok(())
     }
 
-    /// Returns a copy of the value at an address, of a type that any bytes are a value of.
+    /// Returns a copy of the value at an address. Any bytes are a valid value of its type.
     ///
     /// # Errors
     ///
@@ -271,12 +273,12 @@ impl MappedView {
         Ok(value)
     }
 
-    /// Returns the number in the first 8 bytes of an address, as an [`Acquire`] load: what its
-    /// writer wrote before a [`Release`](std::sync::atomic::Ordering::Release) of it is visible
-    /// afterwards.
+    /// Returns the number in the first 8 bytes of an address, by an [`Acquire`] load: everything
+    /// that its writer wrote before a [`Release`](std::sync::atomic::Ordering::Release) store of it
+    /// is then visible.
     ///
-    /// A view on a system with 32-bit pointers reads the number in halves, and may misread it while
-    /// its upper half goes back to what it was.
+    /// A view on a system with 32-bit pointers reads the number in halves. It may misread it if the
+    /// upper half changes and changes back meanwhile.
     ///
     /// # Errors
     ///
@@ -291,8 +293,8 @@ impl MappedView {
     }
 }
 
-/// Bytes without a copy. Unsafe, because a reference promises the compiler that nobody changes
-/// them, and others can.
+/// Reading bytes without a copy. This is unsafe, because a reference promises the compiler that
+/// nobody changes them, and others can.
 impl MappedView {
     /// Returns the bytes of an address, in place.
     ///
@@ -304,7 +306,7 @@ impl MappedView {
     ///
     /// - While the result is used, nobody writes the bytes, in any process: they were published and
     ///   are never written again.
-    /// - What was written before happens before this call: an [`Acquire`] load of a link, or
+    /// - Earlier writes happen before this call: an [`Acquire`] load of a link, or
     ///   [`root`](Self::root), led to the address.
     ///
     /// # Examples
@@ -327,12 +329,12 @@ impl MappedView {
     pub unsafe fn bytes_at(&self, address: Address) -> Result<&[u8], AccessError> {
         let len = address.size() as usize;
         let bytes = self.at(checked(address, len, self.used())?);
-        // SAFETY: in the region, initialised as all bytes of a file are, and not written by the
-        // caller's promise.
+        // SAFETY: the bytes lie in the region, and are initialised as all bytes of a file are. By
+        // the caller's promise, nobody writes them.
         Ok(unsafe { slice::from_raw_parts(bytes.as_ptr(), len) })
     }
 
-    /// Returns the value at an address, in place, of a type that any bytes are a value of.
+    /// Returns the value at an address, in place. Any bytes are a valid value of its type.
     ///
     /// # Errors
     ///
@@ -340,24 +342,24 @@ impl MappedView {
     ///
     /// # Safety
     ///
-    /// As for [`bytes_at`](Self::bytes_at).
+    /// - The same as for [`bytes_at`](Self::bytes_at).
     #[inline]
     pub unsafe fn value_at<T: FromBytes + Immutable>(&self, address: Address) -> Result<&T, AccessError> {
         let value = self.at(checked(address, size_of::<T>(), self.used())?).cast::<T>();
-        // The pointer and not the offset: a type may be aligned to more than mappings are.
+        // This checks the pointer and not the offset, because a type may have a larger alignment
+        // than mappings.
         if !value.is_aligned() {
             return Err(AccessError::Misaligned { address, required: align_of::<T>() });
         }
-        // SAFETY: in the region, aligned, not written by the caller's promise, and any bytes are a
-        // `T`.
+        // SAFETY: the bytes lie in the region and are aligned, and any bytes are a `T`. By the
+        // caller's promise, nobody writes them.
         Ok(unsafe { value.as_ref() })
     }
 }
 
 // SAFETY: the value owns the mapping, which is valid from any thread.
 unsafe impl Send for MappedView {}
-// SAFETY: a shared reference reads, gives raw pointers, and flushes, all of which is for any
-// thread.
+// SAFETY: a shared reference reads, gives raw pointers, and flushes. Any thread may do all of this.
 unsafe impl Sync for MappedView {}
 
 impl fmt::Debug for MappedView {

@@ -1,35 +1,35 @@
-//! Copies between this process's memory and words that anyone may write meanwhile.
+//! Copies between this process's memory and words that others may write meanwhile.
 //!
-//! Bytes that another thread or process may write are never touched by plain accesses, which would
-//! be a data race. And all atomic accesses to them have one size and one alignment, that of a
-//! `u64`, because accesses of different sizes that overlap and race are as undefined as plain ones.
-//! So a byte is read as a part of its word, and written by exchanging its word.
+//! A plain access to bytes that another thread or process may write would be a data race. So all
+//! accesses to them are atomic. They also have one size and one alignment, that of a `u64`, because
+//! accesses of different sizes that overlap and race are as undefined as plain ones. So a byte is
+//! read as a part of its word, and written by replacing its word.
 
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Bytes of a word, and its alignment.
+/// The size and the alignment of a word, in bytes.
 pub(super) const WORD: usize = size_of::<u64>();
 
-/// Copies bytes out, each word read by `load`, which gets its address.
+/// Copies bytes out. `load` reads each word by its address.
 ///
 /// # Safety
 ///
-/// `load` may be called with every multiple of 8 whose word overlaps the `into.len()` bytes at
-/// `source`.
+/// - `load` may be called with every multiple of 8 whose word overlaps the `into.len()` bytes at
+///   `source`.
 #[inline]
 pub(super) unsafe fn copy_out(source: NonNull<u8>, into: &mut [u8], load: impl Fn(NonNull<u64>) -> u64) {
     let skipped = source.addr().get() % WORD;
-    // SAFETY: the first byte's word begins at most seven bytes before it, in the same mapping:
-    // those start at a page.
+    // SAFETY: the first byte's word begins at most seven bytes before it, in the same mapping,
+    // because mappings start at a page.
     let mut word = unsafe { source.sub(skipped) }.cast::<u64>();
     let head = into.len().min((WORD - skipped) % WORD);
     let (head, rest) = into.split_at_mut(head);
     if !head.is_empty() {
         head.copy_from_slice(&load(word).to_ne_bytes()[skipped..][..head.len()]);
-        // SAFETY: the word overlaps the bytes, so its end is at most the mapping's, which ends at a
-        // page.
+        // SAFETY: the word overlaps the bytes, so it ends in the mapping or at its end, which is
+        // that of a page.
         word = unsafe { word.add(1) };
     }
     let (words, tail) = rest.as_chunks_mut::<WORD>();
@@ -67,7 +67,7 @@ pub(super) unsafe fn copy_in(target: NonNull<u8>, bytes: &[u8]) {
     for &bytes in words {
         // SAFETY: the caller's promise.
         let atomic = unsafe { atomic(word) };
-        // ORDERING: Relaxed: who is to see the bytes in order is told by a Release of the caller's.
+        // ORDERING: Relaxed: a Release store of the caller orders the bytes for readers.
         atomic.store(u64::from_ne_bytes(bytes), Relaxed);
         // SAFETY: as in `copy_out`.
         word = unsafe { word.add(1) };
@@ -78,11 +78,12 @@ pub(super) unsafe fn copy_in(target: NonNull<u8>, bytes: &[u8]) {
     }
 }
 
-/// Makes `len` bytes zero, and those that fill up the last word.
+/// Makes `len` bytes zero, and also the rest of the last word.
 ///
 /// # Safety
 ///
-/// As for [`copy_in`]; `target` is a multiple of 8.
+/// - The same as for [`copy_in`].
+/// - `target` is a multiple of 8.
 #[inline]
 pub(super) unsafe fn zero(target: NonNull<u8>, len: usize) {
     let mut word = target.cast::<u64>();
@@ -96,21 +97,22 @@ pub(super) unsafe fn zero(target: NonNull<u8>, len: usize) {
     }
 }
 
-/// The word of a writable mapping as an atomic.
+/// Returns a word of a writable mapping as an atomic.
 ///
 /// # Safety
 ///
-/// As for [`copy_in`], for this word and as long as the result is used. `word` is a multiple of 8.
+/// - The same as for [`copy_in`], for this word and as long as the result is used.
+/// - `word` is a multiple of 8.
 #[inline]
 pub(super) unsafe fn atomic<'m>(word: NonNull<u64>) -> &'m AtomicU64 {
     debug_assert!(word.is_aligned(), "{word:?}");
-    // SAFETY: aligned and mapped for `'m`, and accessed by 64-bit atomics only: the caller's
-    // promise.
+    // SAFETY: by the caller's promise the word is aligned, mapped for `'m`, and accessed by 64-bit
+    // atomics only.
     unsafe { AtomicU64::from_ptr(word.as_ptr()) }
 }
 
-/// Replaces some bytes of a word and keeps the others, which anyone may write meanwhile. The caller
-/// keeps within the word.
+/// Replaces some bytes of a word and keeps the others, which may change meanwhile. The bytes fit in
+/// the word from `start` on.
 #[inline]
 fn replace_part(word: &AtomicU64, start: usize, bytes: &[u8]) {
     let replaced = |seen: u64| {

@@ -1,4 +1,4 @@
-//! Writing bytes that other processes may read and write meanwhile.
+//! Writes bytes that other processes may read and write meanwhile.
 
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
@@ -10,12 +10,12 @@ use super::arena::MappedArena;
 use super::bounds::{checked, checked_aligned};
 use super::words::{self, WORD};
 
-/// Bytes that others may read and write at the same time: written by words, each atomically, and
-/// never torn within an aligned `u64`.
+/// Writing bytes that others may read and write at the same time: words are written atomically, so
+/// an aligned `u64` is never torn.
 ///
-/// These say nothing about the order in which another process sees writes. What orders them is a
-/// [`Release`] store (or compare-and-swap) of an atomic or a root after the writes, and the
-/// [`Acquire`] load of it before the reads.
+/// These methods do not order writes for another process. A [`Release`] store (or compare-and-swap)
+/// of an atomic or a root after the writes orders them, with an [`Acquire`] load of it before the
+/// reads.
 ///
 /// [`Release`]: std::sync::atomic::Ordering::Release
 /// [`Acquire`]: std::sync::atomic::Ordering::Acquire
@@ -28,8 +28,8 @@ impl MappedArena {
     #[inline]
     pub fn write_from(&self, address: Address, bytes: &[u8]) -> Result<(), AccessError> {
         let target = self.at(checked(address, bytes.len(), self.used())?);
-        // SAFETY: the bytes lie in the region, which begins and ends at a multiple of 8; see
-        // `MappedArena::claim` on atomics.
+        // SAFETY: the bytes lie in the region, which begins and ends at a multiple of 8.
+        // `MappedArena::claim` says why all accesses are atomic.
         unsafe { words::copy_in(target, bytes) };
         Ok(())
     }
@@ -72,8 +72,8 @@ impl MappedArena {
     #[inline]
     pub fn atomic_u64_at(&self, address: Address) -> Result<&AtomicU64, AccessError> {
         let offset = checked_aligned(address, size_of::<u64>(), WORD, self.used())?;
-        // SAFETY: eight bytes of the region at a multiple of 8; see `MappedArena::claim` on
-        // atomics.
+        // SAFETY: these are eight bytes of the region at a multiple of 8. `MappedArena::claim` says
+        // why all accesses are atomic.
         Ok(unsafe { words::atomic(self.at(offset).cast()) })
     }
 
@@ -85,16 +85,17 @@ impl MappedArena {
     ///
     /// # Safety
     ///
-    /// While the result is used, whatever else this process does with the aligned 8 bytes around it
-    /// either uses this method too or races with no write. Atomic accesses of different sizes that
-    /// overlap must not race, and all other methods use 8 bytes.
-    /// [`atomic_u64_at`](Self::atomic_u64_at) needs no such promise.
+    /// - While the result is used, every other access of this process to the aligned 8 bytes around
+    ///   it goes through this method too, or races with no write.
+    ///
+    /// Atomic accesses of different sizes that overlap must not race, and all other methods use 8
+    /// bytes. [`atomic_u64_at`](Self::atomic_u64_at) needs no such promise.
     #[inline]
     pub unsafe fn atomic_u32_at(&self, address: Address) -> Result<&AtomicU32, AccessError> {
         let offset = checked_aligned(address, size_of::<u32>(), align_of::<u32>(), self.used())?;
         let word = self.at(offset).cast::<u32>();
-        // SAFETY: four bytes of the region at a multiple of 4, which others access as the caller
-        // promises.
+        // SAFETY: these are four bytes of the region at a multiple of 4, and others access them as
+        // the caller promises.
         Ok(unsafe { AtomicU32::from_ptr(word.as_ptr()) })
     }
 }

@@ -1,8 +1,8 @@
-//! Anonymous memory from the system: where systems differ.
+//! Anonymous memory from the system: the functions in which systems differ.
 //!
-//! Each file has the same functions. `map` gives bytes that are zero, readable and writable.
-//! `reserve` gives addresses that cost nothing, of which `commit` makes some such bytes. `unmap`
-//! ends either.
+//! Each file has the same functions. `map` returns bytes that are zero, readable and writable.
+//! `reserve` returns addresses that cost no memory, and `commit` makes some of them such bytes.
+//! `unmap` frees either.
 
 #[cfg(not(any(all(unix, not(miri)), windows)))]
 mod heap;
@@ -18,17 +18,17 @@ pub(crate) use unix::{commit, give_back, map, mapping_commits, prefer_huge, rese
 #[cfg(windows)]
 pub(crate) use windows::{commit, give_back, map, mapping_commits, prefer_huge, reserve, unmap};
 
-/// The alignment and size of huge pages; `None` where the system is never asked for them.
+/// The alignment and size of huge pages, or `None` if the system is never asked for them.
 pub(crate) const HUGE_PAGE: Option<usize> = if cfg!(target_os = "linux") { Some(2 << 20) } else { None };
 
 /// Pages that were offered to the system.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Offered {
-    /// Where they start, in bytes from the start of what could be offered.
+    /// The start of the pages, in bytes from the start of the bytes that could be offered.
     pub(crate) start: usize,
     pub(crate) len: usize,
-    /// Whether every byte of them is zero now. Else each is what it was, or zero.
+    /// Whether all their bytes are zero now. Otherwise each byte is what it was, or zero.
     pub(crate) are_zero: bool,
-    /// Whether they can be used again only when they have been committed again.
+    /// Whether the pages have to be committed again before they are used.
     pub(crate) are_uncommitted: bool,
 }

@@ -3,31 +3,32 @@ use std::ptr::{self, NonNull};
 
 use super::Offered;
 
-/// Nothing is set aside for what is never touched, where the system can be told so.
+/// Tells the system to set no memory aside for untouched pages, if it can be told.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 const NO_RESERVE: libc::c_int = libc::MAP_NORESERVE;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
 const NO_RESERVE: libc::c_int = 0;
 
-/// What bytes of an arena allow.
+/// The access that usable bytes allow.
 const USABLE: libc::c_int = libc::PROT_READ | libc::PROT_WRITE;
 
-/// Maps `len` bytes, a multiple of the page size, so that the byte at `skew`, another one, lies at
-/// a multiple of `align`, a power of two.
+/// Maps `len` bytes so that the byte at `skew` lies at a multiple of `align`. Both `len` and `skew`
+/// are multiples of the page size, and `align` is a power of two.
 pub(crate) fn map(len: usize, align: usize, skew: usize) -> io::Result<NonNull<u8>> {
     map_with(USABLE, len, align, skew)
 }
 
-/// As [`map`], of bytes that cannot be used yet.
+/// Maps as [`map`] does, but the bytes are not usable yet.
 pub(crate) fn reserve(len: usize, align: usize, skew: usize) -> io::Result<NonNull<u8>> {
     map_with(libc::PROT_NONE, len, align, skew)
 }
 
-/// Makes bytes usable, which may be already. They are zero, or what they were.
+/// Makes bytes usable, some of which may be usable already. Their content does not change, and new
+/// bytes are zero.
 ///
 /// # Safety
 ///
-/// The bytes are whole pages that `reserve` or `map` gave.
+/// - The bytes are whole pages that `reserve` or `map` returned.
 pub(crate) unsafe fn commit(base: NonNull<u8>, len: usize) -> io::Result<()> {
     // SAFETY: the caller's promise; no byte changes.
     match unsafe { libc::mprotect(base.as_ptr().cast(), len, USABLE) } {
@@ -36,13 +37,13 @@ pub(crate) unsafe fn commit(base: NonNull<u8>, len: usize) -> io::Result<()> {
     }
 }
 
-/// Whether the system sets memory aside for all that is mapped, used or not.
+/// Returns whether the system sets memory aside for all mapped pages, used or not.
 pub(crate) fn mapping_commits() -> bool {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         use std::sync::OnceLock;
 
-        // As set by `vm.overcommit_memory`.
+        // The mode of `vm.overcommit_memory`.
         const NEVER_MORE_THAN_THERE_IS: &str = "2";
         static FOUND: OnceLock<bool> = OnceLock::new();
         *FOUND.get_or_init(|| {
@@ -55,7 +56,7 @@ pub(crate) fn mapping_commits() -> bool {
 }
 
 fn map_with(access: libc::c_int, len: usize, align: usize, skew: usize) -> io::Result<NonNull<u8>> {
-    // The system aligns to its pages only, so enough is mapped for any outcome, and the rest is
+    // The system aligns to its pages only. So enough is mapped for any start, and the rest is
     // unmapped again.
     let slack = align.saturating_sub(page_size());
     let total =
@@ -67,11 +68,12 @@ fn map_with(access: libc::c_int, len: usize, align: usize, skew: usize) -> io::R
         return Err(io::Error::last_os_error());
     }
     let start = NonNull::new(start.cast::<u8>()).ok_or(io::ErrorKind::AddrNotAvailable)?;
-    // The last place in it: systems map downwards, so the next mapping joins this one.
+    // The last place in the mapping, because systems map downwards and the next mapping then joins
+    // this one.
     let last_aligned = (start.addr().get() + slack + skew) & !(align - 1);
     let before = last_aligned - skew - start.addr().get();
-    // SAFETY: at most `slack`, since the mapping starts at a page and the slack is all of the
-    // alignment but a page.
+    // SAFETY: at most `slack`: the mapping starts at a page, and the slack is the alignment less a
+    // page.
     let base = unsafe { start.add(before) };
     // SAFETY: mapped above.
     let end = unsafe { base.add(len) };
@@ -82,20 +84,22 @@ fn map_with(access: libc::c_int, len: usize, align: usize, skew: usize) -> io::R
     Ok(base)
 }
 
+/// Frees pages.
+///
 /// # Safety
 ///
-/// The bytes are whole pages that `map` gave, and nobody uses them any more.
+/// - The bytes are whole pages that `map` or `reserve` returned, and nobody uses them any more.
 pub(crate) unsafe fn unmap(base: NonNull<u8>, len: usize) {
     if len > 0 {
-        // SAFETY: the caller's promise. It fails only where a mapping cannot be split, and then the
-        // bytes stay.
+        // SAFETY: the caller's promise. The call fails only if a mapping cannot be split, and then
+        // the bytes stay.
         let _ = unsafe { libc::munmap(base.as_ptr().cast(), len) };
     }
 }
 
 /// Asks for huge pages.
 pub(crate) fn prefer_huge(base: NonNull<u8>, len: usize) {
-    // A wish: a kernel built without huge pages does not grant it, and small ones serve as well.
+    // This is a wish: a kernel without huge pages does not grant it, and small pages serve as well.
     #[cfg(target_os = "linux")]
     // SAFETY: this advice changes no byte.
     let _ = unsafe { libc::madvise(base.as_ptr().cast(), len, libc::MADV_HUGEPAGE) };
@@ -103,12 +107,12 @@ pub(crate) fn prefer_huge(base: NonNull<u8>, len: usize) {
     let _ = (base, len);
 }
 
-/// Offers the system the pages that lie wholly in the bytes. An error comes with the number of
-/// bytes offered.
+/// Offers the system the pages that lie wholly in the bytes. An error carries the number of bytes
+/// offered.
 ///
 /// # Safety
 ///
-/// - `map` gave the bytes.
+/// - `map` or `reserve` returned the bytes.
 /// - Nobody else uses them meanwhile, or relies on their values afterwards.
 pub(crate) unsafe fn give_back(base: NonNull<u8>, len: usize) -> Result<Offered, (usize, io::Error)> {
     let page_size = page_size();
@@ -134,8 +138,8 @@ pub(crate) unsafe fn give_back(base: NonNull<u8>, len: usize) -> Result<Offered,
 }
 
 fn page_size() -> usize {
-    // SAFETY: asking for a number has no precondition.
+    // SAFETY: the call has no precondition.
     let answer = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    // No system has smaller pages, and all have one of a power of two.
+    // No system has smaller pages, and the size of a page is a power of two.
     usize::try_from(answer).ok().filter(|size| size.is_power_of_two()).unwrap_or(4096)
 }
