@@ -163,9 +163,10 @@ impl<M: Reserve> Arena<M> {
         // past its peak, and those stay zero; below, it zeroes what it hands out.
         let given = unsafe { self.memory().give_back_past(kept) }?;
         if self.memory().is_zeroed() {
-            let zero_from = given.zero_from.max(kept).next_multiple_of(STEP) - HEADER_SIZE;
+            // Whatever a memory says, the sums do not wrap: past the region it says nothing.
+            let zero_from = given.zero_from.max(kept).min(self.capacity()).next_multiple_of(STEP) - HEADER_SIZE;
             let Counters { peak, recent_peak, .. } = self.counters_mut();
-            let dirty_end = peak.read().min(u32::try_from(zero_from).unwrap_or(u32::MAX));
+            let dirty_end = peak.read().min(zero_from as u32);
             peak.write(dirty_end);
             // Never above the peak, since scopes go by it.
             let recent = recent_peak.read().min(dirty_end);

@@ -113,7 +113,8 @@ impl Reserve for Stepped {
         }
         let bytes = self.ready() - end;
         self.ready.store(end, Relaxed);
-        Ok(GivenBack { bytes, zero_from: end })
+        // Where it gave nothing back, it promises nothing.
+        Ok(GivenBack { bytes, zero_from: if bytes == 0 { usize::MAX } else { end } })
     }
 }
 
@@ -295,4 +296,14 @@ fn growing_in_place_provides_what_it_takes() {
     }
     assert!(bytes.len() > STEP);
     arena.memory().check();
+}
+
+#[test]
+fn memory_that_gives_nothing_back_and_promises_nothing_leaves_the_high_water_mark() {
+    let mut arena = Arena::new(Stepped::new(CAPACITY)).unwrap();
+    arena.allocate(STEP).unwrap();
+    arena.trim().unwrap();
+    let before = arena.stats();
+    assert_eq!(arena.trim(), Ok(0));
+    assert_eq!(arena.stats(), before);
 }

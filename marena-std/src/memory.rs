@@ -315,10 +315,13 @@ unsafe impl Memory for OwnedMemory {
     #[cold]
     fn provide(&self, len: usize) -> bool {
         let total = self.region.len();
+        if len > total {
+            return false;
+        }
         // More than is needed, because committing is a system call.
         let ahead = self.ready().saturating_add(STEP).max(len).next_multiple_of(ARENA_PAGESIZE);
         let needed = len.next_multiple_of(ARENA_PAGESIZE);
-        len <= total && (self.commit_to(ahead.min(total)).is_ok() || self.commit_to(needed.min(total)).is_ok())
+        self.commit_to(ahead.min(total)).is_ok() || self.commit_to(needed.min(total)).is_ok()
     }
 }
 

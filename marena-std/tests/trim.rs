@@ -1,6 +1,7 @@
 //! Trimming: used bytes stay, and blocks are zero afterwards.
 
-use marena_std::{ARENA_PAGESIZE, Arena};
+use marena_std::marena_core::Memory;
+use marena_std::{ARENA_PAGESIZE, Arena, OwnedMemory};
 
 const PAGES: usize = if cfg!(miri) { 1 } else { 4 };
 
@@ -83,4 +84,13 @@ fn locked_pages_are_a_typed_error_that_changes_nothing() {
     // SAFETY: as for locking.
     assert_eq!(unsafe { libc::syscall(libc::SYS_munlock, locked, 1_usize) }, 0);
     assert!(arena.trim().unwrap() > 512 << 10);
+}
+
+#[test]
+fn more_than_the_region_is_never_provided() {
+    let memory = OwnedMemory::reserve(65_536).unwrap();
+    assert!(memory.provide(memory.region().len()));
+    for len in [memory.region().len() + 1, usize::MAX - 1, usize::MAX] {
+        assert!(!memory.provide(len), "{len}");
+    }
 }
