@@ -10,7 +10,7 @@ mod spawn;
 mod stdio;
 
 pub use counting::{CountingAllocator, Heap, count};
-pub use mapped::{open_or_create, open_read_only};
+pub use mapped::{open_or_create, open_read_only, opened};
 pub use program::{AnyError, Chain, EXIT_CODES, Negative, Shown, main, warn};
 pub use random::{Random, median};
 pub use replace::FileOutput;

@@ -12,39 +12,47 @@ use crate::program::{AnyError, Chain, Negative};
 ///
 /// # Errors
 ///
-/// Those of opening and of creating.
+/// Those of opening, by [`opened`], and of creating.
 ///
 /// # Safety
 ///
 /// As for [`MappedArena::open`].
-pub unsafe fn open_or_create(builder: MappedBuilder, path: &Path, capacity: usize) -> Result<MappedArena, MapError> {
+pub unsafe fn open_or_create(builder: MappedBuilder, path: &Path, capacity: usize) -> Result<MappedArena, AnyError> {
     // SAFETY: the caller's promise.
     let open = || unsafe { builder.open(path) };
     // SAFETY: as above.
     let create = || unsafe { builder.capacity(capacity).create(path) };
-    match open() {
+    opened(match open() {
         Err(MapError::Io { action: "open", source, .. }) if source.kind() == ErrorKind::NotFound => match create() {
             // Another process was faster.
             Err(MapError::Exists { .. }) => open(),
             outcome => outcome,
         },
         outcome => outcome,
-    }
+    })
 }
 
-/// Opens the arena in a file to read only. A file that is there and is no arena is a [`Negative`]
-/// answer.
+/// Opens the arena in a file to read only.
 ///
 /// # Errors
 ///
-/// Those of [`MappedArena::open_read_only`].
+/// Those of [`MappedArena::open_read_only`], by [`opened`].
 ///
 /// # Safety
 ///
 /// As for [`MappedArena::open_read_only`].
 pub unsafe fn open_read_only(path: &Path) -> Result<MappedView, AnyError> {
     // SAFETY: the caller's promise.
-    unsafe { MappedArena::open_read_only(path) }.map_err(|error| match error {
+    opened(unsafe { MappedArena::open_read_only(path) })
+}
+
+/// Returns what was opened. A file that is there and is no arena is a [`Negative`] answer.
+///
+/// # Errors
+///
+/// The same, as any error.
+pub fn opened<T>(outcome: Result<T, MapError>) -> Result<T, AnyError> {
+    outcome.map_err(|error| match error {
         MapError::Attach { .. } | MapError::NotAFile { .. } => Negative(Chain(&error).to_string()).into(),
         error => error.into(),
     })
@@ -87,6 +95,7 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", &link).unwrap();
         // SAFETY: nobody knows the file.
         let opened = unsafe { open_or_create(MappedArena::builder(), &link, 65_536) };
-        assert!(matches!(opened, Err(MapError::Io { action: "open", .. })), "{opened:?}");
+        let error = opened.unwrap_err().downcast().unwrap();
+        assert!(matches!(*error, MapError::Io { action: "open", .. }), "{error:?}");
     }
 }

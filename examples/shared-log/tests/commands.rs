@@ -218,7 +218,7 @@ fn what_is_no_arena_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("text");
     fs::write(&path, "not an arena").unwrap();
-    for subcommand in ["dump", "verify", "follow"] {
+    for subcommand in ["dump", "verify", "follow", "write"] {
         let (code, _, message) = failure(&[subcommand, path.to_str().unwrap()]);
         assert!(code == 1 && message.contains("not a usable arena"), "{message}");
     }

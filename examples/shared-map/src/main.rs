@@ -15,7 +15,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use common::{AnyError, EXIT_CODES, Negative, Output};
 use marena_skiplist::{ByteOrder, Mapped, ReadOnly, SharedMap, SharedMapError};
-use marena_std::{Durability, MapError, MappedArena, MappedBuilder};
+use marena_std::{Durability, MappedArena, MappedBuilder};
 
 /// The root slot that names the map.
 const SLOT: usize = 0;
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
         Command::Put { map, key, value, capacity, durable } => put(&open(&map, capacity, durable)?, key.zip(value)),
         Command::Remove { map, key } => {
             // SAFETY: as in `open`.
-            let arena = writable(false, |builder| unsafe { builder.open(&map) })?;
+            let arena = writable(false, |builder| common::opened(unsafe { builder.open(&map) }))?;
             let map = SharedMap::open(arena, SLOT, ByteOrder).map_err(answer)?;
             map.remove(key.as_bytes()).map_err(answer)?.map(drop).ok_or_else(|| absent(&key))
         }
@@ -113,7 +113,7 @@ fn open(path: &Path, capacity: usize, durable: bool) -> Result<SharedMap<Mapped,
 /// Opens an arena to write it, durably if that is wanted or other writers are durable.
 fn writable(
     durable: bool,
-    open: impl Fn(MappedBuilder) -> Result<MappedArena, MapError>,
+    open: impl Fn(MappedBuilder) -> Result<MappedArena, AnyError>,
 ) -> Result<MappedArena, AnyError> {
     let durably = MappedArena::builder().durability(Durability::FlushOnPublish);
     let arena = open(if durable { durably } else { MappedArena::builder() })?;
@@ -122,7 +122,7 @@ fn writable(
             arena.publish_root(DURABLE_SLOT, arena.allocate_address(0)?)?;
             Ok(arena)
         }
-        Some(_) if !durable => Ok(open(durably)?),
+        Some(_) if !durable => open(durably),
         _ => Ok(arena),
     }
 }
