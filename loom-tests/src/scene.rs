@@ -73,7 +73,7 @@ impl<M: Memory> Scene<M> {
         block
     }
 
-    /// Checks that a block still holds what its owner wrote, and that nobody else accessed it.
+    /// Checks that a block still holds what its owner wrote, and that no other access to it races.
     ///
     /// # Panics
     ///

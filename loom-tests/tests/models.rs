@@ -29,8 +29,8 @@ models! {
     claims::an_aligned_claim_lands_aligned_against_a_claim::<Faithful> >= 110 as an_aligned_claim_lands_aligned_against_a_claim;
     claims::the_last_bytes_go_to_one_of_two::<Faithful> >= 110 as the_last_bytes_go_to_one_of_two;
     claims::a_claim_that_fails_changes_nothing_against_claims::<Faithful> >= 190 as a_claim_that_fails_changes_nothing_against_claims;
-    claims::several_at_once_lie_side_by_side_against_a_claim::<Faithful> >= 110 as several_at_once_lie_side_by_side_against_a_claim;
-    claims::several_at_once_are_all_or_nothing_against_each_other::<Faithful> >= 54 as several_at_once_are_all_or_nothing_against_each_other;
+    claims::several_blocks_at_once_lie_side_by_side_against_a_claim::<Faithful> >= 110 as several_blocks_at_once_lie_side_by_side_against_a_claim;
+    claims::several_blocks_at_once_are_all_or_nothing_against_each_other::<Faithful> >= 54 as several_blocks_at_once_are_all_or_nothing_against_each_other;
     claims::a_bounded_claim_ends_against_claims::<Faithful> >= 110 as a_bounded_claim_ends_against_claims;
     claims::a_bounded_claim_with_enough_retries_is_served::<Faithful> >= 110 as a_bounded_claim_with_enough_retries_is_served;
     claims::statistics_stay_in_range_against_claims::<Faithful> >= 410 as statistics_stay_in_range_against_claims;

@@ -30,7 +30,7 @@ unsafe impl Memory for Heap {
     }
 }
 
-// SAFETY: nobody else has the pointer, and the value is not `Clone`.
+// SAFETY: nothing else has the pointer, and the value is not `Clone`.
 unsafe impl ExclusiveMemory for Heap {}
 // SAFETY: plain bytes that the value owns.
 unsafe impl Send for Heap {}

@@ -79,7 +79,7 @@ impl Drop for TwoPieces {
 }
 
 // SAFETY: both pieces stay in place and are valid from any thread until the value is dropped. The
-// value holds them as raw pointers that nobody else has. The header is valid from the start.
+// value holds them as raw pointers that nothing else has. The header is valid from the start.
 unsafe impl Memory for TwoPieces {
     type Word = BoxedWord;
 

@@ -107,7 +107,7 @@ fn without_arenas_only_zero_sized_requests_succeed() {
 }
 
 #[test]
-fn statics_can_be_regions_too_and_one_more_arena_than_there_is_room_for_comes_back() {
+fn statics_can_be_regions_and_push_returns_an_arena_that_has_no_place() {
     static FAST: StaticMemory<256> = StaticMemory::new();
     static SLOW: StaticMemory<256> = StaticMemory::new();
     let mut regions: Regions<_, 1> = Regions::new();

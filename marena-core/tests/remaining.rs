@@ -177,7 +177,7 @@ fn lease(lease: &mut Lease<'_, Memory<'_>>, others: &mut Others<'_, '_>, rng: &m
 }
 
 #[test]
-fn what_a_failure_reports_in_a_lease_or_a_scope_is_what_fits_and_no_byte_is_lost() {
+fn a_failure_in_a_lease_or_a_scope_reports_the_bytes_that_fit_and_no_byte_is_lost() {
     let rng = &mut Rng(1);
     for world in 0..worlds() {
         let mut bytes = Bytes::new();
@@ -193,7 +193,7 @@ fn what_a_failure_reports_in_a_lease_or_a_scope_is_what_fits_and_no_byte_is_lost
 }
 
 #[test]
-fn what_a_failure_reports_in_an_arena_or_its_scopes_is_what_fits() {
+fn a_failure_in_an_arena_or_its_scopes_reports_the_bytes_that_fit() {
     let rng = &mut Rng(2);
     for _ in 0..worlds() / 4 {
         let mut bytes = Bytes::new();
@@ -217,7 +217,7 @@ fn what_a_failure_reports_in_an_arena_or_its_scopes_is_what_fits() {
 }
 
 #[test]
-fn what_a_failure_reports_in_regions_is_what_the_roomiest_of_them_has() {
+fn a_failure_in_regions_reports_the_bytes_that_the_roomiest_of_them_has() {
     let rng = &mut Rng(3);
     for _ in 0..worlds() / 4 {
         let mut bytes = [[MaybeUninit::uninit(); 1024]; 3];

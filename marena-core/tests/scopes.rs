@@ -67,7 +67,7 @@ fn a_scope_counts_no_bytes_between_the_chunks_of_its_lease() {
 }
 
 #[test]
-fn what_a_full_lease_or_scope_reports_is_what_one_more_request_can_have() {
+fn a_full_lease_or_scope_reports_the_bytes_that_one_more_request_can_have() {
     for rest in [0, 64, 1024] {
         let mut bytes: Bytes = [MaybeUninit::uninit(); 8192];
         let arena = Arena::borrowed(&mut bytes).unwrap();
@@ -87,7 +87,7 @@ fn what_a_full_lease_or_scope_reports_is_what_one_more_request_can_have() {
 }
 
 #[test]
-fn what_a_full_lease_reports_includes_what_lies_next_to_its_chunk() {
+fn a_full_lease_reports_the_free_bytes_behind_its_chunk_too() {
     let mut bytes: Bytes = [MaybeUninit::uninit(); 8192];
     let arena = Arena::borrowed(&mut bytes).unwrap();
     let all = arena.remaining();
@@ -126,7 +126,7 @@ fn a_cursor_that_a_peer_moved_back_leads_no_scope_out_of_the_region() {
 
 #[test]
 #[cfg(feature = "allocator-api2")]
-fn a_scope_can_have_what_came_back_to_its_lease_below_the_chunk() {
+fn a_scope_can_use_bytes_that_came_back_to_its_lease_below_the_chunk() {
     use std::alloc::Layout;
 
     use allocator_api2::alloc::Allocator;

@@ -47,7 +47,7 @@ fn scopes_of_two_leases_that_take_turns_leave_room_for_ever() {
 }
 
 #[test]
-fn what_a_lease_keeps_and_its_scopes_add_up_and_do_not_multiply() {
+fn blocks_of_a_lease_and_its_scopes_add_up_and_do_not_multiply() {
     let (chunk, piece, pieces, rounds) = (4096, 1000, 10, if cfg!(miri) { 20 } else { 2000 });
     let bound = bound(2, chunk, piece * pieces);
     with_arena(2 * 32 * rounds + 8 * bound, |arena| {

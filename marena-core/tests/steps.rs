@@ -47,7 +47,7 @@ impl Stepped {
     fn make_ready(&self, end: usize) {
         let ready = self.ready.load(Relaxed);
         for offset in ready..end {
-            // SAFETY: in the region, and not ready, so nobody else uses it.
+            // SAFETY: in the region, and not ready, so nothing else uses it.
             unsafe { self.byte(offset).write(0) };
         }
         self.ready.store(end.max(ready), Relaxed);
@@ -56,15 +56,15 @@ impl Stepped {
     /// Asserts that no byte was written before it was ready.
     fn check(&self) {
         for offset in self.ready.load(Relaxed)..CAPACITY {
-            // SAFETY: in the region, and not ready, so nobody else uses it.
+            // SAFETY: in the region, and not ready, so nothing else uses it.
             let byte = unsafe { self.byte(offset).read() };
             assert_eq!(byte, UNREADY, "byte {offset} was written before it was ready");
         }
     }
 }
 
-// SAFETY: the bytes are valid as long as the value; those that are not ready are not zero, and
-// become so.
+// SAFETY: the bytes are valid as long as the value; bytes that are not ready are not zero, and
+// become zero before they are ready.
 unsafe impl Memory for Stepped {
     type Word = AtomicU32;
 
@@ -91,7 +91,7 @@ unsafe impl Memory for Stepped {
     }
 }
 
-// SAFETY: nobody else has the pointer, and the value is not `Clone`.
+// SAFETY: nothing else has the pointer, and the value is not `Clone`.
 unsafe impl ExclusiveMemory for Stepped {}
 
 impl Reserve for Stepped {
@@ -108,7 +108,7 @@ impl Reserve for Stepped {
         // Bytes behind the next step are not ready any more.
         let end = kept.next_multiple_of(STEP).min(self.ready());
         for offset in end..self.ready() {
-            // SAFETY: in the region, and nobody uses it any more.
+            // SAFETY: in the region, and nothing uses it any more.
             unsafe { self.byte(offset).write(UNREADY) };
         }
         let bytes = self.ready() - end;
@@ -203,7 +203,7 @@ fn a_small_allocation_makes_few_bytes_ready() {
 }
 
 #[test]
-fn what_cannot_be_provided_is_full_and_the_error_says_what_still_fits() {
+fn an_arena_whose_memory_provides_no_more_is_full_and_says_what_still_fits() {
     for most in [STEP, 2 * STEP, 5 * STEP] {
         let mut arena = arena(most);
         let remaining = |error| match error {
@@ -285,7 +285,7 @@ fn fill_ends_full(arena: &Arena<Stepped>) -> bool {
 
 #[cfg(feature = "allocator-api2")]
 #[test]
-fn growing_in_place_provides_what_it_takes() {
+fn growing_in_place_makes_its_new_bytes_ready() {
     use allocator_api2::vec::Vec;
 
     let arena = arena(4 * STEP);

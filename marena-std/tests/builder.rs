@@ -99,7 +99,7 @@ fn two_gibibytes_lie_at_a_multiple_of_four() {
 }
 
 #[test]
-fn what_is_no_alignment_is_a_typed_error() {
+fn an_alignment_that_is_no_power_of_two_is_a_typed_error() {
     for requested in [0, 3, 65_537, usize::MAX] {
         let result = Arena::builder().capacity(1).align(requested).build();
         assert!(matches!(result, Err(Error::Alignment { requested: told }) if told == requested), "{result:?}");

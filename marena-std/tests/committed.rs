@@ -136,7 +136,7 @@ fn small_arenas_are_committed_whole() {
 }
 
 #[test]
-fn what_the_system_does_not_have_is_full_and_all_that_it_has_can_be_used() {
+fn an_arena_can_use_all_memory_of_the_system_and_is_full_afterwards() {
     // The limit is no multiple of a step, so the last step is smaller.
     let most = 5 * MIB + 3 * PAGE;
     let _alone = alone(most);

@@ -151,7 +151,7 @@ fn handles_are_read_across_segments_and_are_stale_after_a_reset() {
 }
 
 #[test]
-fn a_reset_keeps_the_segments_and_what_comes_next_is_zero() {
+fn a_reset_keeps_the_segments_and_later_blocks_are_zero() {
     let mut arena = GrowingArena::new();
     let fill = |arena: &GrowingArena| {
         for _ in 0..1_000 {
@@ -185,7 +185,7 @@ fn a_request_that_needed_its_own_segment_finds_it_again_after_a_reset() {
 }
 
 #[test]
-fn trimming_returns_what_is_empty_and_leaves_what_is_not() {
+fn trimming_returns_empty_segments_and_keeps_the_others() {
     let mut arena = GrowingArena::new();
     assert_eq!(arena.trim().unwrap(), 0);
     for _ in 0..1_000 {
@@ -238,7 +238,7 @@ fn a_growing_arena_at_its_limit_is_full_and_a_failure_changes_nothing() {
 }
 
 #[test]
-fn after_a_failure_exactly_what_it_reports_can_be_had() {
+fn after_a_failure_exactly_the_reported_bytes_can_be_allocated() {
     for size in [100, 10_000, 60_000, 100_000, 200_000, 300_000] {
         let arena =
             GrowingArena::builder().first_segment(64 * KIB).max_segment(128 * KIB).limit(512 * KIB).build().unwrap();
@@ -300,7 +300,7 @@ fn an_arena_with_little_memory_for_its_first_segment_works() {
 }
 
 #[test]
-fn values_of_no_bytes_can_be_read_before_there_is_a_segment() {
+fn zero_sized_values_can_be_read_before_there_is_a_segment() {
     let arena = GrowingArena::new();
     let handle = arena.insert(()).unwrap();
     assert_eq!(arena.get(handle), Some(&()));
@@ -310,7 +310,7 @@ fn values_of_no_bytes_can_be_read_before_there_is_a_segment() {
 }
 
 #[test]
-fn trimming_keeps_what_names_of_no_bytes_are_read_in() {
+fn trimming_keeps_zero_sized_values_readable_until_the_reset() {
     let mut arena = GrowingArena::new();
     let nothing = arena.insert_str("").unwrap();
     arena.trim().unwrap();

@@ -9,7 +9,7 @@ fn capacity(arena: &GrowingArena) -> usize {
 }
 
 #[test]
-fn a_scope_goes_on_through_segments_and_all_of_it_goes_back() {
+fn a_scope_continues_in_further_segments_and_gives_all_bytes_back() {
     let mut arena = GrowingArena::new();
     let kept = arena.insert(7).unwrap();
     let used = arena.stats().used;
@@ -97,13 +97,13 @@ fn scopes_within_scopes_keep_to_themselves_over_segments() {
             }
         }
         inner.alloc([4_u8; 70_000]).unwrap();
-        // SAFETY: the inner scope lives, and nobody else has the block.
+        // SAFETY: the inner scope has not ended, and no other code has the block.
         assert_eq!(unsafe { *block }, [2; 50_000], "{depth}");
     }
     for _ in 0..100 {
         outer.alloc([5_u8; 1_000]).unwrap();
     }
-    // SAFETY: the outer scope lives, and nobody else has the block.
+    // SAFETY: the outer scope has not ended, and no other code has the block.
     assert_eq!(unsafe { *first }, [1; 1_000]);
     drop(outer);
     assert_eq!(arena.stats().used, 0);
@@ -164,7 +164,7 @@ fn a_scope_may_be_the_first_use_and_may_be_forgotten() {
 }
 
 #[test]
-fn at_the_limit_a_scope_is_full_and_what_it_reports_can_be_had() {
+fn at_the_limit_a_scope_is_full_and_the_reported_bytes_can_be_allocated() {
     let mut arena = GrowingArena::builder().limit(512 * KIB).build().unwrap();
     for size in [8, 1_000, 60_000, 200_000] {
         let scratch = arena.scratch();

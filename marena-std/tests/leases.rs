@@ -45,7 +45,7 @@ fn count_up<'a>(memory: impl Allocate<'a>, from: usize, count: usize) -> Vec<&'a
 }
 
 #[test]
-fn what_many_threads_allocate_is_disjoint_and_outlives_the_leases() {
+fn blocks_of_many_threads_are_disjoint_and_outlive_the_leases() {
     let (threads, each) = if cfg!(miri) { (3, 20) } else { (64, 2_000) };
     let arena = Arena::with_capacity(8 << 20).unwrap();
     let leases = arena.leases(CHUNK);

@@ -41,7 +41,7 @@ fn copy(arena: &MappedArena, address: Address) -> Vec<u8> {
 }
 
 #[test]
-fn what_a_root_names_is_found_after_a_restart() {
+fn the_block_that_a_root_names_is_found_after_a_restart() {
     let (_directory, path) = place();
     let arena = create(&path);
     let text = arena.allocate_copy(b"published").unwrap();
@@ -130,7 +130,7 @@ fn copies_of_every_offset_and_length_touch_their_bytes_alone() {
 }
 
 #[test]
-fn accesses_outside_what_was_handed_out_are_errors() {
+fn accesses_outside_of_the_used_bytes_are_errors() {
     let (_directory, path) = place();
     let arena = create(&path);
     let block = arena.allocate_address(16).unwrap();
@@ -392,7 +392,7 @@ fn a_view_sees_no_root_that_was_never_published() {
 }
 
 #[test]
-fn a_root_can_be_set_up_by_one_of_many() {
+fn exactly_one_of_many_threads_sets_up_a_root() {
     let (_directory, path) = place();
     let arena = create(&path);
     let winners = thread::scope(|scope| {
@@ -532,7 +532,7 @@ fn one_root_is_cleared_and_the_others_stay() {
 }
 
 #[test]
-fn with_durability_everything_works_the_same() {
+fn a_durable_arena_works_as_any_other() {
     let (_directory, path) = place();
     let builder = MappedArena::builder().capacity(CAPACITY).durability(Durability::FlushOnPublish);
     // SAFETY: as in `create`.

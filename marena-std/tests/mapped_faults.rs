@@ -299,7 +299,7 @@ fn an_opening_that_fails_changes_nothing() {
 }
 
 #[test]
-fn a_flush_that_fails_publishes_nothing_and_later_ones_do_not_pretend() {
+fn a_flush_that_fails_publishes_nothing_and_later_flushes_are_errors_too() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("arena");
     // SAFETY: the file is this test's, here and below.

@@ -141,7 +141,7 @@ fn opening_fails_at_every_length_but_the_arenas_own() {
 }
 
 #[test]
-fn intact_lengths_and_capacities_that_a_header_lies_about_are_told_apart() {
+fn a_wrong_capacity_in_the_header_and_a_wrong_byte_order_are_typed_errors() {
     let directory = tempfile::tempdir().unwrap();
     let path = sample(directory.path());
     let file = File::options().write(true).open(&path).unwrap();
@@ -170,8 +170,8 @@ fn a_peer_that_rewrites_the_header_cannot_move_an_address_out_of_range() {
     let done = AtomicBool::new(false);
     let (rounds, blocks) = thread::scope(|scope| {
         scope.spawn(|| {
-            // Writes go through the file, as those of another process would; an xorshift generator
-            // chooses them.
+            // The peer writes through the file, as another process may. An xorshift generator
+            // chooses the writes.
             let mut random = 0x9E37_79B9_7F4A_7C15_u64;
             let mut next = || {
                 random ^= random << 13;

@@ -83,7 +83,7 @@ fn a_file_written_by_the_document_is_an_arena() {
 
 #[test]
 #[cfg(target_endian = "little")]
-fn the_documents_example_is_what_such_a_file_holds() {
+fn the_example_in_the_document_matches_a_real_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("arena");
     let arena = create(&path);

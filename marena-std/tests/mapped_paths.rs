@@ -52,7 +52,7 @@ fn a_slash_behind_a_name_makes_it_the_name_of_a_folder() {
 }
 
 #[test]
-fn a_file_that_exists_in_a_folder_without_write_permission_is_said_to_exist() {
+fn the_error_in_a_folder_without_write_permission_says_that_the_file_exists() {
     // Not even the superuser may create a file there.
     let path = Path::new("/proc/version");
     if path.exists() {
@@ -91,7 +91,7 @@ fn no_file_name_can_disturb_a_message() {
 }
 
 #[test]
-fn a_file_that_is_no_arena_is_not_called_one_and_nobody_is_told_to_replace_it() {
+fn no_message_calls_another_file_an_arena_or_advises_to_replace_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notes.txt");
     fs::write(&path, b"not to be lost").unwrap();

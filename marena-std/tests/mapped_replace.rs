@@ -75,7 +75,7 @@ fn the_new_file_has_the_owner_and_group_of_the_old_one() {
 /// The test runs in a process of a user who may write the file and its folder, but may not give
 /// files away.
 #[test]
-fn where_the_owner_cannot_be_kept_nobody_gains_access() {
+fn replacing_a_file_of_another_owner_gives_nobody_more_access() {
     const PATH: &str = "MARENA_TEST_REPLACED";
     if let Some(path) = std::env::var_os(PATH) {
         drop(replace(Path::new(&path)).unwrap());
@@ -93,7 +93,7 @@ fn where_the_owner_cannot_be_kept_nobody_gains_access() {
         chown(&path, Some(0), Some(65_533)).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
         fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
-        let test = "where_the_owner_cannot_be_kept_nobody_gains_access";
+        let test = "replacing_a_file_of_another_owner_gives_nobody_more_access";
         let Some(output) = another_user::run(directory.path(), test, &[(PATH, path.as_os_str())], || Ok(())) else {
             return;
         };
@@ -156,7 +156,7 @@ fn names_of_every_length_that_can_be_created_can_be_replaced() {
 }
 
 #[test]
-fn what_is_no_arena_is_left_alone_unless_told_otherwise() {
+fn a_file_that_is_no_arena_is_replaced_only_if_the_builder_allows_it() {
     let (directory, path) = place();
     for contents in [&b""[..], b"notes", &[0; 200], &[0xFF; CAPACITY]] {
         fs::write(&path, contents).unwrap();

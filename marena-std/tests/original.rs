@@ -86,7 +86,7 @@ fn a_view_has_the_blocks_length_and_shows_what_was_written() {
 
     let handle = block.publish();
     assert_eq!(arena.view(handle), Some(&written[..]));
-    // SAFETY: initialised above, and published: nobody writes it any more.
+    // SAFETY: initialised above and published, so it is not written any more.
     assert_eq!(unsafe { arena.view_address(address) }, Some(&written[..]));
 }
 

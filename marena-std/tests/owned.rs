@@ -160,7 +160,7 @@ fn no_arena_is_given_twice_while_threads_acquire_clone_and_drop() {
 }
 
 #[test]
-fn an_arena_of_its_own_is_shared_by_owned_values() {
+fn owned_values_share_an_arena_in_an_arc() {
     let arena = Arc::new(Arena::with_capacity(1 << 16).unwrap());
     let numbers: Vec<_> =
         (0..10_u64).map(|number| Owned::new(Arc::clone(&arena), arena.insert(number).unwrap()).unwrap()).collect();
@@ -172,7 +172,7 @@ fn an_arena_of_its_own_is_shared_by_owned_values() {
 }
 
 #[test]
-fn a_growing_arena_is_kept_by_the_values_that_lie_in_its_segments() {
+fn owned_values_keep_their_growing_arena() {
     let arena = Arc::new(GrowingArena::new());
     let texts: Vec<Owned<Arc<GrowingArena>, str>> = (0..6000)
         .map(|number| arena.insert_str(&format!("text number {number}")).unwrap())

@@ -104,7 +104,7 @@ fn own_all<'a, F: Fault, const N: usize>(scene: &Owned<F>, blocks: [Block<'a>; N
 }
 
 /// Several blocks of one claim lie side by side, although another thread claims at the same time.
-pub fn several_at_once_lie_side_by_side_against_a_claim<F: Fault>() -> Model {
+pub fn several_blocks_at_once_lie_side_by_side_against_a_claim<F: Fault>() -> Model {
     Model::unbounded("several at once against one", || {
         let scene = scene::<F>(64);
         let other = spawn(&scene, |scene| scene.claims(&[8, 8], 1));
@@ -121,7 +121,7 @@ pub fn several_at_once_lie_side_by_side_against_a_claim<F: Fault>() -> Model {
 }
 
 /// There is room for one set of blocks. One thread gets all of it, and the other gets nothing.
-pub fn several_at_once_are_all_or_nothing_against_each_other<F: Fault>() -> Model {
+pub fn several_blocks_at_once_are_all_or_nothing_against_each_other<F: Fault>() -> Model {
     Model::unbounded("several at once against several", || {
         let scene = scene::<F>(32);
         let other = spawn(&scene, |scene| {

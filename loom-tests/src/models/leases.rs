@@ -185,7 +185,7 @@ pub fn an_extended_lease_acquires_what_was_given_back_behind_it<F: Fault>() -> M
     })
 }
 
-/// A scope of a lease goes on in another run where another thread claimed behind the first.
+/// A scope of a lease continues in another run if another thread claimed behind the first.
 pub fn a_leases_scope_is_disjoint_from_claims<F: Fault>() -> Model {
     Model::unbounded("scope of a lease against claims", || {
         let scene = scene::<F>(512);

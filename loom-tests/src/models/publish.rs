@@ -57,7 +57,7 @@ fn reads<M: Memory>(scene: &Scene<M>, bytes: &[u8], expected: &[u8]) {
 }
 
 /// A published block reads as it was written, on the thread that receives its handle, while the
-/// other thread goes on claiming.
+/// other thread continues to claim.
 pub fn a_published_block_is_viewed_whole_while_claims_run<F: Fault>() -> Model {
     Model::unbounded("publish and view", || {
         let stage = stage::<F, Handle>();

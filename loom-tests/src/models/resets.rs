@@ -38,7 +38,7 @@ pub fn a_wipe_after_a_join_leaves_zeros<F: Fault>() -> Model {
     })
 }
 
-/// After a join and a shared reset, the threads of the next generation get zeros that are theirs.
+/// After a join and a shared reset, each thread of the next generation gets zeros of its own.
 pub fn a_shared_reset_after_a_join_starts_over<F: Fault>() -> Model {
     Model::unbounded("shared reset after join", || {
         let scene = Arc::new(Scene::<LoomMemory<F>>::new(64, Start::Zeroed));

@@ -213,7 +213,7 @@ fn a_zero_sized_request_always_succeeds_and_takes_no_bytes() {
 }
 
 #[test]
-fn several_at_once_are_side_by_side_in_order_with_exact_sizes() {
+fn several_blocks_at_once_lie_side_by_side_in_order_with_exact_sizes() {
     let arena = zeroed_arena(4096);
     let blocks = arena.allocate_multiple([24, 5, 0, 100]).unwrap();
     let addresses = blocks.each_ref().map(|block| (block.address().offset(), block.address().size()));
@@ -226,7 +226,7 @@ fn several_at_once_are_side_by_side_in_order_with_exact_sizes() {
 }
 
 #[test]
-fn several_at_once_are_all_or_nothing_and_leave_the_sizes_as_they_were() {
+fn several_blocks_at_once_are_all_or_none_and_a_failure_keeps_the_sizes() {
     let arena = zeroed_arena(1024);
     let room = arena.remaining() as u64;
     let too_large: [&[u64]; 8] = [
@@ -273,7 +273,7 @@ fn a_hundred_million_failed_requests_leave_the_cursor_where_it_was() {
 }
 
 #[test]
-fn a_bounded_claim_that_nobody_disturbs_needs_no_retry() {
+fn a_bounded_allocation_without_rivals_needs_no_retry() {
     let arena = zeroed_arena(1024);
     assert_eq!(*arena.allocate_bounded(16, 0).unwrap(), [0; 16]);
     assert_eq!(arena.allocate_bounded(2048, 0).unwrap_err(), AllocError::Full { requested: 2048, remaining: 880 });

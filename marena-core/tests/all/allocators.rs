@@ -63,7 +63,7 @@ fn a_collection_that_is_not_the_last_moves_when_it_grows_and_keeps_its_content()
 }
 
 #[test]
-fn collections_of_leases_and_scratches_hold_what_was_put_in() {
+fn collections_in_leases_and_scratches_keep_their_values() {
     let mut arena = zeroed_arena(65_536);
     {
         let lease = arena.lease(1024);
@@ -134,7 +134,7 @@ fn growing_zeroed_zeroes_dirty_bytes_behind_a_large_block_of_a_lease() {
     unsafe { (&arena).deallocate(written(&arena, 500), layout(500)) };
     // SAFETY: allocated with this layout.
     let grown = unsafe { (&lease).grow_zeroed(start, layout(300), layout(600)) }.unwrap().cast();
-    assert_eq!(grown, start, "nobody claimed behind it");
+    assert_eq!(grown, start, "no other claim lies behind it");
     // SAFETY: the first bytes were written, and the others are zeroed.
     let found = unsafe { bytes(grown, 600) };
     assert!(found[..300].iter().all(|&byte| byte == 0xEE));
@@ -181,7 +181,7 @@ fn check_regrown(allocator: impl Allocator + Copy, from: usize, to: usize, new: 
 }
 
 #[test]
-fn a_block_that_shrank_and_grows_again_shows_nothing_of_what_it_held() {
+fn a_block_that_shrank_and_grows_again_shows_none_of_its_old_bytes() {
     for last in [true, false] {
         for (from, to, new) in [(24, 20, 24), (24, 20, 100), (64, 20, 24), (64, 20, 64), (64, 1, 200), (8, 1, 8)] {
             let mut arena = zeroed_arena(4096);
@@ -230,7 +230,7 @@ fn zeroed_allocations_are_zero_in_dirty_bytes() {
 }
 
 #[test]
-fn a_wipe_covers_what_collections_held() {
+fn a_wipe_zeroes_the_bytes_of_collections() {
     let mut arena = zeroed_arena(4096);
     {
         let mut numbers = Vec::new_in(&arena);

@@ -33,7 +33,7 @@ impl Image {
     }
 
     fn attach(&mut self) -> Result<Arena<RawMemory>, AttachError> {
-        // SAFETY: initialised bytes; nobody else uses them.
+        // SAFETY: initialised bytes, which nothing else uses.
         unsafe { Arena::attach(self.memory(LEN)) }
     }
 
@@ -59,7 +59,7 @@ fn an_attached_arena_goes_on_where_the_first_one_stopped() {
     let arena = image.attach().unwrap();
     assert_eq!((arena.used(), arena.capacity()), (208, LEN));
     let address = Address::new(128, 201).unwrap();
-    // SAFETY: written by the first arena, and by nobody since.
+    // SAFETY: written by the first arena and never again.
     assert_eq!(unsafe { arena.view_address(address) }, Some(&[7; 201][..]));
     assert_eq!(arena.allocate_address(8).unwrap().offset(), 128 + 208);
 }
@@ -103,7 +103,7 @@ fn a_root_that_names_bytes_in_use_is_accepted() {
 fn attaching_fails_at_every_length_but_the_one_in_the_header() {
     for len in (136..LEN).step_by(8) {
         let mut image = Image::formatted();
-        // SAFETY: initialised bytes; nobody else uses them.
+        // SAFETY: initialised bytes, which nothing else uses.
         let error = unsafe { Arena::attach(image.memory(len)) }.unwrap_err();
         assert_eq!(error, AttachError::Capacity { header: LEN as u64, region: len as u64 });
     }
@@ -124,7 +124,7 @@ fn a_region_that_no_arena_fits_in_is_an_error_of_its_memory() {
 
     let mut page = Page(MaybeUninit::zeroed());
     let region = NonNull::slice_from_raw_parts(NonNull::from(&mut page.0).cast(), 64);
-    // SAFETY: initialised bytes; nobody else uses them.
+    // SAFETY: initialised bytes, which nothing else uses.
     let error = unsafe { Arena::attach(Short(region)) }.unwrap_err();
     assert_eq!(error, AttachError::Memory(MemoryError::TooSmall { required: 136, len: 64 }));
 }
@@ -302,7 +302,7 @@ fn a_reset_clears_the_roots_so_that_the_arena_can_be_attached_to_afterwards() {
     let mut arena = zeroed_arena(1024);
     let address = arena.allocate_address(8).unwrap();
     for slot in 0..4 {
-        // SAFETY: the header lives in the arena's memory, and nobody resets it meanwhile.
+        // SAFETY: the header is in the arena's memory, and no reset happens meanwhile.
         let root = unsafe { arena.memory().header().as_ref() }.root_slot(slot).unwrap();
         root.store(address.to_raw(), Relaxed);
     }

@@ -162,7 +162,7 @@ fn a_vector_in_a_full_arena_is_an_error_that_changes_nothing() {
 }
 
 #[test]
-fn a_vector_of_values_without_bytes_takes_no_room() {
+fn a_vector_of_zero_sized_values_takes_no_room() {
     let arena = zeroed_arena(1024);
     let alive = Cell::new(0);
     #[repr(align(4096))]
@@ -410,7 +410,7 @@ fn a_string_is_written_pushed_and_cleared() {
 
 #[test]
 fn a_value_that_ignores_an_error_leaves_no_gap_in_a_text() {
-    /// Writes more than there is room for, ignores the error, and goes on with less.
+    /// Writes more than there is room for, ignores the error, and then writes less.
     struct Careless;
     impl fmt::Display for Careless {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -467,7 +467,7 @@ fn a_value_that_uses_the_arena_while_it_is_written_moves_the_text_and_no_more() 
 }
 
 #[test]
-fn slices_and_texts_behind_handles_are_read_by_everyone_and_stale_after_a_reset() {
+fn slices_and_texts_behind_handles_are_shared_and_stale_after_a_reset() {
     let mut arena = zeroed_arena(1024);
     let numbers = arena.insert_slice(&[1_u64, 2, 3]).unwrap();
     let text = arena.insert_str("text").unwrap();

@@ -45,7 +45,7 @@ fn an_initialisers_error_is_the_source_of_the_error_that_carries_it() {
 }
 
 #[test]
-fn errors_convert_as_question_marks_need() {
+fn errors_convert_for_the_question_mark() {
     let attach = AttachError::from(MemoryError::TooSmall { required: 136, len: 0 });
     assert_eq!(attach, AttachError::Memory(MemoryError::TooSmall { required: 136, len: 0 }));
     let init = TryAllocError::<()>::from(AllocError::Contended { retries: 1 });

@@ -55,7 +55,7 @@ fn a_handle_is_foreign_to_a_later_arena_in_the_same_memory() {
 }
 
 #[test]
-fn a_handle_of_a_scratch_is_its_own_and_ends_with_it() {
+fn a_handle_of_a_scratch_is_foreign_elsewhere_and_ends_with_the_scratch() {
     let mut arena = zeroed_arena(4096);
     let (kept, bytes) = (arena.insert(1).unwrap(), arena.allocate(8).unwrap().publish());
     let mut outer = arena.scratch();
@@ -129,7 +129,7 @@ fn edge_addresses() -> Vec<u64> {
 }
 
 #[test]
-fn a_raw_number_is_an_address_exactly_where_some_region_could_have_it() {
+fn a_raw_number_is_an_address_exactly_if_some_region_can_have_it() {
     let mut valid = 0;
     for raw in edge_addresses() {
         let address = Address::from_raw(raw);
@@ -163,7 +163,7 @@ fn a_forged_address_is_in_view_exactly_within_the_bytes_that_are_used() {
 fn an_address_reads_and_writes_the_bytes_that_a_block_has_there() {
     let arena = zeroed_arena(1024);
     let address = arena.allocate_address(5).unwrap();
-    // SAFETY: just allocated, zeroed, and known to nobody else.
+    // SAFETY: just allocated and zeroed, and no other code has the address.
     unsafe { arena.view_address_mut(address) }.unwrap().copy_from_slice(b"bytes");
     // SAFETY: written above, and the reference is gone.
     assert_eq!(unsafe { arena.view_address(address) }, Some(&b"bytes"[..]));

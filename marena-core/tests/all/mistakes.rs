@@ -122,7 +122,7 @@ fn an_alignment_that_another_mapping_would_lose_is_an_error_that_names_the_limit
     #[repr(align(4096))]
     struct Page([MaybeUninit<u8>; 4096]);
     let mut page = Page([MaybeUninit::uninit(); 4096]);
-    // SAFETY: nobody else has the page.
+    // SAFETY: nothing else uses the page.
     let arena = unsafe { Arena::format(Mapping(BorrowedMemory::new(&mut page.0).unwrap())) }.unwrap();
     says(
         arena.allocate_aligned(8, 8192).unwrap_err(),
@@ -135,7 +135,7 @@ fn an_alignment_that_another_mapping_would_lose_is_an_error_that_names_the_limit
 fn attaching_to_what_is_no_arena_says_what_to_check() {
     let mut bytes = Bytes::<1024>::new();
     let memory = BorrowedMemory::new(&mut bytes.0).unwrap();
-    // SAFETY: the bytes are initialised, and nobody else uses them.
+    // SAFETY: the bytes are initialised, and nothing else uses them.
     let result = unsafe { Arena::attach(memory) };
     says(result.unwrap_err(), "the region holds no arena; check that this is where one starts");
 }

@@ -96,7 +96,7 @@ fn a_stale_or_foreign_handle_makes_no_owned_value_and_drops_the_guard() {
 }
 
 #[test]
-fn an_arena_that_an_owned_value_keeps_gives_nobody_exclusive_access() {
+fn an_owned_value_prevents_exclusive_access_to_its_arena() {
     let mut bytes = [MaybeUninit::uninit(); 1024];
     let mut arena = Arc::new(Arena::borrowed(&mut bytes).unwrap());
     let handle = publish(&arena, b"kept");

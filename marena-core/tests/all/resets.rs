@@ -222,7 +222,7 @@ fn a_forgotten_guard_keeps_its_arena_out_and_harms_no_other() {
 }
 
 #[test]
-fn a_pool_of_no_arenas_has_none() {
+fn acquiring_from_a_pool_of_no_arenas_returns_none() {
     let pool = Pool::<BorrowedMemory<'_>, 0>::new([]).unwrap();
     assert!(pool.acquire().is_none());
     assert_eq!(pool.available(), 0);
@@ -288,7 +288,7 @@ fn the_recent_high_water_mark_starts_anew_with_each_reset() {
 }
 
 #[test]
-fn a_scope_after_a_reset_leaves_no_byte_for_zero_that_is_not() {
+fn blocks_are_zero_after_a_reset_and_a_scope_of_any_size() {
     let mut arena = zeroed_arena(1 << 16);
     arena.allocate(30_000).unwrap().fill(1);
     arena.reset();
@@ -326,7 +326,7 @@ fn requests_that_find_no_room_are_counted_in_every_mode() {
 }
 
 #[test]
-fn bytes_that_leases_hold_are_bounded_by_what_is_counted() {
+fn the_bytes_that_leases_hold_are_bounded_by_the_statistics() {
     let arena = zeroed_arena(1 << 16);
     let leases = [1024, 4096, 64].map(|chunk| arena.lease(chunk));
     assert_eq!(arena.stats().leased, 0);

@@ -125,7 +125,7 @@ fn an_attached_arena_has_handles_of_its_own() {
 
 #[cfg(target_has_atomic = "64")]
 #[test]
-fn a_formatted_arena_has_no_roots_from_before() {
+fn formatting_clears_the_roots() {
     static MEMORY: StaticMemory<1024> = StaticMemory::new();
     let first = Arena::from_static(&MEMORY);
     let address = first.allocate_address(8).unwrap();

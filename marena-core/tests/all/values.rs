@@ -161,7 +161,7 @@ fn check_panic_at(at: usize, form: impl Fn(&Arena<Owned>, &mut dyn FnMut(usize) 
 }
 
 #[test]
-fn a_slice_whose_initialiser_panics_drops_what_was_made_at_every_element() {
+fn a_slice_whose_initialiser_panics_at_any_element_drops_the_elements_before_it() {
     for at in 0..10 {
         let alive = Cell::new(0);
         check_panic_at(at, |arena, make| {
@@ -296,7 +296,7 @@ fn an_iterator_that_allocates_in_the_same_arena_gets_bytes_of_its_own() {
 }
 
 #[test]
-fn an_iterator_of_unknown_length_fills_what_there_is_and_no_more() {
+fn an_iterator_of_unknown_length_fills_the_arena_and_no_more() {
     let arena = zeroed_arena(1024);
     let odd = arena.alloc_slice_from_iter((0..20_u64).filter(|number| number % 2 == 1)).unwrap();
     assert_eq!((odd.iter().sum::<u64>(), arena.used()), (100, 80));

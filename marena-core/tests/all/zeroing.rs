@@ -186,7 +186,7 @@ fn a_second_arena_in_the_same_zeroed_memory_starts_with_zero_blocks() {
 }
 
 #[test]
-fn several_at_once_and_addresses_are_zero_in_dirty_memory() {
+fn several_blocks_at_once_and_addresses_are_zero_in_dirty_memory() {
     let mut buffer = Buffer::filled(1024, 0xFF);
     let arena = Arena::borrowed(buffer.skewed(5, 900)).unwrap();
     for block in arena.allocate_multiple([3, 0, 17, 64]).unwrap() {
@@ -196,7 +196,7 @@ fn several_at_once_and_addresses_are_zero_in_dirty_memory() {
     arena.allocate_addresses(&mut raw).unwrap();
     for raw in raw {
         let address = marena_core::Address::from_raw(raw).unwrap();
-        // SAFETY: just allocated, zeroed, and known to nobody else.
+        // SAFETY: just allocated and zeroed, and no other code has the address.
         assert!(unsafe { arena.view_address(address) }.unwrap().iter().all(|&byte| byte == 0));
     }
     assert!(arena.allocate_aligned(100, 64).unwrap().iter().all(|&byte| byte == 0));

@@ -35,7 +35,7 @@ unsafe impl Send for ZeroedHeap {}
 unsafe impl Sync for ZeroedHeap {}
 
 // SAFETY: the bytes stay in place until the value is dropped. The value holds them as a raw pointer
-// that nobody else has, and they were zero before arenas wrote them.
+// that nothing else has, and they were zero before arenas wrote them.
 unsafe impl Memory for ZeroedHeap {
     type Word = AtomicU32;
 
