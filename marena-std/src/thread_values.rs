@@ -103,7 +103,7 @@ unsafe fn free_table<T>(table: *mut Slot<T>, index: usize) {
 
 impl<T> Default for ThreadValues<T> {
     fn default() -> Self {
-        // Under a lock, because some targets have no 64-bit atomics. The numbers last for centuries.
+        // Under a lock, because some targets have no 64-bit atomics. Numbers last for centuries.
         static LAST_OWNER: Mutex<NonZeroU64> = Mutex::new(NonZeroU64::MIN);
         let mut last = LAST_OWNER.lock().unwrap_or_else(PoisonError::into_inner);
         *last = last.saturating_add(1);

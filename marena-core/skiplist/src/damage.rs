@@ -1,14 +1,14 @@
-//! What is wrong with a map's bytes.
+//! The error for damaged bytes of a map.
 
 use core::error::Error;
 use core::fmt;
 
-/// Bytes of a map that no map writes: a link that leads nowhere, a length that ends outside the
-/// region, keys out of order, or nodes that go round in a circle.
+/// Bytes in a map that no map writes: a link that leads nowhere, a length that reaches out of the
+/// region, keys out of order, or nodes in a circle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "mapped"), expect(unreachable_pub))]
 pub struct Damage {
-    /// Where it was noticed, in bytes from the region's start.
+    /// The offset at which it was noticed, in bytes from the region's start.
     pub offset: u32,
 }
 

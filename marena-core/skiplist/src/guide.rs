@@ -4,19 +4,19 @@
 //!
 //! A log-structured engine collects writes in a memtable, and writes it out when it is full.
 //!
-//! **Rotation.** Keep arenas in a [`Pool`](marena_core::Pool), and make each memtable in a guard of
-//! one. When an insert fails with [`AllocError::Full`](marena_core::AllocError::Full), put a map in
-//! another arena in its place and insert again. Nothing was changed by the insert that failed.
+//! **Rotation.** Keep arenas in a [`Pool`](marena_core::Pool), and create each memtable in a guard.
+//! When an insert fails with [`AllocError::Full`](marena_core::AllocError::Full), replace the map
+//! by one in another arena, and insert again. The insert that failed changed nothing.
 //!
-//! **Flush.** Iterate over the full map and write its entries out: they come in order. Readers that
-//! still hold the map go on reading. When the last of them drops it, the pool resets the arena in
+//! **Flush.** Iterate over the full map and write its entries out. They come in order. Readers that
+//! still have the map can continue. When the last of them drops it, the pool resets the arena in
 //! constant time.
 //!
-//! **Versions.** [`SkipMap::insert`](crate::SkipMap::insert) hides a key's older value. An engine
-//! whose readers look at snapshots keeps each version as an entry of its own: the version's number,
-//! inverted and big-endian, is the end of the key, and an [`Order`](crate::Order) compares the rest
-//! first. The newest version of a key up to number n is then the first entry at or after the key
-//! that ends in n. Deletions are entries too, with a mark in their value.
+//! **Versions.** [`SkipMap::insert`](crate::SkipMap::insert) replaces a key's value. An engine with
+//! snapshots keeps each version as a separate entry. Its key ends in the version's number, inverted
+//! and big-endian, and an [`Order`](crate::Order) compares the rest first. The newest version of a
+//! key up to number n is then the first entry at or after the key that ends in n. Deletions are
+//! entries as well, with a mark in their value.
 //!
 //! ```
 //! use core::cmp::Ordering;
@@ -48,7 +48,7 @@
 //! for number in 0..200_u64 {
 //!     let key = versioned(b"key", number);
 //!     if table.insert(&key, b"value").is_err() {
-//!         // Full: the next table takes its place, and this one is written out.
+//!         // Full: the next table replaces this one, which is written out.
 //!         let next = SkipMap::with_order(pool.acquire().unwrap(), NewestFirst)?;
 //!         let full = core::mem::replace(&mut table, next);
 //!         flushed += full.iter().count();
@@ -62,19 +62,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **Speed.** Insert in groups where entries come in batches
-//! ([`SkipMap::insert_group`](crate::SkipMap::insert_group)). Give an order a
-//! [`prefix`](crate::Order::prefix): most comparisons then look at eight bytes.
+//! **Performance.** Insert batches with [`SkipMap::insert_group`](crate::SkipMap::insert_group).
+//! Give your order a [`prefix`](crate::Order::prefix): most comparisons then read only eight bytes.
 //!
 //! # A shared index
 //!
 //! `SharedMap` (feature `mapped`) is an index that processes share. Each opens the file by its path
-//! and the map by a root slot. Writers need no lock and no server; one that is killed leaves
-//! nothing to repair. Readers map the file to read only.
+//! and the map by a root slot. Writers need no lock and no server. A writer that is killed leaves
+//! nothing to repair. Readers map the file read-only.
 //!
 //! The values can be [addresses](marena_core::Address) of larger data in another arena's file, or
 //! in the same file through a second `MappedArena` of it. Publish the data first, then insert the
 //! address.
 //!
-//! The file does not grow. When it is full, create another, copy what is live into it, and rename
-//! it over the old one; processes that have the old one open go on reading it.
+//! The file does not grow. When it is full, create another, copy the live entries into it, and
+//! rename it over the old one. Processes that have the old file open continue to read it.

@@ -1,21 +1,20 @@
-//! How high nodes are.
+//! The heights of nodes.
 
 #![forbid(unsafe_code)]
 
 use crate::layout::MAX_HEIGHT;
 
-/// Draws heights: 1, and one more with a chance of a half each.
+/// Draws heights: 1, and one level more with a chance of one half each.
 ///
-/// From a number that is drawn for each map, so that nobody who chooses keys, values and their
-/// order chooses heights.
+/// Heights follow from a number that is drawn for each map. So a user who chooses keys, values and
+/// their order does not choose heights.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Heights {
     pub(crate) seed: u64,
 }
 
 impl Heights {
-    /// Returns the height of the node that is made at this `turn`, a number that seldom comes
-    /// twice.
+    /// Returns the height of the node that is made at this `turn`, a number that seldom repeats.
     #[inline]
     pub(crate) fn draw(self, turn: u64) -> u32 {
         let drawn = mix(self.seed ^ turn.wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -23,7 +22,7 @@ impl Heights {
     }
 }
 
-/// Makes every bit of a number depend on all: the last steps of Steele, Lea and Flood's
+/// Mixes a number, so that every bit depends on all bits: the last steps of Steele, Lea and Flood's
 /// `SplitMix64`.
 #[inline]
 pub(crate) fn mix(number: u64) -> u64 {
@@ -32,20 +31,20 @@ pub(crate) fn mix(number: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// Draws a seed, from the system's random numbers.
+/// Draws a seed from the system's random numbers.
 #[cfg(feature = "std")]
 pub(crate) fn draw_seed(_: usize) -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0)
 }
 
-/// Draws a seed, from where things lie and how many seeds were drawn before.
+/// Draws a seed from addresses and from the number of seeds that were drawn before.
 #[cfg(not(feature = "std"))]
 pub(crate) fn draw_seed(address: usize) -> u64 {
     use portable_atomic::{AtomicU32, Ordering::Relaxed};
 
     static DRAWN: AtomicU32 = AtomicU32::new(0);
-    // ORDERING: Relaxed: it orders nothing; each draw gets another number.
+    // ORDERING: Relaxed: the count orders nothing. Each draw gets another number.
     let drawn = DRAWN.fetch_add(1, Relaxed);
     let on_the_stack = (&raw const drawn).addr();
     mix(mix(mix(u64::from(drawn)) ^ on_the_stack as u64) ^ address as u64)

@@ -1,4 +1,4 @@
-//! Putting a node into the list.
+//! Links a node into the list.
 
 #![forbid(unsafe_code)]
 
@@ -8,24 +8,24 @@ use crate::order::Order;
 use crate::region::Region;
 use crate::search::{Found, Steps, Target};
 
-/// Whether a key's new node goes before those that are there.
+/// Whether a key's new node goes before its existing nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     Always,
-    /// Only where the key has no value.
+    /// Only if the key has no value.
     IfAbsent,
 }
 
-/// What came of an attempt to put a node in.
+/// The outcome of linking a node.
 #[derive(Debug)]
 pub(crate) enum Linked<'n, R> {
-    /// It is in the list, before the node that was the key's newest.
+    /// The node is in the list, before the node that was the key's newest.
     Before(Option<Place<'n, R>>),
-    /// It is not: this node has a value for the key.
+    /// The node is not in the list: this node has a value for the key.
     Not(Place<'n, R>),
 }
 
-/// Returns the node that keeps another out.
+/// Returns the node that keeps a new one out.
 #[inline]
 pub(crate) fn occupant<'n, R: Region>(rule: Rule, found: &Found<'n, R>) -> Result<Option<Place<'n, R>>, Damage> {
     match found.node() {
@@ -35,10 +35,10 @@ pub(crate) fn occupant<'n, R: Region>(rule: Rule, found: &Found<'n, R>) -> Resul
 }
 
 /// Links a node on the lowest level, which makes it a part of the list. `prepare` runs before each
-/// attempt. Returns the place whose link was changed, too.
+/// attempt. Also returns the place whose link was changed.
 ///
-/// All nodes of a key come in at the same gap, so the compare-and-swap there decides which of them
-/// is newer, and tells that no other came in since the search.
+/// All nodes of a key go into the same gap. So the compare-and-swap there decides which of them is
+/// newer, and tells that no other was linked since the search.
 #[inline]
 pub(crate) fn link_bottom<'n, R: Region, O: Order, E: From<Damage>>(
     node: &NewNode<'n, R>,
@@ -47,7 +47,7 @@ pub(crate) fn link_bottom<'n, R: Region, O: Order, E: From<Damage>>(
     rule: Rule,
     mut prepare: impl FnMut() -> Result<(), E>,
 ) -> Result<(Linked<'n, R>, Place<'n, R>), E> {
-    // Each failure is another node's success.
+    // An attempt fails only if another node was linked.
     let mut steps = Steps::of(found.gap.previous.nodes());
     loop {
         let previous = found.gap.previous;
@@ -58,12 +58,12 @@ pub(crate) fn link_bottom<'n, R: Region, O: Order, E: From<Damage>>(
             return Ok((Linked::Before(found.node()), previous));
         }
         steps.again(previous)?;
-        // Other nodes came in behind the place, which is never unlinked.
+        // Other nodes were linked behind the place, which is never unlinked.
         found = target.find_behind(previous)?;
     }
 }
 
-/// Links a node that is on the lowest level on those above, which are shortcuts.
+/// Links a node, which is on the lowest level, on the levels above. They are shortcuts.
 #[inline]
 pub(crate) fn link_above<'n, R: Region, O: Order>(
     node: &NewNode<'n, R>,

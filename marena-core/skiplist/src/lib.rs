@@ -1,13 +1,13 @@
 //! A lock-free ordered map in an arena.
 //!
-//! [`SkipMap`] maps bytes to bytes, in the order of the keys' bytes or in [one of your own](Order).
-//! Any number of threads insert, remove and read it at once. An insert is one allocation in a
-//! [`marena_core::Arena`] and one compare-and-swap; a read waits for nobody. A full arena is an
-//! ordinary error that changes nothing, and all memory comes back with the arena.
+//! [`SkipMap`] maps bytes to bytes, in the order of the keys' bytes or in [your own order](Order).
+//! Any number of threads insert, remove and read at once. An insert is one allocation in a
+//! [`marena_core::Arena`] and one compare-and-swap. A read never waits. A full arena is an ordinary
+//! error that changes nothing, and all memory comes back with the arena.
 //!
-//! With the feature `mapped`, `SharedMap` is the same map in a file: several processes read and
-//! write it at once, a process that is killed at any moment loses nothing that was inserted, and
-//! the map is there after a restart.
+//! With the feature `mapped`, `SharedMap` is the same map in a file. Several processes read and
+//! write it at once, and it is still there after a restart. If a process is killed at any moment,
+//! no inserted entry is lost.
 //!
 //! # Examples
 //!
@@ -29,16 +29,18 @@
 //!
 //! # When to use something else
 //!
-//! - Memory of removed entries and of older values comes back with the arena, not before.
-//! - One thread at a time: a `BTreeMap` scans faster.
-//! - Keys and values are bytes. Encode others so that their bytes have the order that you want.
+//! - The memory of removed entries and older values comes back only with the arena.
+//! - For one thread at a time, a `BTreeMap` scans faster.
+//! - Keys and values are bytes. Encode other types so that their bytes have the order that you
+//!   want.
 //!
-//! [`guide`] shows the map as a storage engine's memtable and as an index that processes share.
+//! [`guide`] describes the map as a storage engine's memtable, and as an index that processes
+//! share.
 //!
 //! # Features
 //!
-//! Additive, off by default. `std`: seeds come from the system's random numbers. `mapped`: maps in
-//! files, on Unix and Windows, where there are 64-bit atomics.
+//! None is on by default. `std`: seeds come from the system's random numbers. `mapped`: maps in
+//! files, on Unix and Windows, on processors with 64-bit atomics.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

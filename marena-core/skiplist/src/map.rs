@@ -1,4 +1,4 @@
-//! The map in an arena of this process.
+//! The map in an arena.
 
 #![forbid(unsafe_code)]
 
@@ -19,29 +19,29 @@ use crate::region::{Plain, Region};
 use crate::search::{Found, Search, Side, Target};
 use crate::space::Space;
 
-/// Entries whose searches take turns in [`SkipMap::insert_group`]: about as many as a processor has
-/// outstanding cache misses.
+/// The number of entries whose searches take turns in [`SkipMap::insert_group`]: about as many as a
+/// processor has outstanding cache misses.
 pub const GROUP: usize = 16;
 
 /// An ordered map from bytes to bytes in an arena, which any number of threads read and write at
 /// once.
 ///
-/// An insert is one claim of the arena and one compare-and-swap, which makes it visible as a whole;
-/// further ones add shortcuts to it. Reads do not write, and wait for nobody. Nothing is freed
-/// before the map is gone: a newer value of a key, or its removal, is another node in front of the
-/// older one. What a map returns therefore lives as long as the map's borrow, whatever others
-/// insert.
+/// An insert is one allocation in the arena and one compare-and-swap, which makes the entry
+/// visible. Further ones add shortcuts to it. Reads do not write and never wait. Nothing is freed
+/// before the map is dropped: a newer value of a key, or its removal, is another node in front of
+/// the older one. So what a map returns stays valid for as long as the map is borrowed, whatever
+/// others insert.
 ///
 /// # Complexity
 ///
-/// With n nodes (one for each insert and removal), a search takes O(log n) steps, whatever the keys
-/// and their order: how high a node stands is drawn from a number that no user sees.
+/// With n nodes (one for each insert and removal), a search takes O(log n) steps for any keys in
+/// any order, because the heights of nodes are drawn from a secret number.
 ///
 /// # Memory order
 ///
-/// Everything that a thread did before it inserted an entry happens before what another does after
-/// it has read that entry. All inserts and removals of one key have one order, in which each
-/// returns what the one before it left.
+/// Everything that a thread did before it inserted an entry happens before everything that another
+/// thread does after it read that entry. All inserts and removals of one key have one order. Each
+/// of them returns the value that the one before it left.
 ///
 /// # Examples
 ///
@@ -76,7 +76,7 @@ pub type Entry<'m> = (&'m [u8], &'m [u8]);
 
 /// Creating.
 impl<S: Space> SkipMap<S> {
-    /// Creates an empty map in order of the keys' bytes. It allocates some 170 bytes.
+    /// Creates an empty map in the order of the keys' bytes. It allocates some 170 bytes.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl<S: Space> SkipMap<S> {
 }
 
 impl<S: Space, O: Order> SkipMap<S, O> {
-    /// Creates an empty map in an order of your own.
+    /// Creates an empty map in your own order.
     ///
     /// # Errors
     ///
@@ -97,9 +97,9 @@ impl<S: Space, O: Order> SkipMap<S, O> {
         Self::with_seed(space, order, seed)
     }
 
-    /// Creates an empty map whose shape follows from a seed, for tests that repeat, or where the
-    /// target has a source of secret numbers: who knows the seed can choose entries that make a map
-    /// slow.
+    /// Creates an empty map whose shape follows from a seed. This is for tests that have to repeat,
+    /// and for targets with their own source of secret numbers. A user who knows the seed can
+    /// choose entries that make the map slow.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ impl<S: Space, O: Order> SkipMap<S, O> {
     ///
     /// # Errors
     ///
-    /// [`AllocError::Full`] and [`AllocError::TooLarge`]. The map is unchanged then, and a smaller
+    /// [`AllocError::Full`] and [`AllocError::TooLarge`]. An error changes nothing, and a smaller
     /// entry may still fit.
     pub fn insert(&self, key: &[u8], value: &[u8]) -> Result<Option<&[u8]>, AllocError> {
         self.put(key, Some(value), Rule::Always)
@@ -126,17 +126,17 @@ impl<S: Space, O: Order> SkipMap<S, O> {
     ///
     /// # Errors
     ///
-    /// As for [`insert`](Self::insert); never, if the key has a value.
+    /// The same as for [`insert`](Self::insert). If the key has a value, there is no error.
     pub fn insert_if_absent(&self, key: &[u8], value: &[u8]) -> Result<Option<&[u8]>, AllocError> {
         self.put(key, Some(value), Rule::IfAbsent)
     }
 
-    /// Removes a key, and returns the value that it had. The removal takes memory, as an insert
-    /// does: a mark that hides the value. Nothing is allocated if the key has no value.
+    /// Removes a key, and returns the value that it had. A removal takes memory, as an insert does,
+    /// for a mark that replaces the value. Nothing is allocated if the key has no value.
     ///
     /// # Errors
     ///
-    /// As for [`insert`](Self::insert).
+    /// The same as for [`insert`](Self::insert).
     pub fn remove(&self, key: &[u8]) -> Result<Option<&[u8]>, AllocError> {
         if !self.contains_key(key) {
             return Ok(None);
@@ -144,15 +144,15 @@ impl<S: Space, O: Order> SkipMap<S, O> {
         self.put(key, None, Rule::Always)
     }
 
-    /// Inserts entries from the front on, in order, and returns how many: fewer than all if the
+    /// Inserts entries in order, from the first on, and returns how many: fewer than all if the
     /// arena has no room for more.
     ///
-    /// Faster than one by one: the searches of up to [`GROUP`] entries take turns, so that they
-    /// wait for memory together.
+    /// This is faster than one by one: the searches of up to [`GROUP`] entries take turns, so that
+    /// they wait for memory together.
     ///
     /// # Errors
     ///
-    /// As for [`insert`](Self::insert), if not even the first was inserted.
+    /// The same as for [`insert`](Self::insert), if not even the first entry was inserted.
     pub fn insert_group(&self, entries: &[Entry<'_>]) -> Result<usize, AllocError> {
         let mut inserted = 0;
         for entries in entries.chunks(GROUP) {
@@ -199,7 +199,7 @@ impl<S: Space, O: Order> SkipMap<S, O> {
     fn put(&self, key: &[u8], value: Option<&[u8]>, rule: Rule) -> Result<Option<&[u8]>, AllocError> {
         let target = Target::new(&self.order, key, Side::Before);
         let mut path = Path::new(&self.nodes);
-        // Nothing is damaged in a plain region, here and below.
+        // A plain region has no damage, here and below.
         let Ok(found) = target.find(&self.nodes, |gap| path.record(gap)) else { return Ok(None) };
         if let Ok(Some(occupant)) = occupant(rule, &found) {
             return Ok(value_of(occupant));
@@ -213,7 +213,7 @@ impl<S: Space, O: Order> SkipMap<S, O> {
         self.nodes.make(height, key, value)
     }
 
-    /// Links a node, counts it, and returns the node that it hides, or that keeps it out.
+    /// Links a node and counts it. Returns the node that it replaces, or the one that keeps it out.
     #[inline]
     fn link<'m>(
         &'m self,
@@ -224,22 +224,22 @@ impl<S: Space, O: Order> SkipMap<S, O> {
         rule: Rule,
         is_value: bool,
     ) -> Option<Place<'m, Plain<S>>> {
-        let hidden = match link_bottom(node, target, found, rule, || Ok::<_, Damage>(())) {
-            Ok((Linked::Before(hidden), _)) => hidden,
+        let replaced = match link_bottom(node, target, found, rule, || Ok::<_, Damage>(())) {
+            Ok((Linked::Before(replaced), _)) => replaced,
             Ok((Linked::Not(occupant), _)) => return Some(occupant),
             Err(_) => return None,
         };
-        let had_value = hidden.and_then(value_of).is_some();
+        let had_value = replaced.and_then(value_of).is_some();
         if is_value != had_value {
             add(self.nodes.count(block::LIVE), if is_value { 1 } else { u32::MAX });
         }
         add(self.nodes.count(block::BYTES), node.size());
         let _ = link_above(node, target, path);
-        hidden
+        replaced
     }
 }
 
-/// Adds to a count, round the end of its range.
+/// Adds to a count, which wraps at the end of its range.
 #[inline]
 fn add(count: &impl Word, difference: u32) {
     // ORDERING: Relaxed, here and below: the counts order nothing.
@@ -289,8 +289,8 @@ impl<S: Space, O: Order> SkipMap<S, O> {
         self.range((Bound::Unbounded, Bound::Included(key))).next_back()
     }
 
-    /// Returns the entries between two bounds, in order. Bounds that lie the wrong way round have
-    /// none between them.
+    /// Returns the entries between two bounds, in order. There are none if the lower bound lies
+    /// behind the upper one.
     ///
     /// # Examples
     ///
@@ -322,13 +322,13 @@ impl<S: Space, O: Order> SkipMap<S, O> {
 
 /// Statistics.
 impl<S: Space, O: Order> SkipMap<S, O> {
-    /// Returns how many keys have a value, a snapshot. While others insert and remove, it may be
-    /// behind by what they are about to count.
+    /// Returns how many keys have a value: a snapshot. While others insert and remove, it may lack
+    /// what they have not counted yet.
     #[must_use]
     pub fn len(&self) -> usize {
         // ORDERING: Relaxed: a snapshot.
         let live = self.nodes.count(block::LIVE).load(Relaxed);
-        // Below 0, where a removal was counted before the insert whose value it hid.
+        // The count is below 0 if a removal was counted before the insert whose value it removed.
         live.cast_signed().max(0) as usize
     }
 
@@ -338,7 +338,8 @@ impl<S: Space, O: Order> SkipMap<S, O> {
         self.iter().next().is_none()
     }
 
-    /// Returns the bytes that the map's nodes take, older values and removals included, a snapshot.
+    /// Returns how many bytes the map's nodes take, including older values and removals: a
+    /// snapshot.
     #[must_use]
     pub fn memory_used(&self) -> usize {
         // ORDERING: Relaxed: a snapshot.

@@ -1,18 +1,18 @@
 //! Nodes in a region, and the links between them.
 //!
-//! A node is one claim, so it is there as a whole or not at all. Every part but the key and the
-//! value is a 32-bit word:
+//! A node is one allocation, so it is there as a whole or not at all. Every part except the key and
+//! the value is a 32-bit word:
 //!
 //! ```text
 //! | link h-1 | ... | link 1 | link 0 | shape | (lengths) | key | value |
 //!                                    ^ the node's offset
 //! ```
 //!
-//! **Links** are the one kind of word that changes. A link holds the offset of the next node on its
-//! level, 0 at the end. It changes only by [`NewNode::link`], from one node to a new one that
-//! precedes it: nothing is ever unlinked. What a link protects is everything but the links of the
-//! node it names: that is written before the node is linked anywhere, and never after. So the
-//! compare-and-swap that links is a Release, and every load that leads to a node is an Acquire.
+//! **Links** are the only words that change. A link has the offset of the next node on its level,
+//! or 0 at the end. Only [`NewNode::link`] changes it, from one node to a new one that precedes it:
+//! nothing is ever unlinked. A link protects everything in its node except the node's links: that
+//! is written before the node is linked anywhere, and never afterwards. So the compare-and-swap
+//! that links is a Release, and every load that leads to a node is an Acquire.
 
 mod new_node;
 mod path;
@@ -34,24 +34,24 @@ use crate::region::Region;
 use crate::shape::Shape;
 use crate::space::Space;
 
-/// What a map begins with, in the machine's byte order.
+/// The first bytes of a map, in the machine's byte order.
 pub(crate) const MAGIC: [u8; 8] = *b"marenasl";
 pub(crate) const VERSION: u32 = 1;
 
-/// The first byte of a region that can be a map's.
+/// The offset of the first byte of a region that can belong to a map.
 const FIRST: u32 = ARENA_MIN_ADDRESS;
 
 /// A region and the nodes in it.
 #[derive(Debug)]
 pub(crate) struct Nodes<R> {
     region: R,
-    /// INVARIANT: the offset of a map's first block, which lies in the region; in a trusted one, it
-    /// is written and published to this thread.
+    /// INVARIANT: the offset of a map's first block, which lies in the region. In a trusted region,
+    /// the block is written and published to this thread.
     block: u32,
 }
 
 impl<R: Region> Nodes<R> {
-    /// Makes an empty map's first block.
+    /// Creates an empty map: its first block.
     pub(crate) fn create(region: R, order: u32, seed: u64) -> Result<Self, AllocError> {
         let layout = Layout::from_size_align(block::SIZE as usize, block::ALIGN as usize);
         let layout = layout.map_err(|_| AllocError::TooLarge { requested: block::SIZE as usize })?;
@@ -59,7 +59,7 @@ impl<R: Region> Nodes<R> {
         // The region is at most 2^31 bytes long.
         let block = (start.addr().get() - region.base().addr().get()) as u32;
         for at in (block..block + block::SIZE).step_by(WORD as usize) {
-            // SAFETY: the claim is this call's own, and its size a multiple of 4.
+            // SAFETY: the allocation belongs to this call, and its size a multiple of 4.
             unsafe { region.write_word(at, 0) };
         }
         let head = Shape { height: MAX_HEIGHT as u32, key_len: 0, value_len: 0, tombstone: true, long: false };
@@ -80,7 +80,7 @@ impl<R: Region> Nodes<R> {
         Ok(Self { region, block })
     }
 
-    /// Returns the map whose first block another has made, if one of its size can lie there.
+    /// Opens the map with this first block, if a block can lie there.
     #[cfg(feature = "mapped")]
     pub(crate) fn open(region: R, block: u32) -> Result<Self, Damage> {
         const { assert!(!R::TRUSTED, "what is opened is not trusted") };
@@ -106,7 +106,7 @@ impl<R: Region> Nodes<R> {
         self.block
     }
 
-    /// Returns a number of the first block that is not changed.
+    /// Returns a number of the first block that never changes.
     #[cfg(feature = "mapped")]
     pub(crate) fn field(&self, field: u32) -> u32 {
         debug_assert!(field.is_multiple_of(WORD) && field < block::LIVE, "no field at {field}");
@@ -118,8 +118,8 @@ impl<R: Region> Nodes<R> {
     #[inline]
     pub(crate) fn count(&self, field: u32) -> &<R::Space as Space>::Word {
         debug_assert!(field == block::LIVE || field == block::BYTES, "no count at {field}");
-        // SAFETY: the count lies in the block, was zeroed before the map was shared, and is
-        // accessed by this method alone.
+        // SAFETY: the count lies in the block and was zeroed before the map was shared. Only this
+        // method accesses it.
         unsafe { self.region.word(self.block + field) }
     }
 
@@ -141,9 +141,9 @@ impl<R: Region> Nodes<R> {
         Place { nodes: self, offset: self.block + block::HEAD, level: 0 }
     }
 
-    /// Makes a node that is not linked yet, a tombstone where there is no value. If there is no
-    /// room for its links, it gets one: whether an entry fits does not depend on the height that
-    /// was drawn.
+    /// Makes a node that is not linked yet, or a tombstone if there is no value. If there is no
+    /// room for all its links, it gets one link. So whether an entry fits does not depend on the
+    /// height that was drawn.
     #[inline]
     pub(crate) fn make(&self, height: u32, key: &[u8], value: Option<&[u8]>) -> Result<NewNode<'_, R>, AllocError> {
         match self.make_of(height, key, value) {
@@ -152,7 +152,7 @@ impl<R: Region> Nodes<R> {
         }
     }
 
-    /// Makes a node of a height.
+    /// Makes a node with this height.
     #[inline]
     fn make_of(&self, height: u32, key: &[u8], value: Option<&[u8]>) -> Result<NewNode<'_, R>, AllocError> {
         let shape = Shape::new(height, key, value)?;
@@ -163,7 +163,7 @@ impl<R: Region> Nodes<R> {
         let start = (start.addr().get() - self.region.base().addr().get()) as u32;
         let offset = start + shape.links_len();
         for at in (start..offset).step_by(LINK as usize) {
-            // SAFETY: the claim is this call's own; it begins with the links.
+            // SAFETY: the allocation belongs to this call; it begins with the links.
             unsafe { self.region.write_word(at, 0) };
         }
         // SAFETY: as above: the word after the links.
@@ -175,20 +175,20 @@ impl<R: Region> Nodes<R> {
             unsafe { self.region.write_word(offset + 2 * WORD, shape.value_len) };
         }
         let parts = [key, value.unwrap_or_default()];
-        // SAFETY: as above: the rest of the claim, which ends with a whole word as claims are
-        // rounded up to one.
+        // SAFETY: as above: the rest of the allocation, which ends with a whole word, because
+        // allocations are rounded up to one.
         unsafe { self.region.write_body(offset + shape.key_start(), parts, shape.body_len()) };
         // INVARIANT: the node is complete, and has `height` links.
         Ok(NewNode { nodes: self, offset, height, size: size as u32 })
     }
 
-    /// Returns the place that an offset from a link of this level names; `None` at the end.
+    /// Returns the place that an offset from a link of this level names, or `None` at the end.
     #[inline]
     fn place(&self, offset: u32, level: u32) -> Result<Option<Place<'_, R>>, Damage> {
         if offset == 0 {
             return Ok(None);
         }
-        // The links down to level 0, the shape and the least body lie in the region.
+        // The links down to level 0, the shape and the smallest body lie in the region.
         let sound = offset.is_multiple_of(WORD)
             && offset >= FIRST + (level + 1) * LINK
             && offset <= self.region.len().saturating_sub(WORD + MIN_BODY);
@@ -198,21 +198,21 @@ impl<R: Region> Nodes<R> {
     }
 }
 
-/// The magic as two words.
+/// Returns the magic as two words.
 pub(crate) fn magic_words() -> [u32; 2] {
     let [a, b, c, d, e, f, g, h] = MAGIC;
     [u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])]
 }
 
-/// A node, seen at one of its levels.
+/// A node on one of its levels.
 #[derive(Debug)]
 pub(crate) struct Place<'n, R> {
     nodes: &'n Nodes<R>,
     /// INVARIANT: a multiple of 4. The words from link `level` to the shape, and `MIN_BODY` bytes
-    /// behind it, lie in the region. In a trusted one, they are a node's of these nodes, and
-    /// everything but its links was written before, in the order of this thread.
+    /// behind it, lie in the region. In a trusted region, they belong to a node of these nodes, and
+    /// the write of everything except its links happened before, for this thread.
     offset: u32,
-    /// INVARIANT: in a trusted region, below that node's height.
+    /// INVARIANT: in a trusted region, it is below that node's height.
     level: u32,
 }
 
@@ -226,7 +226,7 @@ impl<R> Clone for Place<'_, R> {
 impl<R> Copy for Place<'_, R> {}
 
 impl<R> PartialEq for Place<'_, R> {
-    /// Whether both are the same node.
+    /// Returns whether both are the same node.
     #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.offset == other.offset
@@ -234,11 +234,11 @@ impl<R> PartialEq for Place<'_, R> {
 }
 
 impl<'n, R: Region> Place<'n, R> {
-    /// Returns what follows on this level.
+    /// Returns the next place on this level.
     #[inline]
     pub(crate) fn next(self) -> Result<Option<Self>, Damage> {
-        // ORDERING: Acquire pairs with the Release in `NewNode::link`: what was written into the
-        // node named here is seen.
+        // ORDERING: Acquire pairs with the Release in `NewNode::link`: this thread sees what was
+        // written into the node.
         self.nodes.place(self.link_word(Acquire), self.level)
     }
 
@@ -266,34 +266,33 @@ impl<'n, R: Region> Place<'n, R> {
         Self { level: 0, ..self }
     }
 
-    /// Returns the same node on another level, where it has that.
+    /// Returns the same node on another level, if it has that level.
     #[cfg(feature = "mapped")]
     pub(crate) fn on_level(self, level: u32) -> Result<Option<Self>, Damage> {
         // INVARIANT: checked here.
         Ok(self.node()?.has_level(level).then_some(Self { level, ..self }))
     }
 
-    /// Returns where the link of this level is.
+    /// Returns the offset of the link of this level.
     #[cfg(feature = "mapped")]
     pub(crate) fn link_offset(self) -> u32 {
         self.offset - (self.level + 1) * LINK
     }
 
-    /// Whether this is the head, which is before all keys.
+    /// Returns whether this is the head, which is before all keys.
     #[inline]
     pub(crate) fn is_head(self) -> bool {
         self.offset == self.nodes.block + block::HEAD
     }
 
-    /// Returns the node with its shape. One that ends outside the region is damage.
+    /// Returns the node with its shape. A node that ends outside the region is damage.
     #[inline]
     pub(crate) fn node(self) -> Result<Node<'n, R>, Damage> {
         let region = &self.nodes.region;
         // SAFETY: the shape lies in the region and is not written any more, by the invariant.
         let mut shape = Shape::from_word(unsafe { region.read_word(self.offset) });
         if shape.long {
-            // The two words lie within the least body.
-            // SAFETY: as above.
+            // The two words lie in the smallest body. SAFETY: as above.
             shape.key_len = unsafe { region.read_word(self.offset + WORD) };
             // SAFETY: as above.
             shape.value_len = unsafe { region.read_word(self.offset + 2 * WORD) };
@@ -301,7 +300,7 @@ impl<'n, R: Region> Place<'n, R> {
         if !R::TRUSTED {
             let body = u64::from(shape.key_len) + u64::from(shape.value_len);
             let end = u64::from(self.offset) + u64::from(shape.key_start()) + body.max(MIN_BODY.into());
-            // Whole words: bytes are read as a part of theirs.
+            // The end of a whole word, because bytes are read as parts of words.
             let sound = end.next_multiple_of(WORD.into()) <= region.len().into()
                 && self.offset >= FIRST + shape.links_len()
                 && shape.height <= MAX_HEIGHT as u32;
@@ -311,19 +310,19 @@ impl<'n, R: Region> Place<'n, R> {
         Ok(Node { place: self, shape })
     }
 
-    /// Asks for the memory that a comparison reads first.
+    /// Prefetches the memory that a comparison reads first.
     #[inline]
     pub(crate) fn prefetch(self) {
         prefetch(self.nodes.region.base().as_ptr().wrapping_add(self.offset as usize));
     }
 
-    /// Asks for the node that follows some levels lower: a search that does not go on here goes
-    /// there soon.
+    /// Prefetches the next node some levels lower. A search that does not go on here goes there
+    /// soon.
     #[inline]
     pub(crate) fn prefetch_below(self, levels: u32) {
         if let Some(level) = self.level.checked_sub(levels) {
-            // INVARIANT: a node that has a level has those below.
-            // ORDERING: Relaxed: the offset is only asked for, not followed.
+            // INVARIANT: a node that has a level has those below. ORDERING: Relaxed: the offset is
+            // only prefetched and not followed.
             let next = Self { level, ..self }.link_word(Relaxed);
             prefetch(self.nodes.region.base().as_ptr().wrapping_add(next as usize));
         }
@@ -337,8 +336,8 @@ impl<'n, R: Region> Place<'n, R> {
 
     #[inline]
     fn link(self) -> &'n <R::Space as Space>::Word {
-        // SAFETY: the node's link of this level lies in the region; it was zeroed before the node
-        // was shared, and is accessed here alone.
+        // SAFETY: the node's link of this level lies in the region. It was zeroed before the node
+        // was shared, and is accessed only here.
         unsafe { self.nodes.region.word(self.offset - (self.level + 1) * LINK) }
     }
 }

@@ -1,15 +1,16 @@
-//! How keys are ordered.
+//! The order of keys.
 
 use core::cmp::Ordering;
 
 /// The order of a map's keys.
 ///
-/// A map needs a total order that never changes. With any other, nothing is undefined, but keys are
-/// not found, and come out in an order that means nothing.
+/// A map needs a total order that never changes. With any other order nothing is undefined, but
+/// keys are not found or come out in a meaningless order.
 ///
 /// # Examples
 ///
-/// Versions of keys, the newest first: a key ends in its version's number, inverted and big-endian.
+/// An order for versions of keys, the newest first. A key ends in its version's number, inverted
+/// and big-endian.
 ///
 /// ```
 /// use core::cmp::Ordering;
@@ -37,18 +38,19 @@ use core::cmp::Ordering;
 /// }
 /// ```
 pub trait Order {
-    /// A number that names the order. A file keeps it, so a map is never opened in another order
-    /// than it was made in.
+    /// A number that identifies the order. A file keeps it, so that a map is never opened in
+    /// another order.
     const ID: u32;
 
     /// Compares two keys.
     fn compare(&self, a: &[u8], b: &[u8]) -> Ordering;
 
-    /// Returns a number that tells most keys apart without a look at all their bytes. `first` are a
-    /// key's first eight bytes, big-endian, zeros where it is shorter, and `len` is its length.
+    /// Returns a number that tells most keys apart without reading all their bytes. `first` has a
+    /// key's first eight bytes, big-endian and with zeros behind a shorter key, and `len` is its
+    /// length.
     ///
-    /// A key that comes before another must not have the larger number. Equal numbers decide
-    /// nothing; [`compare`](Self::compare) is asked then. By default all are equal.
+    /// A key that comes before another must not have the larger number. If numbers are equal,
+    /// [`compare`](Self::compare) decides. By default all are equal.
     #[inline]
     fn prefix(&self, first: u64, len: usize) -> u64 {
         let _ = (first, len);
@@ -56,7 +58,7 @@ pub trait Order {
     }
 }
 
-/// The order of bytes: as `[u8]` compares, and as C's `memcmp`.
+/// The order of bytes, in which `[u8]` and C's `memcmp` compare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ByteOrder;
 
@@ -74,7 +76,7 @@ impl Order for ByteOrder {
     }
 }
 
-/// A key's first eight bytes as a number, zeros where it is shorter.
+/// Returns a key's first eight bytes as a number, with zeros behind a shorter key.
 #[inline]
 pub(crate) fn first_bytes(key: &[u8]) -> u64 {
     match key.first_chunk() {
@@ -87,7 +89,8 @@ pub(crate) fn first_bytes(key: &[u8]) -> u64 {
     }
 }
 
-/// The same of eight bytes that begin with a key of this length and go on with something else.
+/// Returns the same number from eight bytes that start with a key of this length. Other bytes may
+/// follow.
 #[inline]
 pub(crate) fn first_bytes_of(bytes: [u8; 8], key_len: u32) -> u64 {
     let all = u64::from_be_bytes(bytes);

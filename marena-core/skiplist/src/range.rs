@@ -1,4 +1,4 @@
-//! Iterating over entries, from both ends.
+//! An iterator over entries, from both ends.
 
 #![forbid(unsafe_code)]
 
@@ -12,15 +12,15 @@ use crate::region::Plain;
 use crate::space::Space;
 use crate::walk::Walk;
 
-/// An iterator over a map's entries between two bounds, in order. Made by
-/// [`SkipMap::range`](crate::SkipMap::range).
+/// An iterator over a map's entries between two bounds, in order.
+/// [`SkipMap::range`](crate::SkipMap::range) makes one.
 ///
-/// It goes on while others insert. Each entry that was there when the iterator was made and stays
-/// comes once, with its value of then or a newer one; what is inserted or removed meanwhile is seen
-/// or not. Keys rise strictly (from the back, fall).
+/// Others may insert meanwhile. Each entry that exists from the start to the end of the iteration
+/// comes once, with its value at the start or a newer one. An entry that is inserted or removed
+/// meanwhile may come or not. Keys rise strictly, and fall from the back.
 ///
 /// An entry from the front takes O(1) steps, and one from the back O(log n) steps for every sixteen
-/// or so. Each removed key on the way is one more such entry, and each older value one more step.
+/// or so. Each removed key on the way counts as an entry, and each older value as a step.
 pub struct Range<'m, 'k, S, O> {
     walk: Walk<'m, 'k, Plain<S>, O>,
 }

@@ -1,5 +1,4 @@
-//! How the bytes of a map's region are accessed: plainly, where only this process's maps write
-//! them.
+//! Access to the bytes of a map's region: plain access, if only maps of this process write them.
 
 use core::ptr::NonNull;
 use core::slice;
@@ -7,18 +6,18 @@ use core::slice;
 use crate::damage::Damage;
 use crate::space::Space;
 
-/// A space and the way to its bytes. Offsets count from its region's start.
+/// A space, and how its bytes are accessed. Offsets count from its region's start.
 ///
 /// # Safety
 ///
 /// - [`base`](Self::base) and [`len`](Self::len) are those of the space's region.
-/// - Where the region is not [`TRUSTED`](Self::TRUSTED), its bytes are initialised, and all methods
+/// - If the region is not [`TRUSTED`](Self::TRUSTED), its bytes are initialised, and all methods
 ///   access them atomically.
 pub(crate) unsafe trait Region {
     type Space: Space;
 
-    /// Whether only maps of this process write the bytes that they were handed out. Otherwise what
-    /// is read is checked.
+    /// Whether only maps of this process write the bytes that they allocated. Otherwise everything
+    /// that is read is checked.
     const TRUSTED: bool;
 
     fn space(&self) -> &Self::Space;
@@ -27,53 +26,54 @@ pub(crate) unsafe trait Region {
 
     fn len(&self) -> u32;
 
-    /// Reads a word that is written no more.
+    /// Reads a word that is not written any more.
     ///
     /// # Safety
     ///
-    /// `at` is a multiple of 4. The word lies in the region; in a trusted one, it was written
-    /// before, in the order of this thread, and never is again.
+    /// - `at` is a multiple of 4, and the word lies in the region.
+    /// - In a trusted region, the word was written, which happens before this call, and is never
+    ///   written again.
     unsafe fn read_word(&self, at: u32) -> u32;
 
     /// Reads eight bytes.
     ///
     /// # Safety
     ///
-    /// As for [`read_word`](Self::read_word), for both words.
+    /// - The same as for [`read_word`](Self::read_word), for both words.
     unsafe fn read_eight(&self, at: u32) -> [u8; 8];
 
     /// Writes a word that nobody else accesses.
     ///
     /// # Safety
     ///
-    /// `at` is a multiple of 4, and the word lies in the caller's own bytes of the region.
+    /// - `at` is a multiple of 4, and the word lies in the caller's own bytes of the region.
     unsafe fn write_word(&self, at: u32, word: u32);
 
-    /// Writes bytes, the last word's filled up with zeros.
+    /// Writes the parts, and zeros behind them up to `len` bytes and the end of the last word.
     ///
     /// # Safety
     ///
-    /// As for [`write_word`](Self::write_word), for all words.
+    /// - The same as for [`write_word`](Self::write_word), for all words.
     unsafe fn write_body(&self, at: u32, parts: [&[u8]; 2], len: u32);
 
-    /// Shows bytes.
+    /// Calls `look` with bytes.
     ///
     /// # Safety
     ///
-    /// As for [`read_word`](Self::read_word), for all words, but that `len` need not be a multiple
-    /// of 4.
+    /// - The same as for [`read_word`](Self::read_word), for all words, but `len` can be any
+    ///   number.
     unsafe fn with_bytes<R>(&self, at: u32, len: u32, look: impl FnOnce(&[u8]) -> R) -> R;
 
-    /// Returns what stands for damage: nothing does in a trusted region.
+    /// Returns an error if something is not sound. A trusted region has no damage.
     fn check(&self, sound: bool, at: u32) -> Result<(), Damage> {
         if Self::TRUSTED || sound { Ok(()) } else { Err(Damage { offset: at }) }
     }
 
-    /// Returns the pointer to a place.
+    /// Returns the pointer to an offset.
     ///
     /// # Safety
     ///
-    /// `at` is at most the region's length.
+    /// - `at` is at most the region's length.
     #[inline]
     unsafe fn at(&self, at: u32) -> NonNull<u8> {
         // SAFETY: in the region or at its end, by the caller's promise.
@@ -84,14 +84,15 @@ pub(crate) unsafe trait Region {
     ///
     /// # Safety
     ///
-    /// `at` is a multiple of 4. The word lies in the region; in a trusted one, it was written
-    /// before, in the order of this thread, and is only accessed by this method since.
+    /// - `at` is a multiple of 4, and the word lies in the region.
+    /// - In a trusted region, the word was written, which happens before this call, and only this
+    ///   method has accessed it since.
     #[inline]
     unsafe fn word(&self, at: u32) -> &<Self::Space as Space>::Word {
         // SAFETY: the caller's promise.
         let place = unsafe { self.at(at) };
         let word = self.space().word(place.cast());
-        // SAFETY: by the space's promise the word lives as long as the space; where it lies in the
+        // SAFETY: by the space's promise the word stays as long as the space. If it lies in the
         // region, it is aligned and initialised.
         unsafe { word.as_ref() }
     }
@@ -101,14 +102,14 @@ pub(crate) unsafe trait Region {
 #[derive(Debug)]
 pub(crate) struct Plain<S> {
     space: S,
-    /// INVARIANT: the region's start, which is the same at every call, also after the space was
+    /// INVARIANT: the region's start, which is the same at every call, even after the space was
     /// moved.
     base: NonNull<u8>,
     len: u32,
 }
 
-// SAFETY: `base` points to what `space` keeps, which is valid from any thread that may use the
-// space, and stays where it is.
+// SAFETY: `base` points to bytes that `space` keeps. They are valid from any thread that may use
+// the space, and do not move.
 unsafe impl<S: Send> Send for Plain<S> {}
 // SAFETY: as above.
 unsafe impl<S: Sync> Sync for Plain<S> {}
@@ -124,14 +125,14 @@ impl<S: Space> Plain<S> {
     ///
     /// # Safety
     ///
-    /// The bytes lie in the region, were written before, in the order of this thread, and never are
-    /// again.
+    /// - The bytes lie in the region. They were written, which happens before this call, and are
+    ///   never written again.
     #[inline]
     pub(crate) unsafe fn bytes(&self, at: u32, len: u32) -> &[u8] {
         // SAFETY: in the region, by the caller's promise.
         let start = unsafe { self.at(at) };
-        // SAFETY: initialised and not written any more, by the caller's promise; there as long as
-        // the space, which is borrowed.
+        // SAFETY: by the caller's promise, the bytes are initialised and not written any more. They
+        // stay as long as the space, which is borrowed.
         unsafe { slice::from_raw_parts(start.as_ptr(), len as usize) }
     }
 }
@@ -169,8 +170,8 @@ unsafe impl<S: Space> Region for Plain<S> {
     unsafe fn read_eight(&self, at: u32) -> [u8; 8] {
         // SAFETY: the caller's promise.
         let bytes = unsafe { self.at(at) }.cast();
-        // SAFETY: initialised and not written any more, by the caller's promise; bytes need no
-        // alignment.
+        // SAFETY: by the caller's promise, the bytes are initialised and not written any more.
+        // Bytes need no alignment.
         unsafe { bytes.read() }
     }
 
@@ -188,7 +189,8 @@ unsafe impl<S: Space> Region for Plain<S> {
         let mut place = unsafe { self.at(at) };
         let mut rest = len as usize;
         for part in parts {
-            // SAFETY: the caller's own bytes, which no part overlaps: they were just handed out.
+            // SAFETY: these are the caller's own bytes. No part overlaps them, because they were
+            // allocated just now.
             unsafe { place.copy_from_nonoverlapping(NonNull::from(part).cast(), part.len()) };
             rest -= part.len();
             // SAFETY: the parts are at most `len` bytes together.

@@ -1,4 +1,4 @@
-//! The way down to where a key belongs.
+//! Searches for the place of a key, from the head down.
 
 #![forbid(unsafe_code)]
 
@@ -10,10 +10,10 @@ use crate::node::{Gap, Node, Nodes, Path, Place};
 use crate::order::{Order, first_bytes};
 use crate::region::Region;
 
-/// Levels below a search's place whose nodes it asks for ahead.
+/// The number of levels below a search's place on which it prefetches nodes.
 const AHEAD: u32 = 3;
 
-/// On which side of its key's nodes a target is.
+/// The side of a key's nodes on which a target is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Before,
@@ -31,7 +31,7 @@ pub(crate) struct Target<'k, O> {
     side: Side,
 }
 
-/// Where a search came to: the gap on level 0, and whether the node behind it has the key.
+/// The result of a search: the gap on level 0, and whether the node behind it has the key.
 #[derive(Debug)]
 pub(crate) struct Found<'n, R> {
     pub(crate) gap: Gap<'n, R>,
@@ -46,10 +46,11 @@ impl<'n, R: Region> Found<'n, R> {
     }
 }
 
-/// What is left of a walk that meets every node once, or twice: damage can lead round in a circle.
+/// The steps that a walk may still take. It meets every node at most twice, unless damage leads in
+/// a circle.
 ///
-/// Counted in bytes of nodes, which have no byte in common: the bytes of all keys that a walk looks
-/// at are bounded too.
+/// Steps are counted in bytes of nodes, which do not overlap. So the bytes of all keys that a walk
+/// reads are bounded as well.
 #[derive(Debug)]
 pub(crate) struct Steps(u64);
 
@@ -65,7 +66,7 @@ impl Steps {
         self.spend(node.size() as u64, node.place())
     }
 
-    /// Begins again behind `place`, where a node came in.
+    /// Begins again behind `place`, where a node was linked.
     #[inline]
     pub(crate) fn again<R: Region>(&mut self, place: Place<'_, R>) -> Result<(), Damage> {
         self.spend(MIN_NODE.into(), place)
@@ -80,11 +81,11 @@ impl Steps {
     }
 }
 
-/// The node that a search has found not to be before its target, so that it is not compared again
-/// on the levels below.
+/// The last node that a search found not to be before its target. It is not compared again on the
+/// levels below.
 #[derive(Clone, Copy, Debug)]
 struct Bound {
-    /// 0 before there is one.
+    /// The node's offset, or 0 before there is one.
     offset: u32,
     equal: bool,
 }
@@ -97,7 +98,7 @@ impl Bound {
         self.offset == node.offset()
     }
 
-    /// Whether the node is known to have the target's key.
+    /// Returns whether the node is known to have the target's key.
     #[inline]
     fn equals<R: Region>(self, node: Option<Place<'_, R>>) -> bool {
         self.equal && node.is_some_and(|node| self.is(node))
@@ -121,20 +122,19 @@ impl<'k, O: Order> Target<'k, O> {
         }
     }
 
-    /// Whether the target lies behind a node of this order.
+    /// Returns whether the target lies behind a node that compares like this.
     #[inline]
     fn is_behind(&self, node: Ordering) -> bool {
         node.is_lt() || (node.is_eq() && self.side == Side::Behind) || self.side == Side::End
     }
 
-    /// Whether the target lies behind a node.
+    /// Returns whether the target lies behind a node.
     #[inline]
     pub(crate) fn is_behind_node<R: Region>(&self, node: Node<'_, R>) -> bool {
         self.is_behind(self.compare(node))
     }
 
-    /// Returns where the target lies on level 0, found from the head down; `visit` sees the gap of
-    /// each level.
+    /// Finds the target on level 0, from the head down. Calls `visit` with the gap of each level.
     #[inline]
     pub(crate) fn find<'n, R: Region>(
         &self,
@@ -172,7 +172,7 @@ impl<'k, O: Order> Target<'k, O> {
         }
     }
 
-    /// Returns where the target lies on the level of `place`, which it is behind.
+    /// Finds the target on the level of `place`, which it lies behind.
     #[inline]
     pub(crate) fn find_behind<'n, R: Region>(&self, place: Place<'n, R>) -> Result<Found<'n, R>, Damage> {
         let mut steps = Steps::of(place.nodes());
@@ -198,8 +198,7 @@ pub(crate) fn compare_nodes<R: Region, O: Order>(order: &O, a: Node<'_, R>, b: N
     prefix(a).cmp(&prefix(b)).then_with(|| a.with_key(|a| b.with_key(|b| order.compare(a, b))))
 }
 
-/// A search that stops wherever it would have to wait for memory, so that the time can be used for
-/// others.
+/// A search that stops where it would wait for memory, so that other searches can use the time.
 #[derive(Debug)]
 pub(crate) struct Search<'n, 'k, R, O> {
     target: Target<'k, O>,
@@ -223,7 +222,8 @@ impl<'n, 'k, R: Region, O: Order> Search<'n, 'k, R, O> {
         })
     }
 
-    /// Goes on to where memory is needed, and asks for that. `false` once the path is complete.
+    /// Goes on to where memory is needed, and prefetches it. Returns `false` once the path is
+    /// complete.
     #[inline]
     pub(crate) fn advance(&mut self) -> Result<bool, Damage> {
         if self.complete {
@@ -257,7 +257,7 @@ impl<'n, 'k, R: Region, O: Order> Search<'n, 'k, R, O> {
         }
     }
 
-    /// Asks for the node behind the gap; `false` if it needs no look.
+    /// Prefetches the node behind the gap. Returns `false` if that node is not needed.
     #[inline]
     fn waits(&self) -> bool {
         match self.gap.next() {

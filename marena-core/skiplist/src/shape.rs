@@ -1,4 +1,4 @@
-//! What a node's first word says: how many links it has, and how long its key and its value are.
+//! A node's first word: the number of its links, and the lengths of its key and value.
 //!
 //! Pure arithmetic: no memory is accessed here.
 
@@ -13,25 +13,24 @@ const TOMBSTONE: u32 = 1 << 5;
 const LONG: u32 = 1 << 6;
 const KEY_SHIFT: u32 = 7;
 const VALUE_SHIFT: u32 = 18;
-/// Lengths from these on have words of their own.
+/// The smallest lengths that have their own words.
 const LONG_KEY: u32 = 1 << (VALUE_SHIFT - KEY_SHIFT);
 const LONG_VALUE: u32 = 1 << (u32::BITS - VALUE_SHIFT);
 
 /// A node's links and lengths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
-    /// INVARIANT: between 1 and `MAX_HEIGHT`, unless it was read from damaged memory; at most 32
-    /// then.
+    /// INVARIANT: between 1 and `MAX_HEIGHT`. If it was read from damaged memory, it is at most 32.
     pub(crate) height: u32,
     pub(crate) key_len: u32,
     pub(crate) value_len: u32,
     pub(crate) tombstone: bool,
-    /// Whether the lengths have words of their own.
+    /// Whether the lengths have their own words.
     pub(crate) long: bool,
 }
 
 impl Shape {
-    /// Returns the shape of a node for a key and a value; for a tombstone without one.
+    /// Returns the shape of a node for a key and a value, or of a tombstone if there is no value.
     #[inline]
     pub(crate) fn new(height: u32, key: &[u8], value: Option<&[u8]>) -> Result<Self, AllocError> {
         debug_assert!((1..=MAX_HEIGHT as u32).contains(&height), "a node of height {height}");
@@ -55,7 +54,7 @@ impl Shape {
         }
     }
 
-    /// Reads a first word. The lengths of a long shape are still to come.
+    /// Reads a first word. The caller reads the lengths of a long shape.
     #[inline]
     pub(crate) fn from_word(word: u32) -> Self {
         Self {
@@ -67,28 +66,28 @@ impl Shape {
         }
     }
 
-    /// Bytes from the node's offset to its key.
+    /// Returns how many bytes lie between the node's offset and its key.
     #[inline]
     pub(crate) fn key_start(self) -> u32 {
         if self.long { 3 * WORD } else { WORD }
     }
 
-    /// Bytes of key and value, or of what stands in for short ones.
+    /// Returns the length of key and value in bytes, or the smallest body if they are shorter.
     #[inline]
     pub(crate) fn body_len(self) -> u32 {
         (self.key_len + self.value_len).max(MIN_BODY)
     }
 
-    /// Bytes of the links, which lie before the node's offset.
+    /// Returns the size of the links in bytes, which lie before the node's offset.
     #[inline]
     pub(crate) fn links_len(self) -> u32 {
         self.height * LINK
     }
 
-    /// Bytes of the whole node.
+    /// Returns the size of the whole node in bytes.
     #[inline]
     pub(crate) fn size(self) -> usize {
-        // At most 2^31 and a little: a `usize` on all targets.
+        // The sum is little more than 2^31 at most, which every `usize` holds.
         self.links_len() as usize + self.key_start() as usize + self.body_len() as usize
     }
 }

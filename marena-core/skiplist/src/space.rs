@@ -1,4 +1,4 @@
-//! What a map needs of memory.
+//! The memory that a map needs.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -8,44 +8,44 @@ use portable_atomic::AtomicU32;
 
 /// Memory that a map keeps its nodes in.
 ///
-/// Implemented for `&Arena`, for an [`Arena`] that the map owns, and for a [`PoolGuard`], whose
-/// arena the pool recycles when the map is gone.
+/// `&Arena` implements it, an [`Arena`] that the map owns, and a [`PoolGuard`], whose arena the
+/// pool recycles after the map is dropped.
 ///
 /// # Safety
 ///
-/// As long as the value lives, wherever it is moved:
+/// As long as the value exists, even if it is moved:
 ///
-/// - [`region`](Self::region) returns the same pointer at every call, to as many bytes: at most
-///   2^31, at a multiple of 64, valid for reads and writes from any thread that may use the value.
-/// - [`allocate`](Self::allocate) returns bytes of the region, with the layout asked for, none of
-///   them among the first 128. They are the caller's alone: nobody else accesses them or is handed
-///   them.
-/// - [`word`](Self::word) returns a pointer to a word, the same at every call with the same place,
-///   and different for different places. What else lies in the region is no concern of a word that
-///   does not lie there.
+/// - [`region`](Self::region) returns the same pointer to the same number of bytes at every call.
+///   There are at most 2^31, at a multiple of 64, valid for reads and writes from any thread that
+///   may use the value.
+/// - [`allocate`](Self::allocate) returns bytes of the region with the requested layout, and none
+///   of the first 128. They belong to the caller alone: nobody else accesses or gets them.
+/// - [`word`](Self::word) returns a pointer to a word: the same one for the same place, and
+///   different ones for different places. A word that does not lie in the region does not depend on
+///   bytes that do.
 pub unsafe trait Space {
-    /// The atomic word that links are made of: portable-atomic's `AtomicU32` in everything that
-    /// ships. A model checker brings its own.
+    /// The atomic word of links: portable-atomic's `AtomicU32` in every shipped space. A model
+    /// checker has its own.
     type Word: Word;
 
-    /// Returns the bytes that offsets count from the start of.
+    /// Returns the region. Offsets count from its start.
     fn region(&self) -> NonNull<[u8]>;
 
-    /// Allocates.
+    /// Allocates uninitialised bytes.
     ///
     /// # Errors
     ///
-    /// As for [`Arena::allocate_layout`]. Nothing changes then.
+    /// The same as for [`Arena::allocate_layout`]. An error changes nothing.
     fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError>;
 
-    /// Returns how many bytes are handed out, a snapshot.
+    /// Returns how many bytes were handed out: a snapshot.
     fn used(&self) -> usize;
 
     /// Returns the word at a place of the region, a multiple of 4.
     fn word(&self, place: NonNull<u32>) -> NonNull<Self::Word>;
 }
 
-/// The implementation for something that has an arena.
+/// Implements the methods for a type that has an arena.
 macro_rules! arena_space {
     () => {
         type Word = AtomicU32;
@@ -79,13 +79,12 @@ unsafe impl<M: Memory> Space for &Arena<M> {
     arena_space!();
 }
 
-// SAFETY: as above; the map owns the arena and gives nobody `&mut`.
+// SAFETY: as above. The map owns the arena and does not give out `&mut`.
 unsafe impl<M: Memory> Space for Arena<M> {
     arena_space!();
 }
 
-// SAFETY: as above; a guard is of one arena all its life, which is not reset while there are
-// guards.
+// SAFETY: as above. A guard always has the same arena, which is not reset while there are guards.
 unsafe impl<M: ExclusiveMemory> Space for PoolGuard<'_, M> {
     arena_space!();
 }

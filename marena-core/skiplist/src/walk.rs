@@ -1,4 +1,4 @@
-//! Walking along the lowest level, both ways, between two bounds.
+//! Walks along the lowest level, in both directions, between two bounds.
 
 #![forbid(unsafe_code)]
 
@@ -14,8 +14,8 @@ use crate::region::Region;
 use crate::search::{Side, Steps, Target, compare_nodes};
 
 impl<R: Region> Nodes<R> {
-    /// Shows every node of every level, from the lowest; damage, if nodes are out of order or have
-    /// not the level they are on.
+    /// Calls `visit` with every node of every level, from the lowest. Nodes that are out of order,
+    /// or that do not have the level that they are on, are damage.
     #[cfg(feature = "mapped")]
     pub(crate) fn walk_levels<'n, O: Order>(
         &'n self,
@@ -38,23 +38,22 @@ impl<R: Region> Nodes<R> {
     }
 }
 
-/// Where a walk back begins to collect the nodes before it: the level that every sixteenth node or
-/// so is on.
+/// The level on which a walk back starts to collect nodes. About every sixteenth node is on it.
 const COLLECTING_LEVEL: u32 = 4;
 
-/// A walk over the newest nodes of keys, tombstones left out.
+/// A walk over the newest nodes of keys, without tombstones.
 ///
-/// Forwards it follows the links. There are none that lead back: backwards it finds, from the head
-/// down, a node that lies some way before, and collects those that follow.
+/// A walk forwards follows the links. No links lead back. So a walk backwards finds a node some way
+/// before, from the head down, and collects the nodes that follow it.
 #[derive(Debug)]
 pub(crate) struct Walk<'n, 'k, R, O> {
     nodes: &'n Nodes<R>,
     order: &'n O,
     lower: Bound<&'k [u8]>,
     upper: Bound<&'k [u8]>,
-    /// The key's node that the walk came to from the front.
+    /// The node that the walk reached from the front.
     front: Option<Node<'n, R>>,
-    /// The key's node that the walk came to from the back.
+    /// The node that the walk reached from the back.
     back: Option<Node<'n, R>>,
     /// Nodes before `back`, the nearest last.
     batch: Option<Batch<'n, R>>,
@@ -101,7 +100,7 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
             self.steps.take(node)?;
             node.prefetch_ahead();
             place = next;
-            // An older node of the same key.
+            // Skips an older node of the same key.
             if let Some(front) = self.front
                 && self.follows(front, node)?.is_eq()
             {
@@ -135,7 +134,7 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
             if !R::TRUSTED
                 && let Some(back) = self.back
             {
-                // Each key comes before the one that came last, or the walk would never end.
+                // Each key has to come before the last one, or the walk might never end.
                 R::check(self.nodes.region(), compare_nodes(self.order, node, back).is_lt(), place.offset())?;
             }
             self.back = Some(node);
@@ -146,7 +145,7 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
         Ok(None)
     }
 
-    /// Returns the place before the first node that is in the bounds.
+    /// Returns the place before the first node in the bounds.
     fn first_place(&self) -> Result<Place<'n, R>, Damage> {
         let (key, side) = match self.lower {
             Bound::Unbounded => return Ok(self.nodes.head()),
@@ -156,7 +155,7 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
         Ok(Target::new(self.order, key, side).find(self.nodes, |_| ())?.gap.previous)
     }
 
-    /// Compares a node with the one that follows it; damage, if they are out of order.
+    /// Compares a node with the next one. Nodes that are out of order are damage.
     #[inline]
     fn follows(&self, node: Node<'n, R>, next: Node<'n, R>) -> Result<Ordering, Damage> {
         let order = compare_nodes(self.order, node, next);
@@ -164,7 +163,8 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
         Ok(order)
     }
 
-    /// Whether a node from the front is past the upper bound, or past what came from the back.
+    /// Returns whether a node from the front is past the upper bound, or past the node from the
+    /// back.
     #[inline]
     fn is_past(&self, node: Node<'n, R>) -> bool {
         let in_bounds = match self.upper {
@@ -175,7 +175,8 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
         !in_bounds || self.back.is_some_and(|back| compare_nodes(self.order, node, back).is_ge())
     }
 
-    /// Whether a node from the back is short of the lower bound, or of what came from the front.
+    /// Returns whether a node from the back is before the lower bound, or not behind the node from
+    /// the front.
     #[inline]
     fn is_short(&self, node: Node<'n, R>) -> bool {
         let before = match self.lower {
@@ -186,8 +187,8 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
         before || self.front.is_some_and(|front| compare_nodes(self.order, node, front).is_le())
     }
 
-    /// Collects nodes before what came from the back, or before the upper bound. Returns the
-    /// nearest; `None` if there is none.
+    /// Collects nodes before the node from the back, or before the upper bound. Returns the
+    /// nearest, or `None` if there is none.
     fn collect(&mut self) -> Result<Option<Place<'n, R>>, Damage> {
         let mut path = Path::new(self.nodes);
         let last = match (self.back, self.upper) {
@@ -208,8 +209,7 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
         }
         let nearest = match batch.pop() {
             Some(place) => Some(place),
-            // All these places were nodes of one key. Its newest node is what a search for it
-            // finds.
+            // All these places were nodes of one key. A search for the key finds its newest node.
             None => last.node()?.with_key(|key| {
                 let found = Target::new(self.order, key, Side::Before).find(self.nodes, |_| ())?;
                 Ok(found.node())
@@ -231,7 +231,7 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
         last: Place<'n, R>,
         batch: &mut Batch<'n, R>,
     ) -> Result<(), Damage> {
-        // A walk of its own: nodes that do not fit the batch are met again.
+        // This is a separate walk: nodes that do not fit the batch are met again.
         let mut steps = Steps::of(self.nodes);
         let mut place = start;
         while place != last {

@@ -1,4 +1,4 @@
-//! Places that a search or a walk keeps, as offsets.
+//! The places that a search or a walk keeps, as offsets.
 
 use super::{Nodes, Place};
 use crate::damage::Damage;
@@ -40,20 +40,20 @@ impl<'n, R: Region> Gap<'n, R> {
 #[derive(Debug)]
 pub(crate) struct Path<'n, R> {
     nodes: &'n Nodes<R>,
-    /// INVARIANT: by level, the offsets of a place of `nodes` and of what followed it, 0 for
-    /// nothing.
+    /// INVARIANT: for each level, the offsets of a place of `nodes` and of the place that followed
+    /// it, or 0.
     gaps: [(u32, u32); MAX_HEIGHT],
 }
 
 impl<'n, R: Region> Path<'n, R> {
-    /// Returns a path behind the head, with nothing on any level.
+    /// Creates a path that is behind the head on every level.
     #[inline]
     pub(crate) fn new(nodes: &'n Nodes<R>) -> Self {
         // INVARIANT: the head has all levels.
         Self { nodes, gaps: [(nodes.block + block::HEAD, 0); MAX_HEIGHT] }
     }
 
-    /// Keeps a gap.
+    /// Records a gap.
     #[inline]
     pub(crate) fn record(&mut self, gap: Gap<'n, R>) {
         debug_assert!(core::ptr::eq(self.nodes, gap.previous.nodes));
@@ -77,17 +77,18 @@ impl<'n, R: Region> Path<'n, R> {
     }
 }
 
-/// The last of many places of the lowest level.
+/// The last places of many on the lowest level.
 #[derive(Debug)]
 pub(crate) struct Batch<'n, R> {
     nodes: &'n Nodes<R>,
-    /// INVARIANT: the `len` from `start` on, round the end, are offsets of places of `nodes`.
+    /// INVARIANT: the `len` offsets from `start` on, which wrap at the end, are those of places of
+    /// `nodes`.
     offsets: [u32; BATCH],
     start: usize,
     len: usize,
 }
 
-/// Places that a batch holds.
+/// The largest number of places in a batch.
 const BATCH: usize = 64;
 
 impl<'n, R: Region> Batch<'n, R> {
@@ -99,7 +100,7 @@ impl<'n, R: Region> Batch<'n, R> {
         self.len == 0
     }
 
-    /// Adds a place; a full batch loses its first one.
+    /// Adds a place. A full batch loses its first one.
     #[inline]
     pub(crate) fn push(&mut self, place: Place<'n, R>) {
         debug_assert!(core::ptr::eq(self.nodes, place.nodes));

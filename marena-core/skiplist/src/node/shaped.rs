@@ -1,4 +1,4 @@
-//! What a node holds.
+//! The contents of a node.
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -9,18 +9,18 @@ use crate::region::{Plain, Region};
 use crate::shape::Shape;
 use crate::space::Space;
 
-/// Levels whose next nodes a walk asks for.
+/// The number of levels on which a walk prefetches the next node.
 const PREFETCHED_LEVELS: u32 = 4;
 
-/// Where a node of a usual size has its end, in bytes from its offset.
+/// Where a node of a usual size ends, in bytes from its offset.
 const USUAL_END: usize = 48;
 
 /// A node and its shape.
 #[derive(Debug)]
 pub(crate) struct Node<'n, R> {
     pub(super) place: Place<'n, R>,
-    /// INVARIANT: the node's. Its links, key and value lie in the region; in a trusted one, they
-    /// are initialised.
+    /// INVARIANT: the shape of the node. Its links, key and value lie in the region. In a trusted
+    /// region, they are initialised.
     pub(super) shape: Shape,
 }
 
@@ -49,25 +49,25 @@ impl<'n, R: Region> Node<'n, R> {
         self.shape.key_len as usize
     }
 
-    /// Bytes of the whole node.
+    /// Returns the size of the whole node, in bytes.
     #[inline]
     pub(crate) fn size(self) -> usize {
         self.shape.size()
     }
 
-    /// Whether the node has a level.
+    /// Returns whether the node has a level.
     #[cfg(feature = "mapped")]
     pub(crate) fn has_level(self, level: u32) -> bool {
         level < self.shape.height
     }
 
-    /// Returns where the key is, and its length.
+    /// Returns the offset and the length of the key.
     #[cfg(feature = "mapped")]
     pub(crate) fn key_range(self) -> (u32, u32) {
         (self.key_at(), self.shape.key_len)
     }
 
-    /// Returns where the value is, and its length.
+    /// Returns the offset and the length of the value.
     #[cfg(feature = "mapped")]
     pub(crate) fn value_range(self) -> (u32, u32) {
         (self.key_at() + self.shape.key_len, self.shape.value_len)
@@ -78,24 +78,24 @@ impl<'n, R: Region> Node<'n, R> {
         self.place.offset + self.shape.key_start()
     }
 
-    /// Returns the first bytes of the key as a number, zeros where it is shorter.
+    /// Returns the first eight bytes of the key as a number, with zeros behind a shorter key.
     #[inline]
     pub(crate) fn first_bytes(self) -> u64 {
-        // SAFETY: key and value are at least `MIN_BODY` bytes long, or filled up to as many, and
+        // SAFETY: key and value have at least `MIN_BODY` bytes, or are filled up to as many, and
         // are not written any more.
         let bytes = unsafe { self.place.nodes.region.read_eight(self.key_at()) };
         first_bytes_of(bytes, self.shape.key_len)
     }
 
-    /// Shows the key.
+    /// Calls `look` with the key.
     #[inline]
     pub(crate) fn with_key<T>(self, look: impl FnOnce(&[u8]) -> T) -> T {
         // SAFETY: the key lies in the region, by the invariant, and is not written any more.
         unsafe { self.place.nodes.region.with_bytes(self.key_at(), self.shape.key_len, look) }
     }
 
-    /// Asks for the nodes that follow on a few levels above the lowest, and for the end of the next
-    /// one: a walk comes to them soon.
+    /// Prefetches the start and the end of the next nodes on the lowest levels, which a walk
+    /// reaches soon.
     #[inline]
     pub(crate) fn prefetch_ahead(self) {
         for level in 0..self.shape.height.min(PREFETCHED_LEVELS) {
@@ -109,7 +109,7 @@ impl<'n, R: Region> Node<'n, R> {
 }
 
 impl<'n, S: Space> Node<'n, Plain<S>> {
-    /// Returns key and value; no value, if the node is a tombstone.
+    /// Returns the key and the value. A tombstone has no value.
     #[inline]
     pub(crate) fn entry(self) -> (&'n [u8], Option<&'n [u8]>) {
         let region = &self.place.nodes.region;

@@ -1,4 +1,4 @@
-//! A region that other processes write too: accessed atomically, and checked.
+//! A region that other processes write as well. Accesses are atomic and checked.
 
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
@@ -11,23 +11,23 @@ use crate::node::Node;
 use crate::region::Region;
 use crate::space::Space;
 
-/// Keys of up to so many bytes are copied to the stack to be compared.
+/// Keys of up to so many bytes are copied to the stack for comparisons.
 const SHORT_KEY: usize = 128;
 
 const WORD_BYTES: usize = WORD as usize;
 
-/// A region whose bytes anyone may write at any time. All of it is accessed as 32-bit atomic words.
+/// A region whose bytes others may write at any time. It is accessed only as 32-bit atomic words.
 #[derive(Debug)]
 pub(super) struct Checked<S> {
     space: S,
-    /// INVARIANT: the region's start, which is the same at every call, also after the space was
+    /// INVARIANT: the region's start, which is the same at every call, even after the space was
     /// moved.
     base: NonNull<u8>,
     len: u32,
 }
 
-// SAFETY: `base` points to what `space` keeps, which is valid from any thread that may use the
-// space, and stays where it is.
+// SAFETY: `base` points to bytes that `space` keeps. They are valid from any thread that may use
+// the space, and do not move.
 unsafe impl<S: Send> Send for Checked<S> {}
 // SAFETY: as above.
 unsafe impl<S: Sync> Sync for Checked<S> {}
@@ -35,8 +35,9 @@ unsafe impl<S: Sync> Sync for Checked<S> {}
 impl<S: Space> Checked<S> {
     /// # Safety
     ///
-    /// The region's bytes are initialised. As long as the value lives, this process accesses them
-    /// through it alone, but for those that were not handed out to it and the first 128.
+    /// - The region's bytes are initialised.
+    /// - As long as the value exists, this process accesses them only through it, except the first
+    ///   128 and bytes that were not handed out to it.
     pub(super) unsafe fn new(space: S) -> Self {
         let region = space.region();
         // At most 2^31, by the space's promise.
@@ -47,15 +48,15 @@ impl<S: Space> Checked<S> {
         self.space
     }
 
-    /// Copies bytes out.
+    /// Copies bytes into `into`.
     ///
     /// # Safety
     ///
-    /// The words that the bytes are a part of lie in the region.
+    /// - The words that contain the bytes lie in the region.
     unsafe fn copy_out(&self, at: u32, into: &mut [u8]) {
         let load = |at| {
-            // SAFETY: a word that some of the bytes are a part of, by the caller's promise; `at`
-            // counts whole words.
+            // SAFETY: by the caller's promise, this word contains some of the bytes. `at` counts
+            // whole words.
             let word = unsafe { self.word(at) };
             // ORDERING: Relaxed: the Acquire load of the link that led here makes the bytes
             // visible.
@@ -132,7 +133,7 @@ unsafe impl<S: Space> Region for Checked<S> {
         let mut word = [0; WORD_BYTES];
         let (mut filled, mut next) = (0, at);
         for mut part in parts {
-            // A word that ends in the part before.
+            // The word before may end in this part.
             if filled > 0 {
                 let (first, rest) = part.split_at(part.len().min(WORD_BYTES - filled));
                 word[filled..filled + first.len()].copy_from_slice(first);
@@ -184,19 +185,19 @@ unsafe impl<S: Space> Region for Checked<S> {
 }
 
 impl<S: Space> Node<'_, Checked<S>> {
-    /// Copies the key out, in place of what `into` holds.
+    /// Replaces the contents of `into` by the key.
     pub(super) fn copy_key(self, into: &mut std::vec::Vec<u8>) {
         self.copy(self.key_range(), into);
     }
 
-    /// Copies the value out, in place of what `into` holds.
+    /// Replaces the contents of `into` by the value.
     pub(super) fn copy_value(self, into: &mut std::vec::Vec<u8>) {
         self.copy(self.value_range(), into);
     }
 
     fn copy(self, (at, len): (u32, u32), into: &mut std::vec::Vec<u8>) {
         into.resize(len as usize, 0);
-        // SAFETY: key and value lie in the region, whole words of them, by the node's invariant.
+        // SAFETY: by the node's invariant, the whole words of key and value lie in the region.
         unsafe { self.place().nodes().region().copy_out(at, into) };
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a map in a file.
+//! The errors of maps in files.
 
 use marena_core::AllocError;
 use marena_std::PublishError;
@@ -9,14 +9,14 @@ use crate::damage::Damage;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SharedMapError {
-    /// The map's bytes are not what maps write. What is not damaged can still be read.
+    /// The map's bytes are damaged. The rest can still be read.
     #[error(transparent)]
     Damage(#[from] Damage),
     /// The arena has too little room. The map is unchanged.
     #[error(transparent)]
     Alloc(#[from] AllocError),
-    /// The system could not bring the map to the disk. An entry that was being inserted is not in
-    /// the map, or is there and may be gone after a power loss.
+    /// The system could not write the map to the disk. The entry is not in the map, or it is there
+    /// and may be lost in a power failure.
     #[error(transparent)]
     Publish(#[from] PublishError),
     /// The root slot names nothing.
@@ -25,26 +25,26 @@ pub enum SharedMapError {
         /// The slot.
         slot: usize,
     },
-    /// The root slot names something already.
+    /// The root slot is in use.
     #[error("root slot {slot} of the arena is in use; open the map, or choose another slot")]
     Occupied {
         /// The slot.
         slot: usize,
     },
-    /// The root slot names something that is no map of this version.
+    /// The root slot does not name a map of this version.
     #[error("root slot {slot} of the arena names no map that this version reads")]
     NotAMap {
         /// The slot.
         slot: usize,
     },
-    /// The map's keys have another order.
+    /// The map's keys are in another order.
     #[error(
         "the map's keys are in the order {found}, and were to be read in the order {expected}; use the order it was created with"
     )]
     Order {
         /// The [`Order::ID`](crate::Order::ID) in the file.
         found: u32,
-        /// The one asked for.
+        /// The one that was requested.
         expected: u32,
     },
 }

@@ -1,4 +1,4 @@
-//! The map in a file.
+//! A map in a file.
 
 use core::fmt;
 use core::ops::{Bound, RangeBounds};
@@ -20,28 +20,28 @@ use crate::region::Region;
 use crate::search::{Side, Target};
 use crate::space::Space;
 
-/// An ordered map in a file: several processes read and write it at once, and it is there after a
-/// restart.
+/// An ordered map in a file. Several processes read and write it at once, and it is still there
+/// after a restart.
 ///
-/// It is [`SkipMap`](crate::SkipMap) in a [`MappedArena`], named by one of the arena's root slots.
-/// What differs:
+/// It is a [`SkipMap`](crate::SkipMap) in a [`MappedArena`], named by one of the arena's root
+/// slots. The differences are:
 ///
-/// - Entries are copied out, since another process may write the bytes while they are read.
-/// - Everything that is read is checked. A damaged file, or a process that writes what maps do not,
-///   causes errors or wrong entries, and nothing worse: no undefined behaviour, no panic and no
-///   endless loop.
-/// - A process that is killed at any moment leaves every insert that returned, and nobody waiting.
-///   It may leave one node that is in no map, and a node that is found more slowly than others.
+/// - Reads copy entries, because another process may write the bytes meanwhile.
+/// - Everything that is read is checked. A damaged file, or a process that writes other bytes than
+///   maps do, causes errors or wrong entries, and nothing worse: no undefined behaviour, no panic
+///   and no endless loop.
+/// - If a process is killed at any moment, every insert that returned stays, and nobody waits for
+///   it. It may leave one node that is in no map, and one that is found more slowly than others.
 ///
-/// A map that is opened by [`open_read_only`](SharedMap::open_read_only) follows what other
-/// processes write, and needs no permission to write the file.
+/// A map that is opened by [`open_read_only`](SharedMap::open_read_only) sees what other processes
+/// write, and needs no permission to write the file.
 ///
 /// With [`Durability::FlushOnPublish`](marena_std::Durability::FlushOnPublish), an insert returns
-/// when its entry is on the disk: first the entry is brought there, then the link to it. All who
-/// write the map must be opened so: an entry of another writer that is not on the disk may hide
-/// those behind it after a power loss.
+/// when its entry is on the disk: first the entry is written there, then the link to it. All
+/// writers of the map must open it with this setting. Otherwise an entry of another writer that is
+/// not on the disk can make the entries behind it unreachable after a power loss.
 ///
-/// How the bytes are laid out is described in `LAYOUT.md`, for programs in other languages.
+/// `LAYOUT.md` describes the layout of the bytes, for programs in other languages.
 ///
 /// # Examples
 ///
@@ -51,7 +51,7 @@ use crate::space::Space;
 /// use marena_std::MappedArena;
 ///
 /// let path = std::env::temp_dir().join(format!("shared-map-{}.arena", std::process::id()));
-/// // SAFETY: the file is new, and whoever opens it uses this type.
+/// // SAFETY: the file is new, and every process that opens it uses this type.
 /// let arena = unsafe { MappedArena::create(&path, 65_536) }?;
 /// let map = SharedMap::create(arena, 0, ByteOrder)?;
 /// map.insert(b"pear", b"green")?;
@@ -72,26 +72,26 @@ pub struct SharedMap<S, O> {
     pub(super) heights: Heights,
 }
 
-/// What [`SharedMap::verify`] counted.
+/// The counts of [`SharedMap::verify`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verified {
-    /// Keys that have a value.
+    /// The number of keys with a value.
     pub entries: usize,
-    /// Nodes: one for each insert and removal.
+    /// The number of nodes: one for each insert and removal.
     pub nodes: usize,
-    /// Bytes that the map takes, as arenas count them.
+    /// The number of bytes that the map takes in the arena.
     pub bytes: usize,
 }
 
 /// Creating and opening.
 impl<O: Order> SharedMap<Mapped, O> {
-    /// Creates an empty map and publishes it in a root slot of the arena. No other map is created
-    /// there: of processes that try, one succeeds.
+    /// Creates an empty map and publishes it in a root slot of the arena. If several processes try
+    /// that in one slot, one succeeds.
     ///
     /// # Errors
     ///
-    /// [`SharedMapError::Occupied`], if the slot is in use; [`SharedMapError::Alloc`] and
+    /// [`SharedMapError::Occupied`] if the slot is in use, [`SharedMapError::Alloc`] and
     /// [`SharedMapError::Publish`].
     pub fn create(arena: MappedArena, slot: usize, order: O) -> Result<Self, SharedMapError> {
         if arena.root(slot).is_some() {
@@ -104,7 +104,7 @@ impl<O: Order> SharedMap<Mapped, O> {
         Ok(map)
     }
 
-    /// Opens the map that a root slot of the arena names. Takes the same time whatever its size.
+    /// Opens the map that a root slot of the arena names. The time does not depend on its size.
     ///
     /// # Errors
     ///
@@ -116,11 +116,11 @@ impl<O: Order> SharedMap<Mapped, O> {
     }
 
     /// Opens the map that a root slot of the arena names, or creates it. Processes that do this at
-    /// once get the same one.
+    /// once get the same map.
     ///
     /// # Errors
     ///
-    /// As for [`open`](Self::open) and [`create`](Self::create).
+    /// The same as for [`open`](Self::open) and [`create`](Self::create).
     pub fn open_or_create(arena: MappedArena, slot: usize, order: O) -> Result<Self, SharedMapError> {
         if let Some(root) = arena.root(slot) {
             return Self::at(Mapped(arena), slot, Some(root), order);
@@ -131,7 +131,7 @@ impl<O: Order> SharedMap<Mapped, O> {
         }
         let Self { nodes, order, .. } = map;
         let space = nodes.into_region().into_space();
-        // Something is there. Where it cannot be an address, it is no map's.
+        // The slot is in use. If its content cannot be an address, it does not name a map.
         let root = space.0.root(slot).ok_or(SharedMapError::NotAMap { slot })?;
         Self::at(space, slot, Some(root), order)
     }
@@ -144,11 +144,11 @@ impl<O: Order> SharedMap<Mapped, O> {
 }
 
 impl<O: Order> SharedMap<ReadOnly, O> {
-    /// Opens the map that a root slot names, to read only.
+    /// Opens the map that a root slot names, read-only.
     ///
     /// # Errors
     ///
-    /// As for [`open`](SharedMap::open).
+    /// The same as for [`open`](SharedMap::open).
     pub fn open_read_only(view: MappedView, slot: usize, order: O) -> Result<Self, SharedMapError> {
         let root = view.root(slot);
         Self::at(ReadOnly(view), slot, root, order)
@@ -163,13 +163,13 @@ impl<S: Space, O: Order> SharedMap<S, O> {
     }
 
     pub(super) fn allocate_seeded(space: S, order: O, seed: u64) -> Result<Self, SharedMapError> {
-        // SAFETY: a file's bytes are initialised, and a model's words too. The space is this
-        // crate's, and has no other user.
+        // SAFETY: a file's bytes are initialised, and so are a model's words. The space belongs to
+        // this crate and has no other user.
         let region = unsafe { Checked::new(space) };
         Ok(Self { nodes: Nodes::create(region, O::ID, seed)?, order, heights: Heights { seed } })
     }
 
-    /// Opens what a root names.
+    /// Opens the map that a root names.
     fn at(space: S, slot: usize, root: Option<Address>, order: O) -> Result<Self, SharedMapError> {
         let root = root.ok_or(SharedMapError::NoMap { slot })?;
         if root.size() != block::SIZE {
@@ -219,7 +219,7 @@ impl<S: Space, O: Order> SharedMap<S, O> {
         }
     }
 
-    /// Copies a key's value out, in place of what `into` holds, and returns whether there is one.
+    /// Replaces the contents of `into` by a key's value, and returns whether there is one.
     pub fn get_into(&self, key: &[u8], into: &mut Vec<u8>) -> Result<bool, SharedMapError> {
         let Some(place) = self.find(key)? else { return Ok(false) };
         let node = place.node()?;
@@ -267,8 +267,8 @@ impl<S: Space, O: Order> SharedMap<S, O> {
         self.range(..)
     }
 
-    /// Counts the entries, by a walk over all of them: a count in the file would be wrong after a
-    /// kill.
+    /// Counts the entries by a walk over all of them. A count in the file would be wrong after a
+    /// process was killed.
     pub fn len(&self) -> Result<usize, SharedMapError> {
         let mut range = self.iter();
         let mut count = 0;
@@ -283,8 +283,8 @@ impl<S: Space, O: Order> SharedMap<S, O> {
         Ok(!self.iter().skip_entry()?)
     }
 
-    /// Checks everything that is there: on every level, each node lies in the region, has that
-    /// level, and comes in order.
+    /// Checks the whole map: on every level, each node lies in the region, has that level, and
+    /// comes in order.
     pub fn verify(&self) -> Result<Verified, SharedMapError> {
         let mut verified =
             Verified { entries: self.len()?, nodes: 0, bytes: (block::SIZE as usize).next_multiple_of(8) };
@@ -306,11 +306,11 @@ impl<O: Order> SharedMap<Mapped, O> {
         self.nodes.region().space().0.stats()
     }
 
-    /// Brings everything to the disk.
+    /// Writes everything to the disk.
     ///
     /// # Errors
     ///
-    /// As for [`MappedArena::flush`].
+    /// The same as for [`MappedArena::flush`].
     pub fn flush(&self) -> Result<(), PublishError> {
         self.nodes.region().space().0.flush()
     }

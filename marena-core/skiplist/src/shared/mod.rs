@@ -3,7 +3,7 @@
 mod checked;
 mod error;
 mod map;
-// Loom's coroutines are assembly, which Miri does not run.
+// Loom's coroutines are in assembly, which Miri does not run.
 #[cfg(all(test, not(miri)))]
 mod models;
 mod range;

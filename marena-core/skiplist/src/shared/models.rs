@@ -1,8 +1,8 @@
 //! Models of every interleaving, under loom: the real map, over words of loom's.
 //!
-//! A checked region reads and writes everything through its space's words, so loom sees every
-//! access, and shows a reader each value that the memory order allows. With the real orders all
-//! models hold; with a weaker one, models must fail.
+//! A checked region reads and writes everything through its space's words. So loom sees every
+//! access, and lets a reader see each value that the memory order allows. With the real orders all
+//! models hold. With a weaker one, models must fail.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -20,7 +20,7 @@ use crate::insert::Rule;
 use crate::order::ByteOrder;
 use crate::space::Space;
 
-/// What a word does to the orders that it is passed.
+/// How a word changes the orders that it gets.
 trait Fault: 'static {
     fn load(order: Ordering) -> Ordering {
         order
@@ -50,8 +50,8 @@ impl Fault for RelaxedLinks {
 
 struct LoomWord<F>(AtomicU32, PhantomData<fn() -> F>);
 
-// SAFETY: with `Faithful` each method is loom's operation of the same name; the others show that
-// the models notice. No such word lies in a region.
+// SAFETY: with `Faithful` each method is loom's operation of the same name. The others prove that
+// the models notice weaker orders. No such word lies in a region.
 unsafe impl<F: Fault> Word for LoomWord<F> {
     fn load(&self, order: Ordering) -> u32 {
         self.0.load(F::load(order))
@@ -77,12 +77,12 @@ struct Bytes {
 
 const LEN: usize = 640;
 
-/// A region that nobody looks at, and a word of loom's for each four bytes of it.
+/// A region whose bytes nobody reads, with one of loom's words for each four bytes.
 struct LoomSpace<F> {
     region: NonNull<Bytes>,
     words: Vec<LoomWord<F>>,
-    /// No part of the model: that allocations are apart is another's. Loom runs one thread at a
-    /// time.
+    /// Not a part of the model: another one shows that allocations are disjoint. Loom runs one
+    /// thread at a time.
     cursor: AtomicUsize,
 }
 
@@ -96,18 +96,17 @@ impl<F> LoomSpace<F> {
 
 impl<F> Drop for LoomSpace<F> {
     fn drop(&mut self) {
-        // SAFETY: from `Box::leak`, and nobody uses it any more.
+        // SAFETY: the pointer is from `Box::leak`, and nobody uses it any more.
         drop(unsafe { Box::from_raw(self.region.as_ptr()) });
     }
 }
 
-// SAFETY: the region is only pointed to; the words are atomics.
+// SAFETY: nobody accesses the region, and the words are atomics.
 unsafe impl<F> Send for LoomSpace<F> {}
 // SAFETY: as above.
 unsafe impl<F> Sync for LoomSpace<F> {}
 
-// SAFETY: the region stays where it is; bytes are handed out once; each place has a word of its
-// own.
+// SAFETY: the region does not move, bytes are handed out once, and each place has its own word.
 unsafe impl<F: Fault> Space for LoomSpace<F> {
     type Word = LoomWord<F>;
 
@@ -140,9 +139,9 @@ fn insert<F: Fault>(map: &Map<F>, key: &[u8], value: &[u8], rule: Rule) -> Optio
     map.put_with(key, Some(value), rule, || Ok(()), |_| Ok(())).unwrap()
 }
 
-/// Explores what two threads do to a map with these keys in it. `then` looks at what they left.
-/// Returns how many interleavings there were: fewer than when the model was written mean that its
-/// race is gone.
+/// Explores what two threads do to a map with these keys, and calls `then` with the map that they
+/// leave. Returns how many interleavings there were. If there are fewer than when the model was
+/// written, its race is gone.
 fn explore<F: Fault>(seed: u64, keys: &'static [&'static [u8]], threads: [fn(&Map<F>); 2], then: fn(&Map<F>)) -> usize {
     let iterations = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&iterations);
@@ -227,7 +226,7 @@ fn of_two_inserts_if_absent_one_wins() {
     assert!(iterations >= 50);
 }
 
-/// A reader finds a new entry whole or not at all, and always what was there before.
+/// A reader finds a new entry whole or not at all, and always the earlier entries.
 fn reading<F: Fault>(seed: u64) -> usize {
     explore::<F>(
         seed,

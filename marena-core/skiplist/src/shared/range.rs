@@ -1,4 +1,4 @@
-//! Iterating over the entries of a map in a file.
+//! An iterator over the entries of a map in a file.
 
 use core::fmt;
 use core::ops::Bound;
@@ -12,16 +12,16 @@ use crate::order::Order;
 use crate::space::Space;
 use crate::walk::Walk;
 
-/// An entry's key and value, copied.
+/// A copy of an entry's key and value.
 pub type OwnedEntry = (Vec<u8>, Vec<u8>);
 
-/// An iterator over a shared map's entries between two bounds, in order. Made by
-/// [`SharedMap::range`](super::SharedMap::range).
+/// An iterator over a shared map's entries between two bounds, in order.
+/// [`SharedMap::range`](super::SharedMap::range) makes one.
 ///
-/// It goes on while others insert, as [`Range`](crate::Range) does. As an iterator, it copies each
-/// entry into vectors of its own; [`next_entry`](Self::next_entry) and
-/// [`next_back_entry`](Self::next_back_entry) copy into buffers that are used again. After damage
-/// it ends.
+/// Others may insert meanwhile, as with [`Range`](crate::Range). As an iterator, it copies each
+/// entry into new vectors. [`next_entry`](Self::next_entry) and
+/// [`next_back_entry`](Self::next_back_entry) copy into buffers that are used again. It ends after
+/// damage.
 pub struct SharedRange<'m, 'k, S, O> {
     walk: Walk<'m, 'k, Checked<S>, O>,
     buffers: OwnedEntry,
@@ -56,7 +56,7 @@ impl<'m, 'k, S: Space, O: Order> SharedRange<'m, 'k, S, O> {
         }
     }
 
-    /// Passes over an entry; `false` if there is none.
+    /// Takes an entry without copying it. Returns `false` if there is none.
     pub(super) fn skip_entry(&mut self) -> Result<bool, SharedMapError> {
         Ok(self.walk.next()?.is_some())
     }

@@ -1,4 +1,4 @@
-//! A file's arena as a map's memory.
+//! Arenas in files as the memory of maps.
 
 use core::alloc::Layout;
 use core::fmt;
@@ -13,15 +13,15 @@ use portable_atomic::AtomicU32;
 use crate::layout::WORD;
 use crate::space::Space;
 
-/// Bytes that every allocation in a mapped arena is aligned to.
+/// The alignment of every allocation in a mapped arena, in bytes.
 const STEP: usize = 8;
 
 /// A file that is read and written.
 pub struct Mapped(pub(super) MappedArena);
 
 impl Mapped {
-    /// Brings everything to the disk, where that is wanted: what a link is about to name must be
-    /// there before it is.
+    /// Writes everything to the disk, if the arena's durability asks for that. The node of a link
+    /// must be there before the link.
     pub(super) fn before_link(&self) -> Result<(), PublishError> {
         match self.0.durability() {
             Durability::FlushOnPublish => self.0.flush(),
@@ -29,7 +29,7 @@ impl Mapped {
         }
     }
 
-    /// Brings a link to the disk.
+    /// Writes a link to the disk.
     pub(super) fn after_link(&self, at: u32) -> Result<(), PublishError> {
         match (self.0.durability(), Address::new(at, WORD)) {
             (Durability::FlushOnPublish, Some(link)) => self.0.flush_range(link),
@@ -38,9 +38,9 @@ impl Mapped {
     }
 }
 
-// SAFETY: the file is mapped as long as the value lives, readable and writable, at a multiple of a
-// page, and at most 2^31 bytes long. Peers that keep to the arena's protocol are handed out no byte
-// twice; what others do spoils bytes, which this crate only reads and writes atomically: no
+// SAFETY: the file is mapped as long as the value exists, readable and writable, at a multiple of a
+// page, and at most 2^31 bytes long. Peers that keep to the arena's protocol do not get a byte
+// twice. Other peers can damage bytes, but this crate only reads and writes them atomically: no
 // constructor makes a trusted region of this type. A word lies at its place.
 unsafe impl Space for Mapped {
     type Word = AtomicU32;
@@ -80,8 +80,8 @@ impl fmt::Debug for Mapped {
 /// A file that is only read.
 pub struct ReadOnly(pub(super) MappedView);
 
-// SAFETY: as for `Mapped`, but that nothing is written: nothing is ever allocated, so no node is
-// made and no link changed.
+// SAFETY: as for `Mapped`. Nothing is written, because nothing is ever allocated: no node is made,
+// and no link changes.
 unsafe impl Space for ReadOnly {
     type Word = ReadOnlyWord;
 
@@ -112,14 +112,13 @@ impl fmt::Debug for ReadOnly {
     }
 }
 
-/// A word of memory that cannot be written. All that such memory is promised to take is a relaxed
-/// load.
+/// A word of memory that cannot be written. Such memory guarantees relaxed loads only.
 #[derive(Debug)]
 #[repr(transparent)]
 pub struct ReadOnlyWord(AtomicU32);
 
 // SAFETY: each method forwards to the operation of the same name. A relaxed load and an acquire
-// fence order at least what an acquire load does.
+// fence order at least what an acquire load orders.
 unsafe impl Word for ReadOnlyWord {
     #[inline]
     fn load(&self, order: Ordering) -> u32 {

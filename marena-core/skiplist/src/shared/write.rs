@@ -1,4 +1,4 @@
-//! Inserting into a map in a file. No unsafe code but in tests.
+//! Inserts into a map in a file, without unsafe code outside tests.
 
 use std::vec::Vec;
 
@@ -24,7 +24,7 @@ impl<O: Order> SharedMap<Mapped, O> {
     /// # Errors
     ///
     /// [`SharedMapError::Alloc`] and [`SharedMapError::Damage`]: the entry is not in the map.
-    /// [`SharedMapError::Publish`]: see there.
+    /// [`SharedMapError::Publish`]: the entry may be in the map.
     pub fn insert(&self, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, SharedMapError> {
         self.put(key, Some(value), Rule::Always)
     }
@@ -33,7 +33,7 @@ impl<O: Order> SharedMap<Mapped, O> {
     ///
     /// # Errors
     ///
-    /// As for [`insert`](Self::insert).
+    /// The same as for [`insert`](Self::insert).
     pub fn insert_if_absent(&self, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, SharedMapError> {
         self.put(key, Some(value), Rule::IfAbsent)
     }
@@ -43,7 +43,7 @@ impl<O: Order> SharedMap<Mapped, O> {
     ///
     /// # Errors
     ///
-    /// As for [`insert`](Self::insert).
+    /// The same as for [`insert`](Self::insert).
     pub fn remove(&self, key: &[u8]) -> Result<Option<Vec<u8>>, SharedMapError> {
         if !self.contains_key(key)? {
             return Ok(None);
@@ -51,12 +51,12 @@ impl<O: Order> SharedMap<Mapped, O> {
         self.put(key, None, Rule::Always)
     }
 
-    /// Inserts entries from the front on, in order, and returns how many: fewer than all if the
-    /// next one cannot be inserted. Faster than one by one.
+    /// Inserts entries in order, from the first on, and returns how many: fewer than all if the
+    /// next one cannot be inserted. This is faster than one by one.
     ///
     /// # Errors
     ///
-    /// As for [`insert`](Self::insert), if not even the first was inserted.
+    /// The same as for [`insert`](Self::insert), if not even the first was inserted.
     pub fn insert_group(&self, entries: &[Entry<'_>]) -> Result<usize, SharedMapError> {
         let mut inserted = 0;
         for entries in entries.chunks(GROUP) {
@@ -90,7 +90,8 @@ impl<S: Space, O: Order> SharedMap<S, O> {
         Ok(self.nodes.make(height, key, value)?)
     }
 
-    /// Inserts up to [`GROUP`] entries. `before` and `after` as for [`put_with`](Self::put_with).
+    /// Inserts up to [`GROUP`] entries. `before` and `after` are those of
+    /// [`put_with`](Self::put_with).
     fn insert_some_with(
         &self,
         entries: &[Entry<'_>],
@@ -127,8 +128,8 @@ impl<S: Space, O: Order> SharedMap<S, O> {
         Ok(count)
     }
 
-    /// Inserts. `before` runs before a link makes the entry a part of the map, and `after` then,
-    /// with the link's offset.
+    /// Inserts an entry or a removal. `before` runs before a link makes it a part of the map.
+    /// `after` runs afterwards, with the link's offset.
     pub(super) fn put_with(
         &self,
         key: &[u8],
@@ -153,7 +154,7 @@ impl<S: Space, O: Order> SharedMap<S, O> {
         })
     }
 
-    /// Links a node, and returns the node that it hides, or that keeps it out.
+    /// Links a node, and returns the node that it replaces, or the one that keeps it out.
     #[expect(clippy::too_many_arguments, reason = "a search's result and two hooks")]
     fn link_with<'m>(
         &'m self,
@@ -168,11 +169,12 @@ impl<S: Space, O: Order> SharedMap<S, O> {
         let prepare = || before().map_err(SharedMapError::from);
         match link_bottom(node, target, found, rule, prepare)? {
             (Linked::Not(occupant), _) => Ok(Some(occupant)),
-            (Linked::Before(hidden), previous) => {
+            (Linked::Before(replaced), previous) => {
                 after(previous.link_offset())?;
-                // Damage there is no reason to call the insert failed: the entry is in the map.
+                // Damage there does not make the insert fail, because the entry is in the map
+                // already.
                 let _: Result<(), Damage> = link_above(node, target, path);
-                Ok(hidden)
+                Ok(replaced)
             }
         }
     }
