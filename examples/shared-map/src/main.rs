@@ -48,7 +48,7 @@ enum Command {
         /// Bytes of a map that is made, 2G at most; one that is there keeps what it has
         #[arg(long, default_value = "64M", value_parser = common::size)]
         capacity: usize,
-        /// Return from each put when the entry is on the disk; so will all that begin to write later
+        /// Return from each put when the entry is on the disk. All later writers do the same
         #[arg(long)]
         durable: bool,
     },
