@@ -54,26 +54,26 @@ use crate::vec::ArenaVec;
 /// assert_eq!((head.value, head.next.unwrap().value), (1, 2));
 /// ```
 pub trait Allocate<'a>: Claim<'a> {
-    /// As [`Arena::allocate`](crate::Arena::allocate).
+    /// Does the same as [`Arena::allocate`](crate::Arena::allocate).
     #[inline]
     fn allocate(self, size: usize) -> Result<Block<'a>, AllocError> {
         block(self, size, STEP, None)
     }
 
-    /// As [`Arena::allocate_aligned`](crate::Arena::allocate_aligned).
+    /// Does the same as [`Arena::allocate_aligned`](crate::Arena::allocate_aligned).
     #[inline]
     fn allocate_aligned(self, size: usize, align: usize) -> Result<Block<'a>, AllocError> {
         require_power_of_two::<Self>(align)?;
         block(self, size, align, None)
     }
 
-    /// As [`Arena::allocate_bounded`](crate::Arena::allocate_bounded).
+    /// Does the same as [`Arena::allocate_bounded`](crate::Arena::allocate_bounded).
     #[inline]
     fn allocate_bounded(self, size: usize, retries: u32) -> Result<Block<'a>, AllocError> {
         block(self, size, STEP, Some(retries))
     }
 
-    /// As [`Arena::allocate_multiple`](crate::Arena::allocate_multiple).
+    /// Does the same as [`Arena::allocate_multiple`](crate::Arena::allocate_multiple).
     #[inline]
     fn allocate_multiple<const N: usize>(self, sizes: [usize; N]) -> Result<[Block<'a>; N], AllocError> {
         let mut total = 0;
@@ -94,7 +94,7 @@ pub trait Allocate<'a>: Claim<'a> {
         }))
     }
 
-    /// As [`Arena::allocate_uninit`](crate::Arena::allocate_uninit).
+    /// Does the same as [`Arena::allocate_uninit`](crate::Arena::allocate_uninit).
     #[inline]
     fn allocate_uninit(self, size: usize, align: usize) -> Result<&'a mut [MaybeUninit<u8>], AllocError> {
         require_power_of_two::<Self>(align)?;
@@ -103,20 +103,20 @@ pub trait Allocate<'a>: Claim<'a> {
         Ok(unsafe { slice::from_raw_parts_mut(start.cast().as_ptr(), size) })
     }
 
-    /// As [`Arena::allocate_layout`](crate::Arena::allocate_layout).
+    /// Does the same as [`Arena::allocate_layout`](crate::Arena::allocate_layout).
     #[inline]
     fn allocate_layout(self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
         let start = claim_bytes(self, layout.size(), layout.align())?;
         Ok(NonNull::slice_from_raw_parts(start, layout.size()))
     }
 
-    /// As [`Arena::allocate_address`](crate::Arena::allocate_address).
+    /// Does the same as [`Arena::allocate_address`](crate::Arena::allocate_address).
     #[inline]
     fn allocate_address(self, size: usize) -> Result<Address, AllocError> {
         self.allocate(size).map(|block| block.address())
     }
 
-    /// As [`Arena::allocate_addresses`](crate::Arena::allocate_addresses).
+    /// Does the same as [`Arena::allocate_addresses`](crate::Arena::allocate_addresses).
     fn allocate_addresses(self, sizes_in_addresses_out: &mut [u64]) -> Result<(), AllocError> {
         let mut total = 0;
         for &mut size in &mut *sizes_in_addresses_out {
@@ -133,57 +133,57 @@ pub trait Allocate<'a>: Claim<'a> {
         Ok(())
     }
 
-    /// As [`Arena::alloc`](crate::Arena::alloc).
+    /// Does the same as [`Arena::alloc`](crate::Arena::alloc).
     #[inline]
     fn alloc<T>(self, value: T) -> Result<&'a mut T, AllocError> {
         Ok(self.alloc_uninit()?.write(value))
     }
 
-    /// As [`Arena::alloc_with`](crate::Arena::alloc_with).
+    /// Does the same as [`Arena::alloc_with`](crate::Arena::alloc_with).
     #[inline]
     fn alloc_with<T>(self, init: impl FnOnce() -> T) -> Result<&'a mut T, AllocError> {
         let slot = Slot::claim(self)?;
         Ok(slot.write(init()))
     }
 
-    /// As [`Arena::alloc_try_with`](crate::Arena::alloc_try_with).
+    /// Does the same as [`Arena::alloc_try_with`](crate::Arena::alloc_try_with).
     #[inline]
     fn alloc_try_with<T, E>(self, init: impl FnOnce() -> Result<T, E>) -> Result<&'a mut T, TryAllocError<E>> {
         let slot = Slot::claim(self)?;
         Ok(slot.write(init().map_err(TryAllocError::Init)?))
     }
 
-    /// As [`Arena::alloc_slot`](crate::Arena::alloc_slot).
+    /// Does the same as [`Arena::alloc_slot`](crate::Arena::alloc_slot).
     #[inline]
     fn alloc_slot<T>(self) -> Result<Slot<'a, Self, T>, AllocError> {
         Slot::claim(self)
     }
 
-    /// As [`Arena::alloc_box`](crate::Arena::alloc_box).
+    /// Does the same as [`Arena::alloc_box`](crate::Arena::alloc_box).
     #[inline]
     fn alloc_box<T>(self, value: T) -> Result<ArenaBox<'a, T>, AllocError> {
         Ok(Slot::claim(self)?.write_box(value))
     }
 
-    /// As [`Arena::alloc_box_slice`](crate::Arena::alloc_box_slice).
+    /// Does the same as [`Arena::alloc_box_slice`](crate::Arena::alloc_box_slice).
     #[inline]
     fn alloc_box_slice<T>(self, values: impl IntoIterator<Item = T>) -> Result<ArenaBox<'a, [T]>, AllocError> {
         Ok(collect(self, values)?.into_box())
     }
 
-    /// As [`Arena::alloc_vec`](crate::Arena::alloc_vec).
+    /// Does the same as [`Arena::alloc_vec`](crate::Arena::alloc_vec).
     #[inline]
     fn alloc_vec<T>(self, capacity: usize) -> Result<ArenaVec<'a, Self, T>, AllocError> {
         ArenaVec::with_capacity(self, capacity)
     }
 
-    /// As [`Arena::alloc_string`](crate::Arena::alloc_string).
+    /// Does the same as [`Arena::alloc_string`](crate::Arena::alloc_string).
     #[inline]
     fn alloc_string(self, capacity: usize) -> Result<ArenaString<'a, Self>, AllocError> {
         ArenaString::with_capacity(self, capacity)
     }
 
-    /// As [`Arena::alloc_uninit`](crate::Arena::alloc_uninit).
+    /// Does the same as [`Arena::alloc_uninit`](crate::Arena::alloc_uninit).
     #[inline]
     fn alloc_uninit<T>(self) -> Result<&'a mut MaybeUninit<T>, AllocError> {
         let place = claim_bytes(self, size_of::<T>(), align_of::<T>())?;
@@ -191,13 +191,13 @@ pub trait Allocate<'a>: Claim<'a> {
         Ok(unsafe { &mut *place.as_ptr().cast() })
     }
 
-    /// As [`Arena::alloc_slice_uninit`](crate::Arena::alloc_slice_uninit).
+    /// Does the same as [`Arena::alloc_slice_uninit`](crate::Arena::alloc_slice_uninit).
     #[inline]
     fn alloc_slice_uninit<T>(self, len: usize) -> Result<&'a mut [MaybeUninit<T>], AllocError> {
         Ok(ArenaVec::with_capacity(self, len)?.into_uninit(len))
     }
 
-    /// As [`Arena::alloc_slice_copy`](crate::Arena::alloc_slice_copy).
+    /// Does the same as [`Arena::alloc_slice_copy`](crate::Arena::alloc_slice_copy).
     #[inline]
     fn alloc_slice_copy<T: Copy>(self, src: &[T]) -> Result<&'a mut [T], AllocError> {
         let slot: &mut [MaybeUninit<T>] = self.alloc_slice_uninit(src.len())?;
@@ -209,37 +209,39 @@ pub trait Allocate<'a>: Claim<'a> {
         Ok(unsafe { slice::from_raw_parts_mut(start, src.len()) })
     }
 
-    /// As [`Arena::alloc_slice_clone`](crate::Arena::alloc_slice_clone).
+    /// Does the same as [`Arena::alloc_slice_clone`](crate::Arena::alloc_slice_clone).
     #[inline]
     fn alloc_slice_clone<T: Clone>(self, src: &[T]) -> Result<&'a mut [T], AllocError> {
         self.alloc_slice_from_iter(src.iter().cloned())
     }
 
-    /// As [`Arena::alloc_slice_fill_with`](crate::Arena::alloc_slice_fill_with).
+    /// Does the same as [`Arena::alloc_slice_fill_with`](crate::Arena::alloc_slice_fill_with).
     #[inline]
     fn alloc_slice_fill_with<T>(self, len: usize, init: impl FnMut(usize) -> T) -> Result<&'a mut [T], AllocError> {
         self.alloc_slice_from_iter((0..len).map(init))
     }
 
-    /// As [`Arena::alloc_slice_fill_copy`](crate::Arena::alloc_slice_fill_copy).
+    /// Does the same as [`Arena::alloc_slice_fill_copy`](crate::Arena::alloc_slice_fill_copy).
     #[inline]
     fn alloc_slice_fill_copy<T: Copy>(self, len: usize, value: T) -> Result<&'a mut [T], AllocError> {
         self.alloc_slice_fill_with(len, |_| value)
     }
 
-    /// As [`Arena::alloc_slice_fill_clone`](crate::Arena::alloc_slice_fill_clone).
+    /// Does the same as [`Arena::alloc_slice_fill_clone`](crate::Arena::alloc_slice_fill_clone).
     #[inline]
     fn alloc_slice_fill_clone<T: Clone>(self, len: usize, value: &T) -> Result<&'a mut [T], AllocError> {
         self.alloc_slice_fill_with(len, |_| value.clone())
     }
 
-    /// As [`Arena::alloc_slice_fill_default`](crate::Arena::alloc_slice_fill_default).
+    /// Does the same as
+    /// [`Arena::alloc_slice_fill_default`](crate::Arena::alloc_slice_fill_default).
     #[inline]
     fn alloc_slice_fill_default<T: Default>(self, len: usize) -> Result<&'a mut [T], AllocError> {
         self.alloc_slice_fill_with(len, |_| T::default())
     }
 
-    /// As [`Arena::alloc_slice_try_fill_with`](crate::Arena::alloc_slice_try_fill_with).
+    /// Does the same as
+    /// [`Arena::alloc_slice_try_fill_with`](crate::Arena::alloc_slice_try_fill_with).
     #[inline]
     fn alloc_slice_try_fill_with<T, E>(
         self,
@@ -249,13 +251,14 @@ pub trait Allocate<'a>: Claim<'a> {
         self.alloc_slice_try_from_iter((0..len).map(init))
     }
 
-    /// As [`Arena::alloc_slice_from_iter`](crate::Arena::alloc_slice_from_iter).
+    /// Does the same as [`Arena::alloc_slice_from_iter`](crate::Arena::alloc_slice_from_iter).
     #[inline]
     fn alloc_slice_from_iter<T>(self, values: impl IntoIterator<Item = T>) -> Result<&'a mut [T], AllocError> {
         Ok(collect(self, values)?.finish())
     }
 
-    /// As [`Arena::alloc_slice_try_from_iter`](crate::Arena::alloc_slice_try_from_iter).
+    /// Does the same as
+    /// [`Arena::alloc_slice_try_from_iter`](crate::Arena::alloc_slice_try_from_iter).
     #[inline]
     fn alloc_slice_try_from_iter<T, E>(
         self,
@@ -269,7 +272,7 @@ pub trait Allocate<'a>: Claim<'a> {
         Ok(slice.finish())
     }
 
-    /// As [`Arena::alloc_str`](crate::Arena::alloc_str).
+    /// Does the same as [`Arena::alloc_str`](crate::Arena::alloc_str).
     #[inline]
     fn alloc_str(self, text: &str) -> Result<&'a mut str, AllocError> {
         let bytes = self.alloc_slice_copy(text.as_bytes())?;
@@ -277,7 +280,7 @@ pub trait Allocate<'a>: Claim<'a> {
         Ok(unsafe { core::str::from_utf8_unchecked_mut(bytes) })
     }
 
-    /// As [`Arena::alloc_cstr`](crate::Arena::alloc_cstr).
+    /// Does the same as [`Arena::alloc_cstr`](crate::Arena::alloc_cstr).
     #[inline]
     fn alloc_cstr(self, text: &CStr) -> Result<&'a CStr, AllocError> {
         let bytes = self.alloc_slice_copy(text.to_bytes_with_nul())?;
@@ -285,7 +288,7 @@ pub trait Allocate<'a>: Claim<'a> {
         Ok(unsafe { CStr::from_bytes_with_nul_unchecked(bytes) })
     }
 
-    /// As [`Arena::alloc_cstr_from_str`](crate::Arena::alloc_cstr_from_str).
+    /// Does the same as [`Arena::alloc_cstr_from_str`](crate::Arena::alloc_cstr_from_str).
     fn alloc_cstr_from_str(self, text: &str) -> Result<&'a CStr, TryAllocError<InteriorNul>> {
         if let Some(position) = text.bytes().position(|byte| byte == 0) {
             return Err(TryAllocError::Init(InteriorNul { position }));
@@ -297,7 +300,7 @@ pub trait Allocate<'a>: Claim<'a> {
         Ok(unsafe { CStr::from_bytes_with_nul_unchecked(bytes.finish()) })
     }
 
-    /// As [`Arena::alloc_fmt`](crate::Arena::alloc_fmt).
+    /// Does the same as [`Arena::alloc_fmt`](crate::Arena::alloc_fmt).
     fn alloc_fmt(self, arguments: fmt::Arguments<'_>) -> Result<&'a mut str, AllocError> {
         if let Some(text) = arguments.as_str() {
             return self.alloc_str(text);
@@ -310,7 +313,7 @@ pub trait Allocate<'a>: Claim<'a> {
         Ok(text.finish())
     }
 
-    /// As [`Arena::insert`](crate::Arena::insert).
+    /// Does the same as [`Arena::insert`](crate::Arena::insert).
     #[inline]
     fn insert<T>(self, value: T) -> Result<Handle<T>, AllocError> {
         if size_of::<T>() == 0 {
@@ -327,7 +330,7 @@ pub trait Allocate<'a>: Claim<'a> {
         Ok(Handle::new(claimed.address(0, size_of::<T>()), claimed.epoch()))
     }
 
-    /// As [`Arena::insert_slice`](crate::Arena::insert_slice).
+    /// Does the same as [`Arena::insert_slice`](crate::Arena::insert_slice).
     #[inline]
     fn insert_slice<T: Copy>(self, values: &[T]) -> Result<Handle<[T]>, AllocError> {
         const { assert!(size_of::<T>() > 0, "a handle to a slice of values without bytes cannot have its length") };
@@ -344,7 +347,7 @@ pub trait Allocate<'a>: Claim<'a> {
         Ok(Handle::new(claimed.address(0, size), claimed.epoch()))
     }
 
-    /// As [`Arena::insert_str`](crate::Arena::insert_str).
+    /// Does the same as [`Arena::insert_str`](crate::Arena::insert_str).
     #[inline]
     fn insert_str(self, text: &str) -> Result<Handle<str>, AllocError> {
         let bytes = self.insert_slice(text.as_bytes())?;
@@ -390,7 +393,7 @@ fn claim_bytes<'a>(memory: impl Claim<'a>, size: usize, align: usize) -> Result<
     Ok(unsafe { memory.claim(size, align, None) }?.start())
 }
 
-/// As [`claim_bytes`], zeroed.
+/// Claims zeroed bytes, as [`claim_bytes`] claims bytes.
 #[inline]
 pub(crate) fn claim_zeroed<'a>(memory: impl Claim<'a>, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
     if size == 0 {

@@ -1,5 +1,5 @@
-//! Tells the address sanitizer which bytes of a region nobody may touch: those that are not handed
-//! out.
+//! Tells the address sanitizer which bytes of a region nobody may touch: the bytes that are not
+//! handed out.
 //!
 //! This is for test runs with `-Zsanitizer=address` and `--cfg marena_asan`. Without the latter,
 //! every type and function here is empty.
@@ -87,24 +87,24 @@ mod on {
         unsafe { __asan_poison_memory_region(start.as_ptr(), size) };
     }
 
-    /// From here on the caller may use these bytes.
+    /// Unpoisons bytes, which the caller may use from here on.
     pub(crate) fn unpoison(start: NonNull<u8>, size: usize) {
         // SAFETY: the bytes lie in a region. The sanitizer only notes that they may be used.
         unsafe { __asan_unpoison_memory_region(start.as_ptr(), size) };
     }
 
-    /// Where an arena poisons bytes. At the arena's end all of it is unpoisoned, since it is its
-    /// owner's again.
+    /// The region in which an arena poisons bytes. At the arena's end all of it is unpoisoned,
+    /// because it belongs to its owner again.
     pub(crate) struct Region {
         start: usize,
         size: usize,
     }
 
     impl Region {
-        /// A region that is never given back to an owner: a static's.
+        /// The region of a static, which is never given back to an owner.
         pub(crate) const UNKNOWN: Self = Self { start: 0, size: 0 };
 
-        /// Poisons the region of an arena that starts empty, but for its header.
+        /// Poisons the region of an arena that starts empty, except its header.
         pub(crate) fn poisoned(region: NonNull<[u8]>) -> Self {
             let found = Self::found(region);
             // SAFETY: every region is longer than a header.
@@ -113,8 +113,8 @@ mod on {
             found
         }
 
-        /// The region of an arena that was there before. Nothing is poisoned, as nobody knows what
-        /// is in use.
+        /// Returns the region of an arena that was there before. Nothing is poisoned, because it is
+        /// not known which bytes are in use.
         pub(crate) fn found(region: NonNull<[u8]>) -> Self {
             Self { start: region.addr().get() + HEADER_SIZE, size: region.len() - HEADER_SIZE }
         }
@@ -128,7 +128,7 @@ mod on {
         }
     }
 
-    /// What a scope needs at its end to poison all that it handed out.
+    /// A value that a scope needs at its end, to poison all that it handed out.
     pub(crate) struct Kept<T>(T);
 
     impl<T: Clone> Kept<T> {
@@ -149,7 +149,7 @@ mod on {
             Self(Cell::new(start))
         }
 
-        /// The bump goes on elsewhere.
+        /// Makes the run start elsewhere.
         pub(crate) fn restart(&self, start: NonNull<u8>) {
             self.0.set(start);
         }

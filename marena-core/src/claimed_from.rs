@@ -1,4 +1,4 @@
-//! Which arena bytes were claimed from, for what claims in several ways.
+//! The arena that bytes were claimed from, for types that claim in several ways.
 
 use core::fmt;
 use core::num::NonZeroU64;
@@ -9,10 +9,10 @@ use crate::claim::{Claimed, Origin};
 use crate::lease::Lease;
 use crate::memory::Memory;
 
-/// Where bytes were claimed that came from an arena, or from a lease of it: what was known about
-/// them then.
+/// The origin of bytes that were claimed from an arena or from one of its leases, with what was
+/// known about them then.
 ///
-/// For implementors of [`Claim`](crate::Claim) that claim now in one way and now in another.
+/// It is for implementors of [`Claim`](crate::Claim) that claim in more than one way.
 pub struct ClaimedFrom<'a, M: Memory> {
     arena: &'a Arena<M>,
     /// INVARIANT: the bytes at and behind this position were zero when they were claimed, if it is
@@ -21,8 +21,7 @@ pub struct ClaimedFrom<'a, M: Memory> {
 }
 
 impl<'a, M: Memory> ClaimedFrom<'a, M> {
-    /// What is known about bytes that are claimed from the lease before anything else is done with
-    /// it.
+    /// Returns what is known about bytes that were claimed from the lease just now.
     #[inline(always)]
     pub(crate) fn now(lease: &Lease<'a, M>) -> Self {
         Self { arena: lease.arena(), dirty_end: Origin::dirty_end(lease) }
@@ -31,7 +30,7 @@ impl<'a, M: Memory> ClaimedFrom<'a, M> {
 
 impl<'a, M: Memory> Lease<'a, M> {
     /// Claims bytes of the current chunk, if they fit. The caller passes a power of two as `align`,
-    /// and as `size` not 0.
+    /// and a `size` that is not 0.
     #[inline(always)]
     pub(crate) fn claim_ahead(&self, size: usize, align: usize) -> Option<Claimed<ClaimedFrom<'a, M>>> {
         let start = self.runs().bump().claim(size, align)?;
@@ -58,8 +57,8 @@ impl<'a, M: Memory> From<Claimed<&Lease<'a, M>>> for Claimed<ClaimedFrom<'a, M>>
     }
 }
 
-// SAFETY: what the arena or the lease said when the bytes were claimed. Nothing is done with the
-// bytes since then but by their owner.
+// SAFETY: this is what the arena or the lease said when the bytes were claimed. Since then only
+// their owner has used the bytes.
 unsafe impl<M: Memory> Origin for ClaimedFrom<'_, M> {
     #[inline(always)]
     fn base(self) -> NonNull<u8> {

@@ -146,7 +146,7 @@ impl<'a, M: Memory> Lease<'a, M> {
         self.arena().stats()
     }
 
-    /// Returns the bytes of a published block, as [`Arena::view`].
+    /// Returns the bytes of a published block, as [`Arena::view`] does.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;
@@ -164,7 +164,7 @@ impl<'a, M: Memory> Lease<'a, M> {
         self.arena().view(handle)
     }
 
-    /// Returns what a handle names, as [`Arena::get`].
+    /// Returns what a handle names, as [`Arena::get`] does.
     ///
     /// ```
     /// # use core::mem::MaybeUninit;

@@ -6,8 +6,8 @@ use core::marker::PhantomData;
 /// A value of type `T` for each thread that asks for one: how [`Leases`](crate::Leases) find the
 /// calling thread's lease.
 ///
-/// `marena-std` implements it over thread-local variables, a kernel could over its processors.
-/// [`NoThreads`] has no values.
+/// `marena-std` implements it with thread-local variables. A kernel could implement it with its
+/// processors. [`NoThreads`] has no values.
 ///
 /// # Safety
 ///
@@ -16,11 +16,11 @@ use core::marker::PhantomData;
 /// - A value is dropped with `self` at the earliest.
 pub unsafe trait PerThread<T: Send>: Send + Sync {
     /// Calls `f` with the calling thread's value, which `make` makes if the thread has none.
-    /// Returns `None`, and calls nothing, where the thread cannot have one.
+    /// Returns `None` and calls nothing if the thread cannot have one.
     fn with<R>(&self, make: impl FnOnce() -> T, f: impl FnOnce(&T) -> R) -> Option<R>;
 }
 
-/// Has a value for no thread. [`Leases`](crate::Leases) then claim from the arena itself.
+/// Has no value for any thread. [`Leases`](crate::Leases) then allocate in the arena itself.
 pub struct NoThreads<T>(PhantomData<fn() -> T>);
 
 // SAFETY: nothing is lent.

@@ -88,13 +88,13 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
         self.growing
     }
 
-    /// As [`GrowingArena::view`].
+    /// Returns the bytes of a published block, as [`GrowingArena::view`] does.
     #[must_use]
     pub fn view(&self, handle: Handle) -> Option<&'a [u8]> {
         self.growing.view(handle)
     }
 
-    /// As [`GrowingArena::get`].
+    /// Returns what a handle names, as [`GrowingArena::get`] does.
     #[must_use]
     pub fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&'a T> {
         self.growing.get(handle)
