@@ -144,7 +144,7 @@ marena_status_t marena_allocate_multiple(const struct marena_t *arena,
 // The bytes at an address: `*bytes` becomes a pointer to them, valid until the next reset, and
 // `*size` how many they are.
 //
-// An address is a number: one from before a reset, or from another arena, is refused unless it
+// An address is a number: one from before a reset, or from another arena, is an error unless it
 // happens to name bytes that this arena has handed out.
 //
 // # Safety

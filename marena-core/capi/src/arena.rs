@@ -219,7 +219,7 @@ pub unsafe extern "C" fn marena_allocate_multiple(
 /// The bytes at an address: `*bytes` becomes a pointer to them, valid until the next reset, and
 /// `*size` how many they are.
 ///
-/// An address is a number: one from before a reset, or from another arena, is refused unless it
+/// An address is a number: one from before a reset, or from another arena, is an error unless it
 /// happens to name bytes that this arena has handed out.
 ///
 /// # Safety
