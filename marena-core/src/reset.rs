@@ -126,7 +126,8 @@ impl<M: Memory> Arena<M> {
         asan::poison(self.base(), self.used());
         let ready = self.ready_limit();
         if ready < self.limit() {
-            // As in `reset_to`. ORDERING: Relaxed: nothing races with this call.
+            // As in `reset_to`.
+            // ORDERING: Relaxed: nothing races with this call.
             header.cursor.store(header.cursor.load(Relaxed).min(ready), Relaxed);
         }
         protocol::reset_shared(&header.cursor, &header.peak);

@@ -164,8 +164,9 @@ impl<'s, M: Memory> Scratch<'s, M> {
         // ORDERING: Relaxed: a guess, which the compare-and-swap verifies.
         let start = protocol::claim(cursor, cursor.load(Relaxed), rest, None).map_or(limit, |span| span.start);
         // Bytes below the recent peak, and so below the peak, are dirty already: a scope that takes
-        // no more than those before it never leaves the fast path. ORDERING: Relaxed: the claim
-        // before this acquired every raise of the peaks that a give-back released.
+        // no more than those before it never leaves the fast path.
+        // ORDERING: Relaxed: the claim before this acquired every raise of the peaks that a
+        // give-back released.
         let dirty = arena.header().recent_peak.load(Relaxed).min(ready) & !(STEP as u32 - 1);
         Self {
             // SAFETY: the bytes from `start` up to the limit were claimed just now, or `start` is

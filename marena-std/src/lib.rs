@@ -130,7 +130,7 @@
 //!
 //! # Statistics
 //!
-//! [`Stats`] tell how full an arena is: as one line for people, and with the feature `serde` for
+//! [`Stats`] says how full an arena is: as one line for people, and with the feature `serde` for
 //! programs:
 //!
 //! ```

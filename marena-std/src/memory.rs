@@ -35,7 +35,7 @@ const PREFAULT_CHUNK: usize = 4 << 20;
 /// it back.
 ///
 /// An [`Arena`](crate::Arena) reserves its memory itself. Use this type for code that is generic
-/// over [`Memory`](marena_core::Memory).
+/// over [`Memory`].
 ///
 /// # Examples
 ///

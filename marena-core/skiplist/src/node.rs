@@ -292,7 +292,8 @@ impl<'n, R: Region> Place<'n, R> {
         // SAFETY: the shape lies in the region and is not written any more, by the invariant.
         let mut shape = Shape::from_word(unsafe { region.read_word(self.offset) });
         if shape.long {
-            // The two words lie in the smallest body. SAFETY: as above.
+            // The two words lie in the smallest body.
+            // SAFETY: as above.
             shape.key_len = unsafe { region.read_word(self.offset + WORD) };
             // SAFETY: as above.
             shape.value_len = unsafe { region.read_word(self.offset + 2 * WORD) };
@@ -321,8 +322,8 @@ impl<'n, R: Region> Place<'n, R> {
     #[inline]
     pub(crate) fn prefetch_below(self, levels: u32) {
         if let Some(level) = self.level.checked_sub(levels) {
-            // INVARIANT: a node that has a level has those below. ORDERING: Relaxed: the offset is
-            // only prefetched and not followed.
+            // INVARIANT: a node that has a level has those below.
+            // ORDERING: Relaxed: the offset is only prefetched and not followed.
             let next = Self { level, ..self }.link_word(Relaxed);
             prefetch(self.nodes.region.base().as_ptr().wrapping_add(next as usize));
         }

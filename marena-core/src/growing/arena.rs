@@ -280,7 +280,8 @@ unsafe impl<'a, M: Reserve> Claim<'a> for &'a GrowingArena<M> {
     unsafe fn epoch(self) -> NonZeroU64 {
         let any = self.segments.after(None).or_else(|| {
             // The first allocation has no bytes. It makes the first segment, which reads the
-            // handle. SAFETY: a power of two, and not 0. The bytes stay the segment's.
+            // handle.
+            // SAFETY: a power of two, and not 0. The bytes stay the segment's.
             let claimed = unsafe { self.claim(STEP, STEP, None) }.ok()?;
             // SAFETY: claimed just now, never published, not used.
             unsafe { self.give_back(claimed.start(), STEP) };

@@ -137,7 +137,8 @@ impl<M: Reserve> GrowingArena<M> {
         let segment: &Segment<M> = unsafe { &*new.as_ptr() };
         let total = reserved.saturating_add(segment.arena().capacity());
         // The claim comes before the segment is in the list. So its maker is served, however many
-        // threads wait for it. SAFETY: the callers' promises are those of `Claim::claim`.
+        // threads wait for it.
+        // SAFETY: the callers' promises are those of `Claim::claim`.
         let claimed = unsafe { segment.arena().claim(size, align, None) };
         let (Ok(claimed), true) = (claimed, total <= self.sizes.limit) else {
             // SAFETY: just made, in no list, and what was claimed from it is not used.

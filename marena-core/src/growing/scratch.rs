@@ -189,7 +189,8 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
                 }
                 Err(error) => {
                     // This does not happen, because the segment had room just now. If it did, the
-                    // scope would stay where it is. SAFETY: nobody borrows the part.
+                    // scope would stay where it is.
+                    // SAFETY: nobody borrows the part.
                     unsafe { self.part.get().write(Some(before)) };
                     return Err(error);
                 }
