@@ -47,7 +47,9 @@ fn main() -> ExitCode {
     common::main(|arguments: Arguments, output| {
         let arena = GrowingArena::builder().limit(arguments.arena_size).build()?;
         let leases = arena.leases(CHUNK);
-        let threads = ThreadPoolBuilder::new().num_threads(arguments.threads).build()?;
+        // rayon's error shows its cause and has it as its source, too.
+        let threads = ThreadPoolBuilder::new().num_threads(arguments.threads).build();
+        let threads = threads.map_err(|error| format!("cannot start {} threads: {error}", arguments.threads))?;
         let parse_all = |texts: &[&str]| threads.install(|| parse_all(texts, &leases));
         match &*arguments.files {
             [] => demonstrate(output, parse_all),
