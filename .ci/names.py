@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PAGES = ["README.md", "ARCHITECTURE.md", "VERIFICATION.md"]
+PAGES = ["README.md", "ARCHITECTURE.md", "marena-core/VERIFICATION.md"]
 PATH = re.compile(r"(\.ci|[a-z-]+)/[\w./-]+|\w+\.(rs|sh|txt)")
 # Names of tests and models are sentences: three words at least.
 TEST = re.compile(r"[a-z0-9]+(_[a-z0-9]+){2,}")
