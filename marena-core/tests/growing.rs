@@ -245,3 +245,21 @@ fn every_segment_goes_back_when_the_arena_is_dropped_or_trimmed() {
     drop(arena);
     assert_eq!(REGIONS.get(), 0);
 }
+
+#[test]
+fn an_aligned_request_passes_over_a_tighter_segment_where_it_has_no_place() {
+    let builder = GrowingArena::<Heap>::builder().first_segment(1024).max_segment(1024).limit(3 * 1024);
+    let arena = builder.build().unwrap();
+    for left in [120, 256, 0] {
+        // The segment before has no room for this.
+        arena.allocate(400).unwrap();
+        let last = arena.segments().last().unwrap();
+        arena.allocate(last.remaining() - left).unwrap();
+    }
+    let remaining: Vec<_> = arena.segments().map(Arena::remaining).collect();
+    assert_eq!(remaining, [120, 256, 0]);
+    // Regions end at a multiple of 128, so the 120 bytes lie behind the last such address.
+    let block = arena.allocate_aligned(120, 128).unwrap();
+    assert!(block.as_ptr().addr().is_multiple_of(128));
+    assert_eq!(arena.segments().map(Arena::remaining).collect::<Vec<_>>(), [120, 128 + 8, 0]);
+}

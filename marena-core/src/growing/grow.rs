@@ -112,11 +112,14 @@ impl<M: Reserve> GrowingArena<M> {
 
     /// Claims from a segment that counts as full, or that was made for one request. Such a segment
     /// is empty again after that request was given back, or after its scope ended.
-    fn claim_in_first(&self, size: usize, align: usize) -> Option<Claimed<&Arena<M>>> {
-        let remaining = |segment: &&Segment<M>| segment.arena().remaining();
-        let fitting = self.first_segments().filter(|segment| remaining(segment) >= size);
+    fn claim_in_first<'a>(&'a self, size: usize, align: usize) -> Option<Claimed<&'a Arena<M>>> {
+        let fitting = || self.first_segments().filter(|segment| segment.has_room(size, align));
         // SAFETY: the callers' promises are those of `Claim::claim`.
-        unsafe { fitting.min_by_key(remaining)?.arena().claim(size, align, None) }.ok()
+        let claim = |segment: &'a Segment<M>| unsafe { segment.arena().claim(size, align, None) }.ok();
+        let tightest = fitting().min_by_key(|segment| segment.arena().remaining())?;
+        // If another thread takes that room, or the memory does not provide it, the others are
+        // left.
+        claim(tightest).or_else(|| fitting().find_map(claim))
     }
 
     /// Adds a segment behind `last`, the last one, or before all others, and claims from it. The

@@ -9,6 +9,7 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::arena::Arena;
 use crate::claim::Claim;
 use crate::memory::{ExclusiveMemory, Memory, Reserve};
+use crate::placement::{HEADER_SIZE, place};
 use crate::sync::{AtomicBool, AtomicPtr};
 
 /// The index of a segment that is not one of the series.
@@ -30,7 +31,7 @@ pub(super) struct Segment<M: Memory> {
 impl<M: Reserve> Segment<M> {
     /// How many bytes of a segment no block can use, at most: the header, this value, and its
     /// alignment.
-    pub(super) const OVERHEAD: usize = crate::placement::HEADER_SIZE + size_of::<Self>() + align_of::<Self>();
+    pub(super) const OVERHEAD: usize = HEADER_SIZE + size_of::<Self>() + align_of::<Self>();
 
     /// Reserves memory, makes an arena of it, and places the segment in it. Returns `None` if there
     /// is no memory.
@@ -100,6 +101,13 @@ impl<M: Memory> Segment<M> {
     /// Returns how many bytes were handed out.
     pub(super) fn used(&self) -> usize {
         self.arena.used().saturating_sub(self.start as usize)
+    }
+
+    /// Returns whether a request fits behind what is handed out: a snapshot. The caller passes a
+    /// power of two as `align`.
+    pub(super) fn has_room(&self, size: usize, align: usize) -> bool {
+        let (used, limit) = (self.arena.used() as u32, self.arena.limit());
+        place(self.arena.base().addr().get(), used, limit, size, align).is_some()
     }
 
     /// Returns the index in the series, if the segment belongs to it.
