@@ -9,6 +9,12 @@ pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Numbers of threads to measure: powers of two, and all cores.
+pub fn thread_counts() -> Vec<usize> {
+    let cores = cores();
+    std::iter::successors(Some(1), |count| Some(count * 2)).take_while(|&count| count < cores).chain([cores]).collect()
+}
+
 /// The machine, one line each.
 pub fn describe() -> Vec<(&'static str, String)> {
     let cpu = line_of("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());

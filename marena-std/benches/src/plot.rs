@@ -94,15 +94,16 @@ fn is_ours(name: &str) -> bool {
 fn lines(result: &Result) -> Plot {
     const WIDTH: i32 = 760;
     const LEGEND: i32 = 180;
-    let threads = machine::cores();
-    let throughput = |contender: &str, threads: usize| {
-        let figures = result.figures(&scaling_entry_name(contender, threads))?;
+    let counts = machine::thread_counts();
+    // Each count is one step to the right, so a doubling is, too.
+    let throughput = |contender: &str, step: usize| {
+        let figures = result.figures(&scaling_entry_name(contender, counts[step]))?;
         // A block every nanosecond is a thousand a microsecond.
-        Some((threads as f64, 1000.0 / figures.median()))
+        Some((step as f64, 1000.0 / figures.median()))
     };
     let points: Vec<(&str, Vec<_>)> = SCALING_CONTENDERS
         .iter()
-        .map(|name| (*name, (1..=threads).filter_map(|count| throughput(name, count)).collect()))
+        .map(|name| (*name, (0..counts.len()).filter_map(|step| throughput(name, step)).collect()))
         .collect();
     let rates = || points.iter().flat_map(|(_, line)| line).map(|point| point.1);
     let (least, most) = (rates().fold(f64::MAX, f64::min), rates().fold(1.0, f64::max));
@@ -115,14 +116,14 @@ fn lines(result: &Result) -> Plot {
             .x_label_area_size(40)
             .y_label_area_size(56)
             .margin_right(LEGEND)
-            .build_cartesian_2d(0.9..threads as f64 + 0.1, (least * 0.8..most * 1.25).log_scale())?;
+            .build_cartesian_2d(-0.1..counts.len() as f64 - 0.9, (least * 0.8..most * 1.25).log_scale())?;
         chart
             .configure_mesh()
             .disable_mesh()
             .axis_style(INK)
             .label_style(text(14))
-            .x_labels(threads)
-            .x_label_formatter(&|count| format!("{count:.0}"))
+            .x_labels(counts.len())
+            .x_label_formatter(&|step| counts.get(step.round() as usize).map_or_else(String::new, ToString::to_string))
             .y_label_formatter(&|rate| format!("{rate:.0}"))
             .x_desc("threads")
             .draw()?;

@@ -12,9 +12,6 @@ use crate::target::{Bound, Outcome};
 use crate::work::Work;
 use crate::works::Stranded;
 
-/// The command that makes the results.
-const COMMAND: &str = "cd marena-std/benches && cargo run --release";
-
 /// One work, measured. Its contenders and their memory are gone.
 pub struct Result {
     /// Short, for file names.
@@ -49,9 +46,16 @@ impl Result {
 }
 
 /// Writes `results.md`, `results.csv` and the plots.
-pub fn write(results: &[Result], stranded: &[Stranded], folder: &Path) -> std::result::Result<(), Box<dyn Error>> {
+///
+/// `command` is the one that made them.
+pub fn write(
+    results: &[Result],
+    stranded: &[Stranded],
+    folder: &Path,
+    command: &str,
+) -> std::result::Result<(), Box<dyn Error>> {
     fs::create_dir_all(folder)?;
-    fs::write(folder.join("results.md"), markdown(results, stranded))?;
+    fs::write(folder.join("results.md"), markdown(results, stranded, command))?;
     fs::write(folder.join("results.csv"), csv(results, stranded)?)?;
     for (name, image) in plot::all(results)? {
         fs::write(folder.join(name), image)?;
@@ -59,11 +63,11 @@ pub fn write(results: &[Result], stranded: &[Stranded], folder: &Path) -> std::r
     Ok(())
 }
 
-fn markdown(results: &[Result], stranded: &[Stranded]) -> String {
+fn markdown(results: &[Result], stranded: &[Stranded], command: &str) -> String {
     let mut text = String::from("# Results\n\n");
     let versions = machine::versions().iter().map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>();
     let facts = machine::describe().into_iter().map(|(what, value)| format!("{what}: {value}"));
-    for fact in facts.chain([format!("peers: {}", versions.join(", ")), format!("command: `{COMMAND}`")]) {
+    for fact in facts.chain([format!("peers: {}", versions.join(", ")), format!("command: `{command}`")]) {
         text.push_str(&item(&fact));
     }
     text.push_str(&targets(results, stranded));

@@ -37,7 +37,7 @@ pub const CONTENDERS: &[&str] = &[
 
 pub(super) fn work() -> Work {
     let mut entries = Vec::new();
-    for threads in 1..=machine::cores() {
+    for threads in machine::thread_counts() {
         entries.extend([
             entry::<AllThreads<CHUNK>>(threads),
             entry::<GrowingAllThreads<CHUNK>>(threads),
