@@ -59,11 +59,12 @@ pub(crate) fn link_bottom<'n, R: Region, O: Order, E: From<Damage>>(
         }
         steps.again(previous)?;
         // Other nodes were linked behind the place, which is never unlinked.
-        found = target.find_behind(previous)?;
+        found = target.find_behind(previous, Steps::of(previous.nodes()))?;
     }
 }
 
-/// Links a node, which is on the lowest level, on the levels above. They are shortcuts.
+/// Links a node, which is on the lowest level, on the levels above. They are shortcuts. In a file, the
+/// node gets none to a place that is far away.
 #[inline]
 pub(crate) fn link_above<'n, R: Region, O: Order>(
     node: &NewNode<'n, R>,
@@ -75,7 +76,7 @@ pub(crate) fn link_above<'n, R: Region, O: Order>(
         let mut gap = path.gap(level);
         while !node.link(gap, || Ok::<_, Damage>(()))? {
             steps.again(gap.previous)?;
-            gap = target.find_behind(gap.previous)?.gap;
+            gap = target.find_behind(gap.previous, Steps::until_far(gap.previous.nodes()))?.gap;
         }
     }
     Ok(())

@@ -47,7 +47,11 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(feature = "mapped")]
+mod checkpoints;
 mod damage;
+#[cfg(feature = "mapped")]
+mod far;
 pub mod guide;
 mod height;
 mod insert;

@@ -14,6 +14,7 @@
 //! is written before the node is linked anywhere, and never afterwards. So the compare-and-swap
 //! that links is a Release, and every load that leads to a node is an Acquire.
 
+mod compare;
 mod new_node;
 mod path;
 mod shaped;
@@ -182,6 +183,13 @@ impl<R: Region> Nodes<R> {
         Ok(NewNode { nodes: self, offset, height, size: size as u32 })
     }
 
+    /// Returns a place on level 0 that was met before, by its offset. In a trusted region there is
+    /// none, because offsets are not checked there.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn met_before(&self, offset: u32) -> Option<Place<'_, R>> {
+        if R::TRUSTED { None } else { self.place(offset, 0).ok()? }
+    }
+
     /// Returns the place that an offset from a link of this level names, or `None` at the end.
     #[inline]
     fn place(&self, offset: u32, level: u32) -> Result<Option<Place<'_, R>>, Damage> {
@@ -301,8 +309,14 @@ impl<'n, R: Region> Place<'n, R> {
         if !R::TRUSTED {
             let body = u64::from(shape.key_len) + u64::from(shape.value_len);
             let end = u64::from(self.offset) + u64::from(shape.key_start()) + body.max(MIN_BODY.into());
+            // A long node can have any length, but it ends in bytes that were handed out. The link
+            // that led here was loaded with Acquire, so the cursor is already behind them.
+            let last = match shape.long {
+                true => region.len().min(FIRST.saturating_add(region.space().used() as u32)),
+                false => region.len(),
+            };
             // The end of a whole word, because bytes are read as parts of words.
-            let sound = end.next_multiple_of(WORD.into()) <= region.len().into()
+            let sound = end.next_multiple_of(WORD.into()) <= last.into()
                 && self.offset >= FIRST + shape.links_len()
                 && shape.height <= MAX_HEIGHT as u32;
             region.check(sound, self.offset)?;

@@ -39,7 +39,8 @@ use core::cmp::Ordering;
 /// ```
 pub trait Order {
     /// A number that identifies the order. A file keeps it, so that a map is never opened in
-    /// another order.
+    /// another order. 0 is [`ByteOrder`]'s: with it, a map in a file may compare bytes by itself.
+    /// Other orders get whole keys, which are copied for them.
     const ID: u32;
 
     /// Compares two keys.

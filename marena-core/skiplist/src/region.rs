@@ -3,6 +3,8 @@
 use core::ptr::NonNull;
 use core::slice;
 
+#[cfg(feature = "mapped")]
+use crate::checkpoints::Checkpoints;
 use crate::damage::Damage;
 use crate::space::Space;
 
@@ -25,6 +27,12 @@ pub(crate) unsafe trait Region {
     fn base(&self) -> NonNull<u8>;
 
     fn len(&self) -> u32;
+
+    /// Returns the nodes that searches remember. A trusted region has shortcuts instead.
+    #[cfg(feature = "mapped")]
+    fn checkpoints(&self) -> Option<&Checkpoints> {
+        None
+    }
 
     /// Reads a word that is not written any more.
     ///
@@ -63,6 +71,16 @@ pub(crate) unsafe trait Region {
     /// - The same as for [`read_word`](Self::read_word), for all words, but `len` can be any
     ///   number.
     unsafe fn with_bytes<R>(&self, at: u32, len: u32, look: impl FnOnce(&[u8]) -> R) -> R;
+
+    /// Calls `look` with bytes, or returns `None` if there is no memory for a copy of them.
+    ///
+    /// # Safety
+    ///
+    /// - The same as for [`with_bytes`](Self::with_bytes).
+    unsafe fn try_with_bytes<R>(&self, at: u32, len: u32, look: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        // SAFETY: the caller's promise.
+        Some(unsafe { self.with_bytes(at, len, look) })
+    }
 
     /// Returns an error if something is not sound. A trusted region has no damage.
     fn check(&self, sound: bool, at: u32) -> Result<(), Damage> {

@@ -10,6 +10,10 @@ use crate::node::{Gap, Node, Nodes, Path, Place};
 use crate::order::{Order, first_bytes};
 use crate::region::Region;
 
+/// The least number of nodes that a search passes before it is far from its target. In a sound map
+/// it passes two on each level on average, so it never comes so far.
+const FAR: u64 = 256;
+
 /// The number of levels below a search's place on which it prefetches nodes.
 const AHEAD: u32 = 3;
 
@@ -52,12 +56,24 @@ impl<'n, R: Region> Found<'n, R> {
 /// Steps are counted in bytes of nodes, which do not overlap. So the bytes of all keys that a walk
 /// reads are bounded as well.
 #[derive(Debug)]
-pub(crate) struct Steps(u64);
+pub(crate) struct Steps {
+    left: u64,
+    /// Each step takes so many bytes more.
+    each: u64,
+}
 
 impl Steps {
     #[inline]
     pub(crate) fn of<R: Region>(nodes: &Nodes<R>) -> Self {
-        Self(if R::TRUSTED { 0 } else { 2 * u64::from(nodes.region().len()) })
+        Self { left: if R::TRUSTED { 0 } else { 2 * u64::from(nodes.region().len()) }, each: 0 }
+    }
+
+    /// Returns the steps of a search that can go on in another way. In a sound map it passes each
+    /// node once, so the steps suffice for at least [`FAR`] nodes, whatever their sizes.
+    #[inline]
+    pub(crate) fn until_far<R: Region>(nodes: &Nodes<R>) -> Self {
+        let steps = Self::of(nodes);
+        Self { each: steps.left / (2 * FAR), ..steps }
     }
 
     /// Takes a step to a node.
@@ -75,7 +91,7 @@ impl Steps {
     #[inline]
     fn spend<R: Region>(&mut self, bytes: u64, place: Place<'_, R>) -> Result<(), Damage> {
         if !R::TRUSTED {
-            self.0 = self.0.checked_sub(bytes).ok_or(Damage { offset: place.offset() })?;
+            self.left = self.left.checked_sub(bytes + self.each).ok_or(Damage { offset: place.offset() })?;
         }
         Ok(())
     }
@@ -112,19 +128,25 @@ impl<'k, O: Order> Target<'k, O> {
         Self { order, prefix: order.prefix(first_bytes(key), key.len()), key, side }
     }
 
+    /// Returns the order of the keys.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn order(&self) -> &'k O {
+        self.order
+    }
+
     /// Compares a node's key with the target's.
     #[inline]
     pub(crate) fn compare<R: Region>(&self, node: Node<'_, R>) -> Ordering {
         let prefix = self.order.prefix(node.first_bytes(), node.key_len());
         match prefix.cmp(&self.prefix) {
-            Ordering::Equal => node.with_key(|key| self.order.compare(key, self.key)),
+            Ordering::Equal => node.compare_key(self.order, self.key),
             decided => decided,
         }
     }
 
     /// Returns whether the target lies behind a node that compares like this.
     #[inline]
-    fn is_behind(&self, node: Ordering) -> bool {
+    pub(crate) fn is_behind(&self, node: Ordering) -> bool {
         node.is_lt() || (node.is_eq() && self.side == Side::Behind) || self.side == Side::End
     }
 
@@ -139,9 +161,20 @@ impl<'k, O: Order> Target<'k, O> {
     pub(crate) fn find<'n, R: Region>(
         &self,
         nodes: &'n Nodes<R>,
-        mut visit: impl FnMut(Gap<'n, R>),
+        visit: impl FnMut(Gap<'n, R>),
     ) -> Result<Found<'n, R>, Damage> {
-        let mut steps = Steps::of(nodes);
+        Ok(self.find_or_near(nodes, visit)?.0)
+    }
+
+    /// Finds the target like [`find`](Self::find). If there are no shortcuts to it, also returns a
+    /// place some nodes before it.
+    #[inline]
+    pub(crate) fn find_or_near<'n, R: Region>(
+        &self,
+        nodes: &'n Nodes<R>,
+        mut visit: impl FnMut(Gap<'n, R>),
+    ) -> Result<(Found<'n, R>, Option<Place<'n, R>>), Damage> {
+        let mut steps = Steps::until_far(nodes);
         let mut bound = Bound::NONE;
         let mut place = nodes.top();
         loop {
@@ -152,7 +185,9 @@ impl<'k, O: Order> Target<'k, O> {
                 let node = next.node()?;
                 let order = self.compare(node);
                 if self.is_behind(order) {
-                    steps.take(node)?;
+                    if steps.take(node).is_err() {
+                        return self.find_far(next, visit);
+                    }
                     place = next;
                     for levels in 1..=AHEAD {
                         place.prefetch_below(levels);
@@ -167,15 +202,29 @@ impl<'k, O: Order> Target<'k, O> {
                     place = lower;
                     place.prefetch_below(AHEAD);
                 }
-                None => return Ok(Found { gap, equal: bound.equals(gap.next()) }),
+                None => return Ok((Found { gap, equal: bound.equals(gap.next()) }, None)),
             }
         }
     }
 
+    /// Finds the target on level 0, far behind a place.
+    #[cfg(not(feature = "mapped"))]
+    pub(crate) fn find_far<'n, R: Region>(
+        &self,
+        place: Place<'n, R>,
+        _: impl FnMut(Gap<'n, R>),
+    ) -> Result<(Found<'n, R>, Option<Place<'n, R>>), Damage> {
+        // A search in a trusted region takes as many steps as it needs.
+        Err(Damage { offset: place.offset() })
+    }
+
     /// Finds the target on the level of `place`, which it lies behind.
     #[inline]
-    pub(crate) fn find_behind<'n, R: Region>(&self, place: Place<'n, R>) -> Result<Found<'n, R>, Damage> {
-        let mut steps = Steps::of(place.nodes());
+    pub(crate) fn find_behind<'n, R: Region>(
+        &self,
+        place: Place<'n, R>,
+        mut steps: Steps,
+    ) -> Result<Found<'n, R>, Damage> {
         let mut place = place;
         loop {
             let gap = Gap::behind(place)?;
@@ -195,7 +244,7 @@ impl<'k, O: Order> Target<'k, O> {
 #[inline]
 pub(crate) fn compare_nodes<R: Region, O: Order>(order: &O, a: Node<'_, R>, b: Node<'_, R>) -> Ordering {
     let prefix = |node: Node<'_, R>| order.prefix(node.first_bytes(), node.key_len());
-    prefix(a).cmp(&prefix(b)).then_with(|| a.with_key(|a| b.with_key(|b| order.compare(a, b))))
+    prefix(a).cmp(&prefix(b)).then_with(|| a.compare_node(order, b))
 }
 
 /// A search that stops where it would wait for memory, so that other searches can use the time.
@@ -216,7 +265,7 @@ impl<'n, 'k, R: Region, O: Order> Search<'n, 'k, R, O> {
             target,
             gap: Gap::behind(nodes.top())?,
             bound: Bound::NONE,
-            steps: Steps::of(nodes),
+            steps: Steps::until_far(nodes),
             path: Path::new(nodes),
             complete: false,
         })
@@ -236,7 +285,13 @@ impl<'n, 'k, R: Region, O: Order> Search<'n, 'k, R, O> {
                 let node = next.node()?;
                 let order = self.target.compare(node);
                 if self.target.is_behind(order) {
-                    self.steps.take(node)?;
+                    if self.steps.take(node).is_err() {
+                        let (found, _) = self.target.find_far(next, |gap| self.path.record(gap))?;
+                        let offset = found.gap.next().map_or(0, Place::offset);
+                        (self.gap, self.bound) = (found.gap, Bound { offset, equal: found.equal });
+                        self.complete = true;
+                        return Ok(false);
+                    }
                     self.gap = Gap::behind(next)?;
                     if self.waits() {
                         return Ok(true);

@@ -190,27 +190,17 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
     /// Collects nodes before the node from the back, or before the upper bound. Returns the
     /// nearest, or `None` if there is none.
     fn collect(&mut self) -> Result<Option<Place<'n, R>>, Damage> {
-        let mut path = Path::new(self.nodes);
-        let last = match (self.back, self.upper) {
-            (Some(back), _) => back.with_key(|key| self.last_before(key, Side::Before, &mut path)),
-            (None, Bound::Excluded(key)) => self.last_before(key, Side::Before, &mut path),
-            (None, Bound::Included(key)) => self.last_before(key, Side::Behind, &mut path),
-            (None, Bound::Unbounded) => self.last_before(&[], Side::End, &mut path),
+        let collected = match (self.back, self.upper) {
+            (Some(back), _) => back.try_with_key(|key| self.collect_before(key, Side::Before)),
+            (None, Bound::Excluded(key)) => self.collect_before(key, Side::Before),
+            (None, Bound::Included(key)) => self.collect_before(key, Side::Behind),
+            (None, Bound::Unbounded) => self.collect_before(&[], Side::End),
         }?;
-        if last.is_head() {
-            return Ok(None);
-        }
-        let mut batch = Batch::new(self.nodes);
-        for level in (1..=COLLECTING_LEVEL).rev() {
-            self.collect_between(path.gap(level).previous.bottom(), last, &mut batch)?;
-            if !batch.is_empty() {
-                break;
-            }
-        }
+        let Some((mut batch, last)) = collected else { return Ok(None) };
         let nearest = match batch.pop() {
             Some(place) => Some(place),
             // All these places were nodes of one key. A search for the key finds its newest node.
-            None => last.node()?.with_key(|key| {
+            None => last.node()?.try_with_key(|key| {
                 let found = Target::new(self.order, key, Side::Before).find(self.nodes, |_| ())?;
                 Ok(found.node())
             })?,
@@ -219,20 +209,46 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
         Ok(nearest)
     }
 
-    fn last_before(&self, key: &[u8], side: Side, path: &mut Path<'n, R>) -> Result<Place<'n, R>, Damage> {
-        let found = Target::new(self.order, key, side).find(self.nodes, |gap| path.record(gap))?;
-        Ok(found.gap.previous)
+    /// Collects nodes before a target. Also returns the last place before it, or `None` if there is
+    /// none.
+    fn collect_before(&self, key: &[u8], side: Side) -> Result<Option<(Batch<'n, R>, Place<'n, R>)>, Damage> {
+        let target = Target::new(self.order, key, side);
+        let mut path = Path::new(self.nodes);
+        let (found, mut near) = target.find_or_near(self.nodes, |gap| path.record(gap))?;
+        let mut last = found.gap.previous;
+        if last.is_head() {
+            return Ok(None);
+        }
+        let mut batch = Batch::new(self.nodes);
+        if near.is_none() {
+            for level in (1..=COLLECTING_LEVEL).rev() {
+                let start = path.gap(level).previous.bottom();
+                // These are separate walks: nodes that do not fit the batch are met again.
+                if self.collect_between(start, last, &mut batch, Steps::until_far(self.nodes)).is_err() {
+                    let (found, far) = target.find_far(start, |_| ())?;
+                    (last, near) = (found.gap.previous, far);
+                    batch = Batch::new(self.nodes);
+                    break;
+                }
+                if !batch.is_empty() {
+                    break;
+                }
+            }
+        }
+        if let Some(near) = near {
+            self.collect_between(near, last, &mut batch, Steps::of(self.nodes))?;
+        }
+        Ok(Some((batch, last)))
     }
 
     /// Collects the newest node of each key behind that of `start`, up to `last`.
     fn collect_between(
-        &mut self,
+        &self,
         start: Place<'n, R>,
         last: Place<'n, R>,
         batch: &mut Batch<'n, R>,
+        mut steps: Steps,
     ) -> Result<(), Damage> {
-        // This is a separate walk: nodes that do not fit the batch are met again.
-        let mut steps = Steps::of(self.nodes);
         let mut place = start;
         while place != last {
             let Some(next) = place.next()? else { break };

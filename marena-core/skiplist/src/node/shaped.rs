@@ -3,6 +3,8 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::Place;
+use crate::damage::Damage;
+use crate::layout::WORD;
 use crate::order::first_bytes_of;
 use crate::prefetch::prefetch;
 use crate::region::{Plain, Region};
@@ -55,6 +57,12 @@ impl<'n, R: Region> Node<'n, R> {
         self.shape.size()
     }
 
+    /// Returns the number of the node's links.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn height(self) -> u32 {
+        self.shape.height
+    }
+
     /// Returns whether the node has a level.
     #[cfg(feature = "mapped")]
     pub(crate) fn has_level(self, level: u32) -> bool {
@@ -92,6 +100,26 @@ impl<'n, R: Region> Node<'n, R> {
     pub(crate) fn with_key<T>(self, look: impl FnOnce(&[u8]) -> T) -> T {
         // SAFETY: the key lies in the region, by the invariant, and is not written any more.
         unsafe { self.place.nodes.region.with_bytes(self.key_at(), self.shape.key_len, look) }
+    }
+
+    /// Calls `look` with the key. A key that there is no memory for counts as damage.
+    #[inline]
+    pub(crate) fn try_with_key<T>(self, look: impl FnOnce(&[u8]) -> Result<T, Damage>) -> Result<T, Damage> {
+        // SAFETY: as above.
+        let found = unsafe { self.place.nodes.region.try_with_bytes(self.key_at(), self.shape.key_len, look) };
+        found.unwrap_or(Err(Damage { offset: self.place.offset }))
+    }
+
+    /// Calls `look` with a part of the key: up to `len` bytes behind the first `start`, a multiple of
+    /// 4.
+    #[inline]
+    pub(super) fn with_key_part<T>(self, start: u32, len: u32, look: impl FnOnce(&[u8]) -> T) -> T {
+        debug_assert!(start.is_multiple_of(WORD), "a part that begins at {start}");
+        let len = len.min(self.shape.key_len.saturating_sub(start));
+        let at = self.key_at() + start.min(self.shape.key_len) / WORD * WORD;
+        // SAFETY: the part lies in the key, which lies in the region, by the invariant, and is not
+        // written any more. It begins with a whole word.
+        unsafe { self.place.nodes.region.with_bytes(at, len, look) }
     }
 
     /// Prefetches the start and the end of the next nodes on the lowest levels, which a walk

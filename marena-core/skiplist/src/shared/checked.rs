@@ -3,10 +3,13 @@
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
 use std::vec;
+use std::vec::Vec;
 
 use marena_core::Word;
 
-use crate::layout::WORD;
+use super::error::SharedMapError;
+use crate::checkpoints::{Checkpoints, SPACING};
+use crate::layout::{MIN_NODE, WORD};
 use crate::node::Node;
 use crate::region::Region;
 use crate::space::Space;
@@ -24,6 +27,7 @@ pub(super) struct Checked<S> {
     /// moved.
     base: NonNull<u8>,
     len: u32,
+    checkpoints: Checkpoints,
 }
 
 // SAFETY: `base` points to bytes that `space` keeps. They are valid from any thread that may use
@@ -40,8 +44,9 @@ impl<S: Space> Checked<S> {
     ///   128 and bytes that were not handed out to it.
     pub(super) unsafe fn new(space: S) -> Self {
         let region = space.region();
+        let checkpoints = Checkpoints::new(region.len() / (SPACING * MIN_NODE) as usize);
         // At most 2^31, by the space's promise.
-        Self { base: region.cast(), len: region.len() as u32, space }
+        Self { base: region.cast(), len: region.len() as u32, space, checkpoints }
     }
 
     pub(super) fn into_space(self) -> S {
@@ -100,6 +105,10 @@ unsafe impl<S: Space> Region for Checked<S> {
     #[inline]
     fn len(&self) -> u32 {
         self.len
+    }
+
+    fn checkpoints(&self) -> Option<&Checkpoints> {
+        Some(&self.checkpoints)
     }
 
     #[inline]
@@ -182,22 +191,35 @@ unsafe impl<S: Space> Region for Checked<S> {
         unsafe { self.copy_out(at, &mut bytes) };
         look(&bytes)
     }
+
+    unsafe fn try_with_bytes<R>(&self, at: u32, len: u32, look: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len as usize).ok()?;
+        bytes.resize(len as usize, 0);
+        // SAFETY: the caller's promise.
+        unsafe { self.copy_out(at, &mut bytes) };
+        Some(look(&bytes))
+    }
 }
 
 impl<S: Space> Node<'_, Checked<S>> {
     /// Replaces the contents of `into` by the key.
-    pub(super) fn copy_key(self, into: &mut std::vec::Vec<u8>) {
-        self.copy(self.key_range(), into);
+    pub(super) fn copy_key(self, into: &mut Vec<u8>) -> Result<(), SharedMapError> {
+        self.copy(self.key_range(), into)
     }
 
     /// Replaces the contents of `into` by the value.
-    pub(super) fn copy_value(self, into: &mut std::vec::Vec<u8>) {
-        self.copy(self.value_range(), into);
+    pub(super) fn copy_value(self, into: &mut Vec<u8>) -> Result<(), SharedMapError> {
+        self.copy(self.value_range(), into)
     }
 
-    fn copy(self, (at, len): (u32, u32), into: &mut std::vec::Vec<u8>) {
-        into.resize(len as usize, 0);
+    fn copy(self, (at, len): (u32, u32), into: &mut Vec<u8>) -> Result<(), SharedMapError> {
+        let bytes = len as usize;
+        into.clear();
+        into.try_reserve_exact(bytes).map_err(|_| SharedMapError::NoMemory { bytes })?;
+        into.resize(bytes, 0);
         // SAFETY: by the node's invariant, the whole words of key and value lie in the region.
         unsafe { self.place().nodes().region().copy_out(at, into) };
+        Ok(())
     }
 }

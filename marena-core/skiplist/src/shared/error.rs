@@ -15,6 +15,12 @@ pub enum SharedMapError {
     /// The arena has too little room. The map is unchanged.
     #[error(transparent)]
     Alloc(#[from] AllocError),
+    /// The process has too little memory for a copy of an entry.
+    #[error("no memory for {bytes} bytes of an entry; free some, or check the file, which may be damaged")]
+    NoMemory {
+        /// The size of the copy.
+        bytes: usize,
+    },
     /// The system could not write the map to the disk. The entry is not in the map, or it is there
     /// and may be lost in a power failure.
     #[error(transparent)]

@@ -31,7 +31,9 @@ use crate::space::Space;
 ///   maps do, causes errors or wrong entries, and nothing worse: no undefined behaviour, no panic
 ///   and no endless loop.
 /// - If a process is killed at any moment, every insert that returned stays, and nobody waits for
-///   it. It may leave one node that is in no map, and one that is found more slowly than others.
+///   it. It may leave one node that is in no map, and one without shortcuts to it.
+/// - Where many shortcuts are missing, because writers were killed or the file is damaged, a search
+///   follows the list and remembers its way. Later ones take the same way faster.
 ///
 /// A map that is opened by [`open_read_only`](SharedMap::open_read_only) sees what other processes
 /// write, and needs no permission to write the file.
@@ -82,6 +84,9 @@ pub struct Verified {
     pub nodes: usize,
     /// The number of bytes that the map takes in the arena.
     pub bytes: usize,
+    /// The number of levels that nodes have and are not on. A killed writer may leave some, and
+    /// damage many. Searches then take longer.
+    pub missing_links: usize,
 }
 
 /// Creating and opening.
@@ -92,12 +97,14 @@ impl<O: Order> SharedMap<Mapped, O> {
     /// # Errors
     ///
     /// [`SharedMapError::Occupied`] if the slot is in use, [`SharedMapError::Alloc`] and
-    /// [`SharedMapError::Publish`].
+    /// [`SharedMapError::Publish`]. No bytes are allocated then, unless another process took the
+    /// slot meanwhile, or the disk failed.
     pub fn create(arena: MappedArena, slot: usize, order: O) -> Result<Self, SharedMapError> {
-        if arena.root(slot).is_some() {
+        let space = Mapped(arena);
+        if space.root_number(slot)? != 0 {
             return Err(SharedMapError::Occupied { slot });
         }
-        let map = Self::allocate(Mapped(arena), order)?;
+        let map = Self::allocate(space, order)?;
         if !map.publish(slot)? {
             return Err(SharedMapError::Occupied { slot });
         }
@@ -122,10 +129,13 @@ impl<O: Order> SharedMap<Mapped, O> {
     ///
     /// The same as for [`open`](Self::open) and [`create`](Self::create).
     pub fn open_or_create(arena: MappedArena, slot: usize, order: O) -> Result<Self, SharedMapError> {
-        if let Some(root) = arena.root(slot) {
-            return Self::at(Mapped(arena), slot, Some(root), order);
+        let space = Mapped(arena);
+        if space.root_number(slot)? != 0 {
+            // It cannot be an address, or another process has published since.
+            let root = space.0.root(slot).ok_or(SharedMapError::NotAMap { slot })?;
+            return Self::at(space, slot, Some(root), order);
         }
-        let map = Self::allocate(Mapped(arena), order)?;
+        let map = Self::allocate(space, order)?;
         if map.publish(slot)? {
             return Ok(map);
         }
@@ -191,13 +201,13 @@ impl<S: Space, O: Order> SharedMap<S, O> {
     }
 }
 
-pub(super) fn value_of<S: Space>(place: Place<'_, Checked<S>>) -> Result<Option<Vec<u8>>, Damage> {
+pub(super) fn value_of<S: Space>(place: Place<'_, Checked<S>>) -> Result<Option<Vec<u8>>, SharedMapError> {
     let node = place.node()?;
     if node.is_tombstone() {
         return Ok(None);
     }
     let mut value = Vec::new();
-    node.copy_value(&mut value);
+    node.copy_value(&mut value)?;
     Ok(Some(value))
 }
 
@@ -205,7 +215,7 @@ pub(super) fn value_of<S: Space>(place: Place<'_, Checked<S>>) -> Result<Option<
 ///
 /// # Errors
 ///
-/// [`SharedMapError::Damage`].
+/// [`SharedMapError::Damage`], and [`SharedMapError::NoMemory`] where an entry is copied.
 impl<S: Space, O: Order> SharedMap<S, O> {
     fn find(&self, key: &[u8]) -> Result<Option<Place<'_, Checked<S>>>, Damage> {
         Ok(Target::new(&self.order, key, Side::Before).find(&self.nodes, |_| ())?.node())
@@ -214,7 +224,7 @@ impl<S: Space, O: Order> SharedMap<S, O> {
     /// Returns a key's value.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, SharedMapError> {
         match self.find(key)? {
-            Some(place) => Ok(value_of(place)?),
+            Some(place) => value_of(place),
             None => Ok(None),
         }
     }
@@ -224,7 +234,7 @@ impl<S: Space, O: Order> SharedMap<S, O> {
         let Some(place) = self.find(key)? else { return Ok(false) };
         let node = place.node()?;
         if !node.is_tombstone() {
-            node.copy_value(into);
+            node.copy_value(into)?;
         }
         Ok(!node.is_tombstone())
     }
@@ -286,14 +296,19 @@ impl<S: Space, O: Order> SharedMap<S, O> {
     /// Checks the whole map: on every level, each node lies in the region, has that level, and
     /// comes in order.
     pub fn verify(&self) -> Result<Verified, SharedMapError> {
-        let mut verified =
-            Verified { entries: self.len()?, nodes: 0, bytes: (block::SIZE as usize).next_multiple_of(8) };
+        let bytes = (block::SIZE as usize).next_multiple_of(8);
+        let mut verified = Verified { entries: self.len()?, nodes: 0, bytes, missing_links: 0 };
+        let mut links = 0;
         self.nodes.walk_levels(&self.order, |level, node| {
+            links += 1;
             if level == 0 {
                 verified.nodes += 1;
                 verified.bytes += node.size().next_multiple_of(8);
+                verified.missing_links += node.height() as usize;
             }
         })?;
+        // Others may have linked nodes after they were counted.
+        verified.missing_links = verified.missing_links.saturating_sub(links);
         Ok(verified)
     }
 }

@@ -36,10 +36,10 @@ impl<'m, 'k, S: Space, O: Order> SharedRange<'m, 'k, S, O> {
     ///
     /// # Errors
     ///
-    /// [`SharedMapError::Damage`].
+    /// [`SharedMapError::Damage`] and [`SharedMapError::NoMemory`].
     pub fn next_entry(&mut self) -> Result<Option<Entry<'_>>, SharedMapError> {
         match self.walk.next()? {
-            Some(node) => Ok(Some(self.copy(node))),
+            Some(node) => self.buffered(node).map(Some),
             None => Ok(None),
         }
     }
@@ -48,10 +48,10 @@ impl<'m, 'k, S: Space, O: Order> SharedRange<'m, 'k, S, O> {
     ///
     /// # Errors
     ///
-    /// [`SharedMapError::Damage`].
+    /// The same as for [`next_entry`](Self::next_entry).
     pub fn next_back_entry(&mut self) -> Result<Option<Entry<'_>>, SharedMapError> {
         match self.walk.next_back()? {
-            Some(node) => Ok(Some(self.copy(node))),
+            Some(node) => self.buffered(node).map(Some),
             None => Ok(None),
         }
     }
@@ -61,29 +61,35 @@ impl<'m, 'k, S: Space, O: Order> SharedRange<'m, 'k, S, O> {
         Ok(self.walk.next()?.is_some())
     }
 
-    fn copy(&mut self, node: Node<'_, Checked<S>>) -> Entry<'_> {
-        let (key, value) = &mut self.buffers;
-        node.copy_key(key);
-        node.copy_value(value);
-        (key, value)
+    fn buffered(&mut self, node: Node<'_, Checked<S>>) -> Result<Entry<'_>, SharedMapError> {
+        copy(node, &mut self.buffers)?;
+        let (key, value) = &self.buffers;
+        Ok((key, value))
     }
 }
 
-fn owned((key, value): Entry<'_>) -> OwnedEntry {
-    (key.to_vec(), value.to_vec())
+fn copy<S: Space>(node: Node<'_, Checked<S>>, (key, value): &mut OwnedEntry) -> Result<(), SharedMapError> {
+    node.copy_key(key)?;
+    node.copy_value(value)
+}
+
+fn owned<S: Space>(node: Node<'_, Checked<S>>) -> Result<OwnedEntry, SharedMapError> {
+    let mut entry = OwnedEntry::default();
+    copy(node, &mut entry)?;
+    Ok(entry)
 }
 
 impl<S: Space, O: Order> Iterator for SharedRange<'_, '_, S, O> {
     type Item = Result<OwnedEntry, SharedMapError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_entry().map(|entry| entry.map(owned)).transpose()
+        Some(self.walk.next().transpose()?.map_err(SharedMapError::from).and_then(owned))
     }
 }
 
 impl<S: Space, O: Order> DoubleEndedIterator for SharedRange<'_, '_, S, O> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.next_back_entry().map(|entry| entry.map(owned)).transpose()
+        Some(self.walk.next_back().transpose()?.map_err(SharedMapError::from).and_then(owned))
     }
 }
 

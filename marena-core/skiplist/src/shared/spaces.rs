@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::fmt;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::{self, Acquire, Relaxed};
-use core::sync::atomic::fence;
+use core::sync::atomic::{AtomicU64, fence};
 
 use marena_core::{Address, AllocError, Word};
 use marena_std::{Durability, MappedArena, MappedView, PublishError};
@@ -15,6 +15,10 @@ use crate::space::Space;
 
 /// The alignment of every allocation in a mapped arena, in bytes.
 const STEP: usize = 8;
+
+/// The root slots of an arena: 64-bit numbers in its header, as its `LAYOUT.md` says.
+const ROOTS: usize = 4;
+const FIRST_ROOT: usize = 24;
 
 /// A file that is read and written.
 pub struct Mapped(pub(super) MappedArena);
@@ -27,6 +31,24 @@ impl Mapped {
             Durability::FlushOnPublish => self.0.flush(),
             _ => Ok(()),
         }
+    }
+
+    /// Returns the number in a root slot: 0 if it is free, and perhaps no address if it is not.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Slot`].
+    pub(super) fn root_number(&self, slot: usize) -> Result<u64, PublishError> {
+        if slot >= ROOTS {
+            return Err(PublishError::Slot { slot });
+        }
+        // SAFETY: an arena's file begins with 128 bytes of header, which the slots lie in.
+        let number = unsafe { self.0.region().cast::<u64>().add(FIRST_ROOT / 8 + slot) };
+        // SAFETY: the number is aligned, since the region begins with a page. It stays as long as
+        // the arena, and all accesses to a slot are atomic ones of 64 bits.
+        let number = unsafe { AtomicU64::from_ptr(number.as_ptr()) };
+        // ORDERING: Relaxed: nothing is read through it.
+        Ok(number.load(Relaxed))
     }
 
     /// Writes a link to the disk.

@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use marena_skiplist::{ByteOrder, Order, SharedMap};
+use marena_skiplist::{ByteOrder, Mapped, Order, SharedMap, SharedMapError};
 use marena_std::MappedArena;
 
-use crate::TestFile;
+use crate::{TestFile, with_allocations_up_to};
 
 /// Does everything with the map in a file. All of it may fail; none of it may panic, fault or take
 /// forever.
@@ -131,7 +131,7 @@ fn nodes_in_a_circle_end_every_walk() {
 struct Counting<'c>(&'c AtomicU64);
 
 impl Order for Counting<'_> {
-    const ID: u32 = ByteOrder::ID;
+    const ID: u32 = 9;
 
     fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
         // ORDERING: Relaxed: a number.
@@ -141,10 +141,11 @@ impl Order for Counting<'_> {
 }
 
 #[test]
-fn a_circle_of_long_keys_costs_no_more_than_the_file_is_long() {
+fn a_circle_of_long_keys_costs_a_few_times_the_length_of_the_file() {
     const LEN: usize = 1 << 18;
     let file = TestFile::new();
-    let map = file.map(LEN);
+    let compared = AtomicU64::new(0);
+    let map = SharedMap::create(file.create(LEN), 0, Counting(&compared)).unwrap();
     map.insert(&[b'k'; 50_000], b"value").unwrap();
     drop(map);
     let mut bytes = fs::read(&file).unwrap();
@@ -152,11 +153,108 @@ fn a_circle_of_long_keys_costs_no_more_than_the_file_is_long() {
     let first = word(&bytes, word(&bytes, 28) + 64 + 4 * 23);
     bytes[first - 4..first].copy_from_slice(&(first as u32).to_ne_bytes());
     fs::write(&file, &bytes).unwrap();
-    let compared = AtomicU64::new(0);
     let map = SharedMap::open(file.open(), 0, Counting(&compared)).unwrap();
     assert!(map.len().is_err());
     assert!(map.get(b"zzzz").is_err());
     // ORDERING: Relaxed: no other thread counts.
     let compared = compared.load(Relaxed);
-    assert!(compared < 10 * LEN as u64, "{compared} bytes of keys were compared");
+    assert!(compared < 16 * LEN as u64, "{compared} bytes of keys were compared");
+}
+
+/// Clears the head's links above a level.
+fn clear_shortcuts(file: &TestFile, above: usize) {
+    let mut bytes = fs::read(file).unwrap();
+    let block = u32::from_ne_bytes(bytes[28..32].try_into().unwrap()) as usize;
+    bytes[block + 64..block + 64 + 4 * (23 - above)].fill(0);
+    fs::write(file, &bytes).unwrap();
+}
+
+#[test]
+fn a_map_without_shortcuts_is_whole_and_each_part_of_it_is_walked_once() {
+    const COUNT: u32 = 20_000;
+    for above in [0, 1, 3] {
+        let file = TestFile::new();
+        let compared = AtomicU64::new(0);
+        let map = SharedMap::create(file.create(2 << 20), 0, Counting(&compared)).unwrap();
+        let insert = |map: &SharedMap<Mapped, _>, number: u32| map.insert(&(2 * number).to_be_bytes(), b"").unwrap();
+        for number in (0..COUNT).rev() {
+            insert(&map, number);
+        }
+        assert_eq!(map.verify().unwrap().missing_links, 0);
+        drop(map);
+        clear_shortcuts(&file, above);
+        let map = SharedMap::open(file.open(), 0, Counting(&compared)).unwrap();
+        assert!(map.verify().unwrap().missing_links > 0);
+        // The bytes of compared keys that one call takes, on average.
+        let mean = |work: &mut dyn FnMut() -> u32| {
+            // ORDERING: Relaxed: no other thread counts.
+            compared.store(0, Relaxed);
+            let calls = work();
+            // ORDERING: Relaxed, as above.
+            compared.load(Relaxed) / u64::from(calls)
+        };
+        let gets = mean(&mut || {
+            for number in (0..COUNT).step_by(8) {
+                assert!(map.contains_key(&(2 * number).to_be_bytes()).unwrap());
+                assert!(!map.contains_key(&(2 * number + 1).to_be_bytes()).unwrap());
+            }
+            COUNT / 4
+        });
+        let back = mean(&mut || {
+            let mut keys = map.iter().rev().map(|entry| u32::from_be_bytes(entry.unwrap().0.try_into().unwrap()));
+            assert!((0..COUNT).rev().all(|number| keys.next() == Some(2 * number)));
+            assert_eq!(keys.next(), None);
+            COUNT
+        });
+        // A whole walk would take 160,000.
+        assert!(gets < 8_000 && back < 800, "{gets} bytes for a search, {back} for an entry from the back");
+        for number in COUNT..COUNT + 200 {
+            insert(&map, number);
+        }
+        let inserts = mean(&mut || {
+            (0..200_u32)
+                .for_each(|number| assert!(map.insert(&(2 * number + 1).to_be_bytes(), b"").unwrap().is_none()));
+            200
+        });
+        assert!(inserts < 16_000, "{inserts} bytes for an insert");
+        assert_eq!(map.len().unwrap(), COUNT as usize + 400);
+    }
+}
+
+#[test]
+fn a_key_of_any_length_is_compared_in_place_and_a_copy_may_fail() {
+    const LEN: usize = 32 << 20;
+    let file = TestFile::new();
+    // SAFETY: as in `TestFile`.
+    let arena = unsafe { MappedArena::builder().capacity(LEN).reserve(false).create(&file) }.unwrap();
+    let map = SharedMap::create(arena, 0, ByteOrder).unwrap();
+    let key = [b'k'; 3_000];
+    map.insert(&key, b"older").unwrap();
+    map.insert(&key, b"newer").unwrap();
+    drop(map);
+    let mut bytes = fs::read(&file).unwrap();
+    let word = |bytes: &[u8], at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let newer = word(&bytes, word(&bytes, 28) + 64 + 4 * 23);
+    let older = word(&bytes, newer - 4);
+    for node in [older, newer] {
+        bytes[node + 4..node + 8].copy_from_slice(&(20_u32 << 20).to_ne_bytes());
+    }
+    fs::write(&file, &bytes).unwrap();
+    // The keys end behind what was handed out.
+    let map = file.reopen();
+    assert!(matches!(map.get(&key), Err(SharedMapError::Damage(_))));
+    assert!(map.len().is_err());
+    drop(map);
+    // The arena's cursor.
+    bytes[64..68].copy_from_slice(&(LEN as u32 - 128).to_ne_bytes());
+    fs::write(&file, &bytes).unwrap();
+    let map = file.reopen();
+    with_allocations_up_to(1 << 20, || {
+        assert_eq!(map.get(&key).unwrap(), None);
+        assert_eq!(map.get(&key[..2_000]).unwrap(), None);
+        assert_eq!(map.seek(b"l").unwrap(), None);
+        let _ = map.len();
+        assert!(matches!(map.first(), Err(SharedMapError::NoMemory { bytes }) if bytes == 20 << 20));
+        assert!(matches!(map.iter().rev().next(), Some(Err(_))));
+    });
 }

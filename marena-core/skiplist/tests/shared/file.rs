@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::FileExt;
 
 use marena_core::AllocError;
 use marena_skiplist::{ByteOrder, Order, SharedMap, SharedMapError};
@@ -61,7 +63,7 @@ fn random_operations_leave_what_an_ordered_map_has_after_every_reopening() {
 fn lengths_at_every_edge_come_back_whole() {
     let file = TestFile::new();
     let map = file.map(16 << 20);
-    let lengths = [0, 1, 2, 3, 4, 5, 7, 8, 9, 127, 128, 129, 2046, 2047, 2048, 16_383, 16_384, 50_000];
+    let lengths = [0, 1, 2, 3, 4, 5, 7, 8, 9, 127, 128, 129, 255, 256, 257, 2046, 2047, 2048, 16_383, 16_384, 50_000];
     let bytes: Vec<u8> = (0..50_000_u32).map(|number| (number * 7) as u8).collect();
     let mut found = Vec::new();
     for key_len in lengths {
@@ -111,6 +113,23 @@ fn processes_that_open_or_create_at_once_have_one_map() {
         });
         assert_eq!(SharedMap::open(file.open(), 1, ByteOrder).unwrap().len().unwrap(), 4);
     }
+}
+
+#[test]
+fn a_slot_that_cannot_be_had_costs_no_memory() {
+    let file = TestFile::new();
+    let map = file.map(65_536);
+    map.insert(b"key", b"value").unwrap();
+    let used = map.stats().used;
+    let arenas: Vec<_> = (0..4).map(|_| (file.open(), file.open())).collect();
+    // A peer writes a number into slot 1 that is no address. No arena is opened after that.
+    fs::File::options().write(true).open(&file).unwrap().write_all_at(&[0xFF; 8], 32).unwrap();
+    let slots = [(0, true), (1, false), (4, false), (usize::MAX, false)];
+    for ((slot, is_there), (one, other)) in slots.into_iter().zip(arenas) {
+        assert!(SharedMap::create(one, slot, ByteOrder).is_err());
+        assert_eq!(SharedMap::open_or_create(other, slot, ByteOrder).is_ok(), is_there);
+    }
+    assert_eq!(map.stats().used, used);
 }
 
 struct OtherOrder;

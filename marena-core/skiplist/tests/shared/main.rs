@@ -9,11 +9,48 @@ mod hostile;
 mod layout;
 mod processes;
 
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use marena_skiplist::{ByteOrder, Mapped, SharedMap};
 use marena_std::MappedArena;
+
+thread_local! {
+    /// The largest allocation that this thread can have, in bytes.
+    static MOST: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// Calls `work` while larger allocations of this thread fail.
+fn with_allocations_up_to<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    MOST.set(bytes);
+    let done = work();
+    MOST.set(usize::MAX);
+    done
+}
+
+/// The system's allocator, with a limit for each thread.
+struct Limited;
+
+// SAFETY: every method forwards to the system's allocator, or fails.
+unsafe impl GlobalAlloc for Limited {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.size() > MOST.get() {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Limited = Limited;
 
 /// A file that is removed at the end.
 struct TestFile(PathBuf);
