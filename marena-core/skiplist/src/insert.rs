@@ -63,8 +63,8 @@ pub(crate) fn link_bottom<'n, R: Region, O: Order, E: From<Damage>>(
     }
 }
 
-/// Links a node, which is on the lowest level, on the levels above. They are shortcuts. In a file, the
-/// node gets none to a place that is far away.
+/// Links a node, which is on the lowest level, on the levels above. They are shortcuts. In a file,
+/// the node gets none from a place that is far away.
 #[inline]
 pub(crate) fn link_above<'n, R: Region, O: Order>(
     node: &NewNode<'n, R>,

@@ -110,8 +110,8 @@ impl<'n, R: Region> Node<'n, R> {
         found.unwrap_or(Err(Damage { offset: self.place.offset }))
     }
 
-    /// Calls `look` with a part of the key: up to `len` bytes behind the first `start`, a multiple of
-    /// 4.
+    /// Calls `look` with a part of the key: up to `len` bytes behind the first `start`, which is a
+    /// multiple of 4.
     #[inline]
     pub(super) fn with_key_part<T>(self, start: u32, len: u32, look: impl FnOnce(&[u8]) -> T) -> T {
         debug_assert!(start.is_multiple_of(WORD), "a part that begins at {start}");

@@ -24,8 +24,8 @@ impl<O: Order> SharedMap<Mapped, O> {
     /// # Errors
     ///
     /// [`SharedMapError::Alloc`] and [`SharedMapError::Damage`]: the entry is not in the map.
-    /// [`SharedMapError::Publish`]: the entry may be in the map. [`SharedMapError::NoMemory`]: all is
-    /// done, but the value to return could not be copied.
+    /// [`SharedMapError::Publish`]: the entry may be in the map. [`SharedMapError::NoMemory`]:
+    /// everything is done, but the value to return could not be copied.
     pub fn insert(&self, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, SharedMapError> {
         self.put(key, Some(value), Rule::Always)
     }
