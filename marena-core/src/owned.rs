@@ -15,9 +15,10 @@ use crate::view::View;
 
 /// A published value and the guard of its arena, in one value without a lifetime of its own.
 ///
-/// Derefs to the value. The handle is checked once, by [`Owned::new`]. From then on the guard keeps
-/// the arena from being reset, so reading costs what a reference costs. Dropping it drops the
-/// guard; the value's destructor does not run, like that of every value in an arena.
+/// Derefs to the value. [`Owned::new`] checks a handle once, and [`Owned::build`] needs none. From
+/// then on the guard keeps the arena from being reset, so reading costs what a reference costs.
+/// Dropping it drops the guard; the value's destructor does not run, like that of every value in an
+/// arena.
 ///
 /// `G` is anything that keeps an arena alive and in place:
 ///
@@ -58,8 +59,8 @@ use crate::view::View;
 /// # Ok::<(), marena_core::MemoryError>(())
 /// ```
 pub struct Owned<G, T: ?Sized = [u8]> {
-    /// INVARIANT: made from a `&T` that borrows from the guard's target. It is valid as a `&T`
-    /// while the guard lives.
+    /// INVARIANT: made from a `&T` that borrows from the guard's target, or from nothing that ends.
+    /// It is valid as a `&T` while the guard lives.
     value: NonNull<T>,
     guard: Guard<G>,
 }
@@ -81,6 +82,43 @@ where
         // out: no `&mut G` is made.
         let value = NonNull::from(guard.get().get(handle)?);
         Some(Self { value, guard })
+    }
+}
+
+impl<G: StableDeref, T: ?Sized> Owned<G, T> {
+    /// Joins a guard and what `build` makes in its arena: any shared reference, without a handle.
+    ///
+    /// # Errors
+    ///
+    /// The error of `build`. The guard is dropped then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use core::mem::MaybeUninit;
+    /// # use marena_core::{AllocError, BorrowedMemory, Owned, Pool, PoolGuard};
+    /// # let mut bytes = [MaybeUninit::uninit(); 1024];
+    /// let pool = Pool::new([BorrowedMemory::new(&mut bytes)?])?;
+    /// let guard = pool.acquire().unwrap();
+    /// let page = Owned::build(guard, |arena| {
+    ///     // Nothing is allocated behind it, so it grows where it is.
+    ///     let mut page = arena.alloc_string(0)?;
+    ///     for number in 1..=3 {
+    ///         write!(page, "<li>{number}</li>")?;
+    ///     }
+    ///     Ok::<&str, AllocError>(page.finish())
+    /// });
+    /// let page: Owned<PoolGuard<'_, _>, str> = page.unwrap();
+    /// assert_eq!(&*page, "<li>1</li><li>2</li><li>3</li>");
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    #[inline]
+    pub fn build<E>(guard: G, build: impl for<'x> FnOnce(&'x G::Target) -> Result<&'x T, E>) -> Result<Self, E> {
+        let guard = Guard::new(guard);
+        // INVARIANT: `build` works for any `'x`, so what it returns borrows from `*guard`, or from
+        // nothing that ends. The rest is as in `new`.
+        let value = NonNull::from(build(guard.get())?);
+        Ok(Self { value, guard })
     }
 }
 

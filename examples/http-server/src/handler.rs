@@ -51,19 +51,10 @@ impl From<TryReserveError> for Failure {
     }
 }
 
-/// Writing to a `Text` fails where it finds no room, and for no other reason.
+/// Writing the page fails where it finds no room, and for no other reason.
 impl From<fmt::Error> for Failure {
     fn from(_: fmt::Error) -> Self {
         Self::TooLarge
-    }
-}
-
-/// A growing text in any allocator.
-struct Text<A: Allocator>(Vec<u8, A>);
-
-impl<A: Allocator> Write for Text<A> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.bytes().try_for_each(|byte| push(&mut self.0, byte)).map_err(|_| fmt::Error)
     }
 }
 
@@ -73,12 +64,14 @@ fn push<T, A: Allocator>(list: &mut Vec<T, A>, value: T) -> Result<(), TryReserv
     Ok(())
 }
 
-/// Answers `/search?q=WORDS&limit=N&sort=name|price`.
+/// Answers `/search?q=WORDS&limit=N&sort=name|price`. Lists lie in `alloc`, and all of them are
+/// complete before the first piece of the page is written.
 pub(crate) fn search<A: Allocator + Copy>(
     target: &str,
     catalogue: &[Product],
     alloc: A,
-) -> Result<Vec<u8, A>, Failure> {
+    page: &mut impl Write,
+) -> Result<(), Failure> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     if path != "/search" {
         return Err(Failure::NotFound);
@@ -107,16 +100,15 @@ pub(crate) fn search<A: Allocator + Copy>(
     }
     let limit = str::from_utf8(field("limit")).ok().and_then(|limit| limit.parse().ok()).unwrap_or(DEFAULT_LIMIT);
 
-    let mut page = Text(Vec::new_in(alloc));
     write!(page, "<!doctype html>\n<html lang=\"en\"><body>\n<h1>Found: {}</h1>\n<ol>\n", found.len())?;
     for product in found.iter().take(limit) {
         page.write_str("<li>")?;
-        marked(&product.name, words.first().copied(), &mut page)?;
+        marked(&product.name, words.first().copied(), page)?;
         let (euros, cents) = (product.cents / 100, product.cents % 100);
         writeln!(page, " <b>€{euros}.{cents:02}</b> ({} left)</li>", product.stock)?;
     }
     page.write_str("</ol></body></html>\n")?;
-    Ok(page.0)
+    Ok(())
 }
 
 /// A value of a query, in which `+` is a space and `%20` is one, too. In small letters, to search
@@ -171,7 +163,9 @@ mod tests {
     use crate::catalogue::catalogue;
 
     fn found(target: &str) -> Result<String, Failure> {
-        Ok(String::from_utf8(search(target, &catalogue(), Global)?.to_vec()).unwrap())
+        let mut page = String::new();
+        search(target, &catalogue(), Global, &mut page)?;
+        Ok(page)
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use allocator_api2::alloc::Global;
 use bytes::Bytes;
-use marena_std::{Owned, Pool};
+use marena_std::{Owned, OwnedPoolGuard, Pool};
 
 use crate::catalogue::Product;
 use crate::handler::{Failure, search};
@@ -24,22 +24,30 @@ impl Memory {
     /// Answers a request with a page, or with the reason why not. The page owns what it needs: the
     /// server writes it to the socket after the handler has returned.
     pub(crate) fn answer(&self, target: &str, catalogue: &[Product]) -> Result<Bytes, Failure> {
-        let Self::Arenas(pool) = self else { return Ok(Bytes::from_owner(search(target, catalogue, Global)?)) };
-        // Every way out lets go of the guard in the end, which resets the arena and makes it free
-        // again.
-        let arena = pool.acquire_owned().ok_or(Failure::Busy)?;
+        let Self::Arenas(pool) = self else {
+            let mut page = String::new();
+            search(target, catalogue, Global, &mut page)?;
+            return Ok(Bytes::from(page));
+        };
+        let guard = pool.acquire_owned().ok_or(Failure::Busy)?;
+        // The arena is recycled when the page is sent, or the connection is lost.
+        page(guard, target, catalogue).map(Bytes::from_owner)
+    }
+}
+
+/// Builds the page where the socket reads it. If there is no page, the guard is dropped, which
+/// resets the arena and makes it free again.
+fn page(guard: OwnedPoolGuard, target: &str, catalogue: &[Product]) -> Result<Owned<OwnedPoolGuard>, Failure> {
+    Owned::build(guard, |arena| {
         // One thread works on a request at a time, so it needs no atomic operation for each piece.
         // (A lease cannot be held across an `await`, because it cannot be shared between threads;
-        // pass `&*arena` itself there.)
+        // pass `arena` itself there.)
         let lease = arena.lease(CHUNK);
-        let text = search(target, catalogue, &lease)?;
-        // The text borrows the arena and cannot leave with it. A handle can.
-        let page = lease.insert_slice(&text)?;
-        drop(text);
-        drop(lease);
-        // The arena is recycled when the page is sent, or the connection is lost.
-        Ok(Owned::new(arena, page).map_or_else(Bytes::new, Bytes::from_owner))
-    }
+        // Nothing is allocated behind it, so it grows where it is.
+        let mut page = lease.alloc_string(0)?;
+        search(target, catalogue, &lease, &mut page)?;
+        Ok(page.finish().as_bytes())
+    })
 }
 
 #[cfg(test)]
@@ -59,6 +67,18 @@ mod tests {
     }
 
     #[test]
+    fn an_arena_has_its_page_once() {
+        let (pool, catalogue) = (pool(1), catalogue());
+        let used = |limit: &str| {
+            let page = page(pool.acquire_owned().unwrap(), &format!("/search?limit={limit}"), &catalogue).unwrap();
+            (page.len(), Owned::guard(&page).used())
+        };
+        let ((short, lists), (long, all)) = (used("0"), used("1000"));
+        assert!(long > 30_000, "{long}");
+        assert!(all - lists <= (long - short).next_multiple_of(8), "{long} bytes in {all}, {lists} without them");
+    }
+
+    #[test]
     fn an_arena_is_recycled_when_its_page_has_been_dropped() {
         let memory = Memory::Arenas(pool(1));
         let page = memory.answer("/search?q=jug", &catalogue()).unwrap();
@@ -70,7 +90,9 @@ mod tests {
     #[test]
     fn a_request_that_needs_more_than_its_arena_fails_and_its_arena_is_free_again() {
         let pool = pool(1);
-        assert_eq!(Memory::Arenas(pool.clone()).answer("/search?limit=1000", &catalogue()), Err(Failure::TooLarge));
+        let target = format!("/search?{}limit=1000", "field=1&".repeat(1000));
+        let answer = Memory::Arenas(pool.clone()).answer(&target, &catalogue());
+        assert_eq!(answer.map(|page| page.len()), Err(Failure::TooLarge));
         assert_eq!(pool.available(), 1);
     }
 }

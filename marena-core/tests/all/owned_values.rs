@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
-use marena_core::{Arena, BorrowedMemory, CloneStableDeref, Handle, Owned, Pool, PoolGuard, StableDeref};
+use marena_core::{AllocError, Arena, BorrowedMemory, CloneStableDeref, Handle, Owned, Pool, PoolGuard, StableDeref};
 use static_assertions::{assert_impl_all, assert_not_impl_any, const_assert};
 
 type Borrowed<'m> = Arena<BorrowedMemory<'m>>;
@@ -191,4 +192,57 @@ fn an_owned_value_is_a_stable_reference_itself() {
     let arena = Arena::borrowed(&mut bytes).unwrap();
     let owned = Owned::new(&arena, publish(&arena, b"here")).unwrap();
     assert_eq!(stable(&owned), &raw const *owned);
+}
+
+#[test]
+fn what_is_built_in_a_guards_arena_moves_with_the_guard() {
+    let mut bytes = [MaybeUninit::uninit(); 4096];
+    let pool = Pool::new([BorrowedMemory::new(&mut bytes).unwrap()]).unwrap();
+    let owned = Owned::build(pool.acquire().unwrap(), |arena| {
+        let lease = arena.lease(256);
+        let mut text = lease.alloc_string(0)?;
+        (0..100).try_for_each(|number| write!(text, "{number} "))?;
+        Ok::<_, AllocError>(text.finish().as_bytes())
+    });
+    let owned = owned.unwrap();
+    let clone = owned.clone();
+    let moved = thread::scope(|scope| scope.spawn(move || Box::new(owned)).join().unwrap());
+    assert!(moved.starts_with(b"0 1 2 ") && moved.ends_with(b"98 99 "));
+    // What came back of the lease's last chunk, and the text itself, and nothing else.
+    assert_eq!(Owned::guard(&moved).used(), moved.len().next_multiple_of(8));
+    drop(moved);
+    assert_eq!((clone.len(), pool.available()), (290, 0));
+    drop(clone);
+    assert_eq!(pool.available(), 1);
+}
+
+#[test]
+fn a_builder_that_fails_or_panics_lets_go_of_its_guard() {
+    let mut bytes = [MaybeUninit::uninit(); 1024];
+    let pool = Pool::new([BorrowedMemory::new(&mut bytes).unwrap()]).unwrap();
+    let error = Owned::build(pool.acquire().unwrap(), |arena| arena.alloc([0_u64; 200]).map(|words| &*words));
+    assert!(matches!(error, Err(AllocError::Full { requested: 1600, .. })));
+    assert_eq!(pool.available(), 1);
+    let panics = || Owned::build(pool.acquire().unwrap(), |_| -> Result<&u8, AllocError> { panic!("meant to") });
+    assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+    assert_eq!(pool.available(), 1);
+}
+
+fn cell<'x>(arena: &'x Borrowed<'_>) -> Result<&'x Cell<u8>, AllocError> {
+    Ok(arena.alloc(Cell::new(1))?)
+}
+
+#[test]
+fn what_is_built_for_any_kind_of_guard_can_be_moved() {
+    let mut bytes = [MaybeUninit::uninit(); 1024];
+    let mut arena = Arena::borrowed(&mut bytes).unwrap();
+    let owned = Owned::build(&mut arena, cell).unwrap();
+    owned.set(2);
+    let owned = Box::new(owned);
+    assert_eq!(owned.get(), 2);
+    drop(owned);
+    let owned = Owned::build(Box::new(arena), cell).unwrap();
+    let owned = Box::new(owned);
+    owned.set(3);
+    assert_eq!(owned.get(), 3);
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::thread;
 
-use marena_core::{Arena, BorrowedMemory, Owned, Pool};
+use marena_core::{AllocError, Arena, BorrowedMemory, Owned, Pool};
 
 type Borrowed<'m> = Pool<BorrowedMemory<'m>, 1>;
 
@@ -64,9 +64,42 @@ fn by_value(pool: Borrowed<'_>) {
     let _ = handle;
 }
 
+fn built_value_outside_of_its_owner(pool: Borrowed<'_>) {
+    let guard = pool.acquire().unwrap();
+    let mut kept: Option<&mut u8> = None;
+    let owned = Owned::build(guard, |arena| {
+        kept = arena.alloc(1).ok(); //~ E0521
+        Ok::<_, AllocError>(&1)
+    });
+    drop(owned);
+    println!("{kept:?}");
+}
+
+fn built_value_with_references_into_its_arena(pool: Borrowed<'_>) {
+    let guard = pool.acquire().unwrap();
+    // They would have to name a lifetime that only the guard knows.
+    let owned = Owned::build(guard, |arena| arena.alloc(arena.alloc_str("text")?).map(|text| &*text)); //~ lifetime
+}
+
+fn built_from_a_local_value(pool: Borrowed<'_>) {
+    let guard = pool.acquire().unwrap();
+    let local = Cell::new(1);
+    let owned = Owned::build(guard, |_| Ok::<_, AllocError>(&local)); //~ E0597
+    local.set(2);
+}
+
+fn built_guard_in_another_thread(pool: Borrowed<'_>) {
+    let guard = pool.acquire().unwrap();
+    let owned = Owned::build(guard, |arena| arena.alloc(Cell::new(1)).map(|cell| &*cell)).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| owned.set(2)); //~ E0277
+    });
+    owned.set(3);
+}
+
 fn main() {
     let mut bytes = [MaybeUninit::uninit(); 1024];
-    for run in [reference, guard, pool, arena, thread, by_value] {
+    for run in [reference, guard, pool, arena, thread, by_value, built_value_outside_of_its_owner, built_value_with_references_into_its_arena, built_from_a_local_value, built_guard_in_another_thread] {
         run(Pool::new([BorrowedMemory::new(&mut bytes).unwrap()]).unwrap());
     }
 }
