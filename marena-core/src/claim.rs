@@ -295,19 +295,18 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
 
     #[inline]
     unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> Option<Claimed<Self>> {
-        let limit = self.limit();
         let position = start.addr().get() - Arena::base(self).addr().get();
         // The block lies in the region, so its rounded end is a position. What its steps do not
         // hold goes behind that end.
         let end = round_up(position + old_size);
-        let more = new_size.saturating_sub(end - position);
-        if more > limit as usize - end {
-            return None;
-        }
         let cursor = &self.header().cursor;
         // ORDERING: Relaxed: a guess, which the compare-and-swap verifies. A block that grows is
         // seldom the last one, and a look costs less than a compare-and-swap that fails.
         if cursor.load(Relaxed) != end as u32 {
+            return None;
+        }
+        let more = new_size.saturating_sub(end - position);
+        if more > self.limit() as usize - end {
             return None;
         }
         let new_end = (end + round_up(more)) as u32;

@@ -193,6 +193,14 @@ impl<'a, M: Memory> Lease<'a, M> {
         Self { runs: unsafe { LeasedRuns::of_segment(arena, max_chunk, chunk, next) } }
     }
 
+    /// Extends the last block of the current run, which has no room for it.
+    #[cold]
+    #[inline(never)]
+    fn extend_run(&self, start: NonNull<u8>, old_size: usize, new_size: usize) -> bool {
+        let missing = self.runs.bump().missing(start, new_size);
+        self.runs.extend_run(&Marks::new(), missing, STEP).is_ok() && self.runs.bump().extend(start, old_size, new_size)
+    }
+
     /// Returns the lease's runs.
     #[inline(always)]
     pub(crate) fn runs(&self) -> &LeasedRuns<'a, M> {
@@ -236,19 +244,15 @@ unsafe impl<'a, M: Memory> Claim<'a> for &Lease<'a, M> {
     #[inline]
     unsafe fn extend(self, start: NonNull<u8>, old_size: usize, new_size: usize) -> Option<Claimed<Self>> {
         let bump = self.runs.bump();
-        let extended = bump.extend(start, old_size, new_size) || {
-            if bump.is_last(start, old_size) {
-                let missing = bump.missing(start, new_size);
-                self.runs.extend_run(&Marks::new(), missing, STEP).is_ok() && bump.extend(start, old_size, new_size)
-            } else {
-                // SAFETY: the caller's promise. If the block ends at the cursor, no run lies behind
-                // it.
-                let extended = unsafe { self.arena().extend(start, old_size, new_size) }.is_some();
-                if extended {
-                    self.runs.learn_dirty_end();
-                }
-                extended
+        let extended = if bump.is_last(start, old_size) {
+            bump.extend(start, old_size, new_size) || self.extend_run(start, old_size, new_size)
+        } else {
+            // SAFETY: the caller's promise. If the block ends at the cursor, no run lies behind it.
+            let extended = unsafe { self.arena().extend(start, old_size, new_size) }.is_some();
+            if extended {
+                self.runs.learn_dirty_end();
             }
+            extended
         };
         // SAFETY: claimed from this lease before, and just now what lies behind.
         extended.then(|| unsafe { Claimed::new(start, self) })

@@ -5,7 +5,7 @@ use core::ptr::{self, NonNull};
 
 use crate::allocate::{Allocate, claim_zeroed};
 use crate::asan;
-use crate::claim::{Claim, Claimed};
+use crate::claim::Claim;
 use crate::placement::STEP;
 
 /// The methods of allocator traits, for every type that implements [`Claim`].
@@ -57,7 +57,8 @@ pub trait Reallocate<'a>: Claim<'a> {
     #[inline]
     unsafe fn grow(self, start: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
         // SAFETY: the caller's promises.
-        unsafe { grow(self, start, old, new) }.map(|(block, _)| block)
+        let grown = unsafe { grow::<Self, false>(self, start, old, new) }?;
+        Some(NonNull::slice_from_raw_parts(grown, new.size()))
     }
 
     /// Makes a block longer, as [`grow`](Self::grow) does. The bytes behind the old ones are zero.
@@ -68,20 +69,8 @@ pub trait Reallocate<'a>: Claim<'a> {
     #[inline]
     unsafe fn grow_zeroed(self, start: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
         // SAFETY: the caller's promises.
-        let (block, claimed) = unsafe { grow(self, start, old, new) }?;
-        // The arena does not know whether the rest of the last step is dirty: the block may have
-        // used it before it shrank.
-        let rest_end = old.size().next_multiple_of(STEP).min(new.size());
-        // SAFETY: the old size is at most the new one.
-        let behind = unsafe { block.cast::<u8>().add(old.size()) };
-        // SAFETY: the rest ends in the block.
-        unsafe { behind.write_bytes(0, rest_end - old.size()) };
-        if let Some(claimed) = claimed {
-            // SAFETY: what lies behind the old block's last step, or is another block, was claimed
-            // just now.
-            unsafe { claimed.zero(rest_end, new.size()) };
-        }
-        Some(block)
+        let grown = unsafe { grow::<Self, true>(self, start, old, new) }?;
+        Some(NonNull::slice_from_raw_parts(grown, new.size()))
     }
 
     /// Makes a block shorter, and gives back what lies behind it if it is the last. The block moves
@@ -100,10 +89,6 @@ pub trait Reallocate<'a>: Claim<'a> {
 
 impl<'a, A: Claim<'a>> Reallocate<'a> for A {}
 
-/// A block where it lies now, and the claim that was made for it. Without a claim, all new bytes
-/// lie in the old block's last step.
-type Moved<O> = (NonNull<[u8]>, Option<Claimed<O>>);
-
 /// Returns `None`. Being cold, it marks its branch as rare. Compilers then keep the state of a
 /// collection in registers on the other branch.
 #[cold]
@@ -112,7 +97,8 @@ fn no_room<T>() -> Option<T> {
 }
 
 /// Makes the block `[start, start + old.size())` one of `new.size()` bytes, which are not fewer, at
-/// a multiple of `new.align()`. The last block grows in place.
+/// a multiple of `new.align()`. The last block grows in place. With `ZEROED`, the bytes behind the
+/// old ones are zero.
 ///
 /// # Safety
 ///
@@ -122,23 +108,54 @@ fn no_room<T>() -> Option<T> {
 // Out of line: a vector grows some twenty times and pushes a million times.
 #[cold]
 #[inline(never)]
-unsafe fn grow<'a, A: Claim<'a>>(memory: A, start: NonNull<u8>, old: Layout, new: Layout) -> Option<Moved<A::Origin>> {
-    if old.size() > 0 && is_aligned(start, new) {
-        let block = NonNull::slice_from_raw_parts(start, new.size());
+unsafe fn grow<'a, A: Claim<'a>, const ZEROED: bool>(
+    memory: A,
+    start: NonNull<u8>,
+    old: Layout,
+    new: Layout,
+) -> Option<NonNull<u8>> {
+    if is_aligned(start, new) {
         // The rest of the last step belongs to the block already.
-        if new.size() <= old.size().next_multiple_of(STEP) {
+        let owned = old.size().next_multiple_of(STEP);
+        // The arena does not know whether that rest is dirty: the block may have used it before it
+        // shrank.
+        if new.size() <= owned {
             asan::unpoison(start, new.size());
-            return Some((block, None));
+            if ZEROED {
+                // SAFETY: these bytes are the block's.
+                unsafe { zero(start, old.size(), new.size()) };
+            }
+            return Some(start);
         }
-        // SAFETY: the caller's promise. The new size is not smaller than the old one, which is not
-        // 0.
-        if let Some(claimed) = unsafe { memory.extend(start, old.size(), new.size()) } {
+        if old.size() > 0
+            // SAFETY: the caller's promise. The new size is not smaller than the old one, which is
+            // not 0.
+            && let Some(claimed) = unsafe { memory.extend(start, old.size(), new.size()) }
+        {
             asan::unpoison(start, new.size());
-            return Some((block, Some(claimed)));
+            if ZEROED {
+                // SAFETY: these bytes are the block's.
+                unsafe { zero(start, old.size(), owned) };
+                // SAFETY: what lies behind the old block's last step was claimed just now.
+                unsafe { claimed.zero(owned, new.size()) };
+            }
+            return Some(start);
         }
     }
     // SAFETY: the caller's promise; `old` is the smaller one.
-    unsafe { relocate(memory, start, old, new, old.size()) }
+    unsafe { relocate::<A, ZEROED>(memory, start, old, new, old.size()) }
+}
+
+/// Makes the bytes `[from, to)` of a block zero.
+///
+/// # Safety
+///
+/// - `from <= to`, and the block has at least `to` bytes, which belong to the caller alone.
+unsafe fn zero(start: NonNull<u8>, from: usize, to: usize) {
+    // SAFETY: the block has at least so many bytes.
+    let behind = unsafe { start.add(from) };
+    // SAFETY: these bytes end in the block.
+    unsafe { behind.write_bytes(0, to - from) };
 }
 
 /// Makes a block shorter, as [`grow`] makes one longer.
@@ -150,7 +167,8 @@ unsafe fn grow<'a, A: Claim<'a>>(memory: A, start: NonNull<u8>, old: Layout, new
 unsafe fn shrink<'a>(memory: impl Claim<'a>, start: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
     if !is_aligned(start, new) {
         // SAFETY: the caller's promise; `new` is the smaller one.
-        return Some(unsafe { relocate(memory, start, old, new, new.size()) }?.0);
+        let moved = unsafe { relocate::<_, false>(memory, start, old, new, new.size()) }?;
+        return Some(NonNull::slice_from_raw_parts(moved, new.size()));
     }
     // SAFETY: the new size is at most the old one, so the place lies in the block or at its end.
     let behind = unsafe { start.add(new.size()) };
@@ -159,32 +177,37 @@ unsafe fn shrink<'a>(memory: impl Claim<'a>, start: NonNull<u8>, old: Layout, ne
     Some(NonNull::slice_from_raw_parts(start, new.size()))
 }
 
-/// Copies `len` bytes to a new block, and gives the old one back.
+/// Copies `len` bytes to a new block, and gives the old one back. With `ZEROED`, the other bytes of
+/// the new one are zero.
 ///
 /// # Safety
 ///
 /// - The same as for [`grow`].
 /// - `len` is at most the size of either layout.
-unsafe fn relocate<'a, A: Claim<'a>>(
+#[inline]
+unsafe fn relocate<'a, A: Claim<'a>, const ZEROED: bool>(
     memory: A,
     start: NonNull<u8>,
     old: Layout,
     new: Layout,
     len: usize,
-) -> Option<Moved<A::Origin>> {
-    if new.size() == 0 {
-        let block = memory.allocate_layout(new).ok()?;
-        // SAFETY: the caller's promise.
-        unsafe { memory.give_back(start, old.size()) };
-        return Some((block, None));
-    }
-    // SAFETY: a layout's alignment is a power of two; the size is not 0.
-    let claimed = unsafe { memory.claim(new.size(), new.align(), None) }.ok()?;
-    // SAFETY: both are valid for `len` bytes, and the new block is nobody else's.
-    unsafe { ptr::copy_nonoverlapping(start.as_ptr(), claimed.start().as_ptr(), len) };
+) -> Option<NonNull<u8>> {
+    let moved = if new.size() == 0 {
+        memory.allocate_layout(new).ok()?.cast()
+    } else {
+        // SAFETY: a layout's alignment is a power of two; the size is not 0.
+        let claimed = unsafe { memory.claim(new.size(), new.align(), None) }.ok()?;
+        // SAFETY: both are valid for `len` bytes, and the new block is nobody else's.
+        unsafe { ptr::copy_nonoverlapping(start.as_ptr(), claimed.start().as_ptr(), len) };
+        if ZEROED {
+            // SAFETY: claimed just now with this size, and used up to `len`.
+            unsafe { claimed.zero(len, new.size()) };
+        }
+        claimed.start()
+    };
     // SAFETY: the caller's promise.
     unsafe { memory.give_back(start, old.size()) };
-    Some((NonNull::slice_from_raw_parts(claimed.start(), new.size()), Some(claimed)))
+    Some(moved)
 }
 
 fn is_aligned(start: NonNull<u8>, layout: Layout) -> bool {

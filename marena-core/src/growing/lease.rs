@@ -17,6 +17,11 @@ use crate::leased_runs::FIRST_CHUNK;
 use crate::memory::{Reserve, max_align};
 use crate::placement::round_up;
 
+/// A shorter block that is not the last of the lease's chunk moves when it grows, and is not given
+/// back: to search for its segment would cost more than it is worth. It is hardly ever the last
+/// block there, because a lease with chunks of 4,096 bytes claims nothing so short on its own.
+const SEARCHED: usize = 1024;
+
 /// A part of a growing arena for one thread: a [`Lease`] that goes on in the next segment.
 ///
 /// As in a lease, allocating costs no atomic operation and touches no cache line of another thread.
@@ -103,9 +108,7 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
     /// Calls `f` with the lease of the current segment, if there is one. `f` calls no code of
     /// users.
     fn synced<R>(&self, f: impl FnOnce(&Lease<'a, M>) -> R) -> Option<R> {
-        // SAFETY: only `go_on_in` replaces it, which does not run meanwhile: one thread at a time
-        // has this value, and `f` calls only the lease's own code.
-        let lease = unsafe { &*self.lease.get() }.as_ref()?;
+        let lease = self.lease()?;
         // SAFETY: these are free bytes of the lease: its bump did not move meanwhile, and its free
         // bytes are those of this bump.
         unsafe { lease.runs().bump().set(self.bump.next(), self.bump.room()) };
@@ -168,19 +171,64 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
         Some(unsafe { Claimed::new(start, self.origin()) })
     }
 
+    /// Returns the lease of the current segment.
+    #[inline(always)]
+    fn lease(&self) -> Option<&Lease<'a, M>> {
+        // SAFETY: only `go_on_in` replaces it, which does not run while the caller has it: one
+        // thread at a time has this value, and the callers call only the lease's own code.
+        unsafe { &*self.lease.get() }.as_ref()
+    }
+
     /// Calls `f` with the lease if these bytes lie in its segment, or returns `None`.
     fn of_current<R>(&self, start: NonNull<u8>, f: impl FnOnce(&Lease<'a, M>) -> R) -> Option<R> {
         let owner = self.growing.owner(start)?.arena();
         self.synced(|lease| ptr::eq(lease.arena(), owner).then(|| f(lease)))?
     }
 
+    /// Extends a block that is the last of a segment, or of the lease's chunk, which has no room
+    /// for it.
+    ///
+    /// # Safety
+    ///
+    /// - The same as for [`Claim::extend`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn extend_slowly(
+        &self,
+        start: NonNull<u8>,
+        old_size: usize,
+        new_size: usize,
+    ) -> Option<Claimed<ClaimedFrom<'a, M>>> {
+        // SAFETY: the caller's promise; bytes of the lease's arena.
+        let extend = |lease: &Lease<'a, M>| unsafe { lease.extend(start, old_size, new_size) }.map(Claimed::from);
+        self.of_current(start, extend).unwrap_or_else(|| {
+            // SAFETY: the caller's promise.
+            unsafe { self.growing.extend(start, old_size, new_size) }.map(Claimed::from)
+        })
+    }
+
+    /// Gives back bytes that are not the last of the lease's chunk, if they are the last of a
+    /// segment.
+    ///
+    /// # Safety
+    ///
+    /// - The same as for [`Claim::give_back`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn give_back_slowly(&self, start: NonNull<u8>, size: usize) {
+        // SAFETY: the caller's promise; bytes of the lease's arena.
+        let given = self.of_current(start, |lease| unsafe { lease.give_back(start, size) });
+        if given.is_none() {
+            // SAFETY: the caller's promise.
+            unsafe { self.growing.give_back(start, size) };
+        }
+    }
+
     /// Returns what is known about bytes that were claimed from the bump just now.
     #[inline(always)]
     fn origin(&self) -> ClaimedFrom<'a, M> {
-        // SAFETY: as in `synced`.
-        let lease = unsafe { &*self.lease.get() }.as_ref();
         // SAFETY: the bump had bytes, so there is a lease.
-        ClaimedFrom::now(unsafe { lease.unwrap_unchecked() })
+        ClaimedFrom::now(unsafe { self.lease().unwrap_unchecked() })
     }
 }
 
@@ -207,11 +255,17 @@ unsafe impl<'a, M: Reserve> Claim<'a> for &GrowingLease<'a, M> {
 
     #[inline]
     unsafe fn give_back(self, start: NonNull<u8>, size: usize) {
-        // SAFETY: the caller's promise; bytes of the lease's arena.
-        let given = self.of_current(start, |lease| unsafe { lease.give_back(start, size) });
-        if given.is_none() {
-            // SAFETY: the caller's promise.
-            unsafe { self.growing.give_back(start, size) };
+        if size == 0 {
+            return;
+        }
+        let next = self.bump.next().addr().get();
+        if self.bump.give_back(start, size) {
+            if let Some(lease) = self.lease() {
+                lease.runs().raise_dirty_end(next);
+            }
+        } else if size >= SEARCHED {
+            // SAFETY: the caller's promises.
+            unsafe { self.give_back_slowly(start, size) };
         }
     }
 
@@ -226,12 +280,11 @@ unsafe impl<'a, M: Reserve> Claim<'a> for &GrowingLease<'a, M> {
             // SAFETY: claimed from this lease before, and just now what lies behind.
             return Some(unsafe { Claimed::new(start, self.origin()) });
         }
-        // SAFETY: the caller's promise; bytes of the lease's arena.
-        let extend = |lease: &Lease<'a, M>| unsafe { lease.extend(start, old_size, new_size) }.map(Claimed::from);
-        self.of_current(start, extend).unwrap_or_else(|| {
-            // SAFETY: the caller's promise.
-            unsafe { self.growing.extend(start, old_size, new_size) }.map(Claimed::from)
-        })
+        if old_size < SEARCHED && !self.bump.is_last(start, old_size) {
+            return None;
+        }
+        // SAFETY: the caller's promises.
+        unsafe { self.extend_slowly(start, old_size, new_size) }
     }
 
     unsafe fn epoch(self) -> NonZeroU64 {
