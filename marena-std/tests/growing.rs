@@ -258,6 +258,34 @@ fn after_a_failure_exactly_the_reported_bytes_can_be_allocated() {
 }
 
 #[test]
+fn a_limit_can_be_changed_while_the_arena_is_in_use() {
+    let mut arena = GrowingArena::new();
+    assert_eq!(arena.limit(), usize::MAX);
+    arena.set_limit(0);
+    assert_eq!(arena.alloc(1), Err(AllocError::Full { requested: 4, remaining: 0 }));
+    arena.set_limit(200 * KIB);
+    let kept = arena.alloc(1).unwrap();
+    let lease = arena.lease(4096);
+    lease.allocate(100 * KIB).unwrap();
+    assert_eq!(segments(&arena), [64, 128]);
+    // The segments are larger than the new limit, and stay.
+    arena.set_limit(1);
+    while lease.allocate(KIB).is_ok() {}
+    assert!(matches!(arena.allocate(KIB), Err(AllocError::Full { requested: KIB, remaining: ..KIB })));
+    assert_eq!((*kept, arena.limit(), arena.stats().capacity), (1, 1, 192 * KIB));
+    arena.set_limit(usize::MAX);
+    assert!(lease.allocate(300 * KIB).is_ok());
+    drop(lease);
+    arena.set_limit(1);
+    arena.reset();
+    assert_eq!(arena.limit(), 1);
+    assert!(arena.allocate(100 * KIB).is_ok(), "a reset keeps the segments");
+    arena.reset();
+    arena.trim().unwrap();
+    assert!(arena.allocate(1).is_err());
+}
+
+#[test]
 fn a_limit_that_eight_threads_reach_together_loses_nothing() {
     let arena = GrowingArena::builder().limit(1 << 20).build().unwrap();
     let counts = on_threads(8, |thread| {

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::num::NonZeroU64;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::Ordering::{Acquire, Release};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::builder::GrowingBuilder;
 use super::segments::{List, Segment};
@@ -51,7 +51,10 @@ pub struct GrowingArena<M: Reserve> {
     /// full.
     pub(super) current: AtomicPtr<Segment<M>>,
     pub(super) segments: List<M>,
-    pub(super) sizes: Sizes,
+    /// The sizes that it was made with.
+    made_with: Sizes,
+    /// The largest size of all segments together, in bytes.
+    limit: AtomicUsize,
     /// Whether a thread adds a segment. Only the thread that set it writes the next two fields.
     pub(super) growing: AtomicBool,
     /// The size of all segments together, in bytes.
@@ -90,11 +93,39 @@ impl<M: Reserve> GrowingArena<M> {
         Self {
             current: AtomicPtr::new(ptr::null_mut()),
             segments: List::new(),
-            sizes,
+            made_with: sizes,
+            limit: AtomicUsize::new(sizes.limit),
             growing: AtomicBool::new(false),
             reserved: AtomicUsize::new(0),
             next_index: AtomicUsize::new(0),
         }
+    }
+
+    /// Returns the largest size of all segments together, in bytes: `usize::MAX` if there is no
+    /// limit.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        // ORDERING: Relaxed: a snapshot.
+        self.limit.load(Relaxed)
+    }
+
+    /// Sets the largest size of all segments together, in bytes. The segments that are there stay,
+    /// even if they are larger.
+    ///
+    /// ```
+    /// # use marena_core::{GrowingArena, Reserve};
+    /// fn no_more_than_now<M: Reserve>(arena: &GrowingArena<M>) {
+    ///     arena.set_limit(arena.stats().capacity);
+    /// }
+    /// ```
+    pub fn set_limit(&self, bytes: usize) {
+        // ORDERING: Relaxed: nothing else depends on when others see it.
+        self.limit.store(bytes, Relaxed);
+    }
+
+    /// Returns the sizes of the next segments, with the limit of now.
+    pub(super) fn sizes(&self) -> Sizes {
+        Sizes { limit: self.limit(), ..self.made_with }
     }
 
     /// Returns the segments.

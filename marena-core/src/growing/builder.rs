@@ -45,7 +45,8 @@ impl<M: Reserve> GrowingBuilder<M> {
         self
     }
 
-    /// Sets the largest size of all segments together, in bytes. There is no limit by default.
+    /// Sets the largest size of all segments together, in bytes. There is no limit by default, and
+    /// [`set_limit`](GrowingArena::set_limit) changes it later.
     ///
     /// An allocation that does not fit within the limit fails with
     /// [`AllocError::Full`](crate::AllocError::Full).

@@ -95,7 +95,7 @@ impl<M: Reserve> GrowingArena<M> {
         // ORDERING: Relaxed for both: written under the lock only, which orders them.
         let (reserved, index) = (self.reserved.load(Relaxed), self.next_index.load(Relaxed) as u32);
         let needed = Segment::<M>::OVERHEAD.saturating_add(size).saturating_add(align);
-        let plan = self.sizes.next(index, needed, reserved).filter(|plan| plan.capacity <= M::MAX_CAPACITY);
+        let plan = self.sizes().next(index, needed, reserved).filter(|plan| plan.capacity <= M::MAX_CAPACITY);
         let claimed = match plan {
             Some(plan) if plan.in_series => {
                 self.add(plan, current, last, size, align).or_else(|| self.claim_in_first(size, align))
@@ -143,7 +143,7 @@ impl<M: Reserve> GrowingArena<M> {
         // threads wait for it.
         // SAFETY: the callers' promises are those of `Claim::claim`.
         let claimed = unsafe { segment.arena().claim(size, align, None) };
-        let (Ok(claimed), true) = (claimed, total <= self.sizes.limit) else {
+        let (Ok(claimed), true) = (claimed, total <= self.limit()) else {
             // SAFETY: just made, in no list, and what was claimed from it is not used.
             unsafe { Segment::free(new) };
             return None;
@@ -191,7 +191,7 @@ impl<M: Reserve> GrowingArena<M> {
     /// from the next one.
     pub(super) fn most(&self, current: Option<&Segment<M>>) -> usize {
         // ORDERING: Relaxed: a snapshot.
-        let left = self.sizes.left(self.reserved.load(Relaxed)).min(M::MAX_CAPACITY);
+        let left = self.sizes().left(self.reserved.load(Relaxed)).min(M::MAX_CAPACITY);
         // The memory may not provide less than a page.
         let new = if left < ARENA_PAGESIZE { 0 } else { left.saturating_sub(Segment::<M>::OVERHEAD + STEP) };
         self.longest(current).max((new & !(STEP - 1)).min(ARENA_MAX_ALLOC_SIZE))

@@ -10,7 +10,7 @@ pub(super) struct Sizes {
     pub(super) first: usize,
     /// INVARIANT: at least `first`.
     pub(super) max: usize,
-    /// The largest size of all segments together. INVARIANT: at least `first`.
+    /// The largest size of all segments together.
     pub(super) limit: usize,
 }
 

@@ -29,6 +29,7 @@ use crate::sync::Word;
 ///   exclusive access.
 /// - No Rust reference that the arena did not make is used for these bytes while the value lives.
 /// - Other arenas over these bytes, if any, use the same header.
+/// - Its methods use no arena over these bytes: they may be called in the middle of an allocation.
 /// - Where [`is_zeroed`](Self::is_zeroed) says true, the region's bytes are initialised, its header
 ///   included, and those past the larger of the header's cursor and peak are zero. Bytes fresh from
 ///   the system qualify: all zero, the header too. So do bytes that only arenas wrote since. What
