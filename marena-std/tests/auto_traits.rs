@@ -2,8 +2,11 @@
 
 use std::cell::Cell;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::rc::Rc;
 
-use marena_std::{Address, Arena, Block, Builder, Error, Handle, OwnedMemory, Stats};
+use marena_std::{Address, Arena, Block, Builder, Error, Handle, OwnedMemory, Stats, ThreadValues};
+#[cfg(all(any(unix, windows), target_has_atomic = "64"))]
+use marena_std::{MappedArena, MappedView};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
 // A panicking thread can only leave blocks behind, and these stay allocated.
@@ -21,3 +24,12 @@ assert_not_impl_any!(OwnedMemory: Clone, Copy);
 // A callback need not be `Send`, so a builder is not `Send` either.
 assert_not_impl_any!(Builder<'static>: Send, Sync);
 assert_not_impl_any!(Handle<Cell<u8>>: Send, Sync);
+
+// Leases of threads that ended go to other threads, and no two threads use one at once.
+assert_impl_all!(ThreadValues<Cell<u8>>: Send, Sync);
+assert_not_impl_any!(ThreadValues<Rc<u8>>: Send, Sync);
+// A view and its mapping are one process's, whichever thread reads.
+#[cfg(all(any(unix, windows), target_has_atomic = "64"))]
+assert_impl_all!(MappedArena: Send, Sync);
+#[cfg(all(any(unix, windows), target_has_atomic = "64"))]
+assert_impl_all!(MappedView: Send, Sync);

@@ -8,35 +8,31 @@ use std::rc::Rc;
 use std::sync::MutexGuard;
 
 use marena_core::{
-    Address, AllocError, Arena, BorrowedMemory, ExclusiveMemory, Handle, Lease, Memory, Pool, PoolGuard, PoolSlot,
-    RawMemory, Regions, Scratch, StaticMemory,
+    Address, AllocError, Arena, BorrowedMemory, ExclusiveMemory, GrowingArena, GrowingLease, GrowingScratch, Handle,
+    Lease, Memory, MemoryError, NoThreads, Pool, PoolGuard, PoolSlot, RawMemory, Regions, Reserve, Scratch,
+    StaticMemory,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any, const_assert};
 
+/// Memory that may leave its thread, or be shared, exactly if a `P` may.
+struct Like<P>(NonNull<[u8]>, PhantomData<P>);
+
 /// Memory that may not leave its thread.
-struct Local(NonNull<[u8]>, PhantomData<Rc<()>>);
-
-// SAFETY: never used. Only its auto traits matter.
-unsafe impl Memory for Local {
-    type Word = portable_atomic::AtomicU32;
-
-    fn region(&self) -> NonNull<[u8]> {
-        self.0
-    }
-}
-
-// SAFETY: as above.
-unsafe impl ExclusiveMemory for Local {}
-
+type Local = Like<Rc<()>>;
 /// Memory that threads may share but that may not leave its thread, for example memory behind a
 /// mutex guard.
-struct Shared(NonNull<[u8]>, PhantomData<MutexGuard<'static, ()>>);
+type Shared = Like<MutexGuard<'static, ()>>;
+/// Memory that may leave its thread but that threads may not share.
+type Sent = Like<Cell<()>>;
 
 // SAFETY: never used. Only its auto traits matter.
-unsafe impl Sync for Shared {}
+unsafe impl<P: Send> Send for Like<P> {}
 
 // SAFETY: as above.
-unsafe impl Memory for Shared {
+unsafe impl<P: Sync> Sync for Like<P> {}
+
+// SAFETY: as above.
+unsafe impl<P> Memory for Like<P> {
     type Word = portable_atomic::AtomicU32;
 
     fn region(&self) -> NonNull<[u8]> {
@@ -45,7 +41,18 @@ unsafe impl Memory for Shared {
 }
 
 // SAFETY: as above.
-unsafe impl ExclusiveMemory for Shared {}
+unsafe impl<P> ExclusiveMemory for Like<P> {}
+
+impl<P> Reserve for Like<P> {
+    type Error = MemoryError;
+    type Builder<'b> = ();
+    type PerThread<T: Send> = NoThreads<T>;
+    const MAX_CAPACITY: usize = 0;
+
+    fn reserve(capacity: usize) -> Result<Self, MemoryError> {
+        Err(MemoryError::TooLarge { limit: 0, len: capacity })
+    }
+}
 
 type Static = &'static StaticMemory<1024>;
 type Block = marena_core::Block<'static>;
@@ -87,6 +94,11 @@ assert_not_impl_any!(Lease<'static, Local>: Send, Sync);
 assert_impl_all!(Scratch<'static, Static>: Send);
 assert_not_impl_any!(Scratch<'static, Static>: Sync, Clone);
 assert_not_impl_any!(Scratch<'static, Local>: Send, Sync);
+// Both use the arena through a shared reference.
+assert_impl_all!(Lease<'static, Shared>: Send);
+assert_not_impl_any!(Lease<'static, Sent>: Send, Sync);
+assert_impl_all!(Scratch<'static, Shared>: Send);
+assert_not_impl_any!(Scratch<'static, Sent>: Send, Sync);
 assert_impl_all!(Pool<RawMemory, 2>: Send, Sync);
 assert_not_impl_any!(Pool<Local, 2>: Send, Sync);
 assert_impl_all!(PoolGuard<'static, RawMemory>: Send, Sync, Clone);
@@ -98,6 +110,24 @@ assert_not_impl_any!(Arena<Shared>: Send);
 assert_not_impl_any!(PoolSlot<Shared>: Send, Sync);
 assert_not_impl_any!(Pool<Shared, 2>: Send, Sync);
 assert_not_impl_any!(PoolGuard<'static, Shared>: Send, Sync);
+assert_impl_all!(Arena<Sent>: Send);
+assert_not_impl_any!(Arena<Sent>: Sync);
+assert_impl_all!(PoolSlot<Sent>: Send);
+assert_not_impl_any!(PoolSlot<Sent>: Sync);
+assert_not_impl_any!(Pool<Sent, 2>: Sync);
+assert_not_impl_any!(PoolGuard<'static, Sent>: Send, Sync);
+// A shared arena grows: threads make segments for each other, and whoever drops it drops them all.
+assert_impl_all!(GrowingArena<Like<()>>: Send, Sync);
+assert_impl_all!(GrowingArena<Sent>: Send);
+assert_not_impl_any!(GrowingArena<Sent>: Sync);
+assert_not_impl_any!(GrowingArena<Shared>: Send, Sync);
+assert_not_impl_any!(GrowingArena<Local>: Send, Sync);
+assert_impl_all!(GrowingLease<'static, Like<()>>: Send);
+assert_not_impl_any!(GrowingLease<'static, Like<()>>: Sync);
+assert_not_impl_any!(GrowingLease<'static, Sent>: Send, Sync);
+assert_impl_all!(GrowingScratch<'static, Like<()>>: Send);
+assert_not_impl_any!(GrowingScratch<'static, Like<()>>: Sync);
+assert_not_impl_any!(GrowingScratch<'static, Sent>: Send, Sync);
 assert_impl_all!(Regions<RawMemory, 2>: Send, Sync);
 assert_not_impl_any!(Regions<Local, 2>: Send, Sync);
 

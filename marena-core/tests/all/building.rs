@@ -22,9 +22,12 @@ assert_impl_all!(Slot<'static, Ref, u8>: Send, Sync);
 // The values move with the vector, and a lease belongs to one thread.
 assert_not_impl_any!(ArenaVec<'static, Ref, Rc<u8>>: Send, Sync);
 assert_not_impl_any!(ArenaVec<'static, Ref, Cell<u8>>: Sync);
-assert_not_impl_any!(ArenaVec<'static, LeaseRef, u8>: Send);
-assert_not_impl_any!(Slot<'static, LeaseRef, u8>: Send);
-assert_not_impl_any!(ArenaString<'static, LeaseRef>: Send);
+assert_not_impl_any!(ArenaVec<'static, LeaseRef, u8>: Send, Sync);
+assert_not_impl_any!(Slot<'static, LeaseRef, u8>: Send, Sync);
+assert_not_impl_any!(ArenaString<'static, LeaseRef>: Send, Sync);
+// A value moves into a slot, but nothing is reached through a shared one.
+assert_not_impl_any!(Slot<'static, Ref, Rc<u8>>: Send);
+assert_impl_all!(Slot<'static, Ref, Rc<u8>>: Sync);
 
 /// A value that counts how many of its kind are alive.
 struct Counted<'c>(&'c Cell<i32>);
