@@ -127,6 +127,11 @@ fn resolve(path: &Path) -> io::Result<Resolved> {
     }
     let mut path = path.to_path_buf();
     for _ in 0..LINKS {
+        if names_folder(&path) {
+            // If nothing is there, that is the error.
+            fs::metadata(&path)?;
+            return Err(ErrorKind::IsADirectory.into());
+        }
         let parent = parent(&path);
         let folder = fs::canonicalize(parent)?;
         let Some(Component::Normal(name)) = path.components().next_back() else { return Ok(Resolved::Path(path)) };
@@ -134,16 +139,19 @@ fn resolve(path: &Path) -> io::Result<Resolved> {
             let own = folder == fs::canonicalize("/proc/self/fd")?;
             return Ok(if own && name == "1" { Resolved::Stdout } else { Resolved::Descriptor });
         }
-        // A slash at the end asks for a folder; `open` says what is wrong with that.
-        if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-            return Ok(Resolved::Path(path));
-        }
         match fs::read_link(&path) {
             Ok(next) => path = folder.join(next),
             Err(_) => return Ok(Resolved::Path(folder.join(name))),
         }
     }
     Err(io::Error::other(format!("more than {LINKS} symbolic links")))
+}
+
+/// Returns whether a path can only name a folder: it is empty, or ends with a slash, `.` or `..`.
+/// A path's components leave a slash and a `.` at the end out.
+fn names_folder(path: &Path) -> bool {
+    let name = path.as_os_str().as_encoded_bytes().rsplit(|&byte| std::path::is_separator(byte.into())).next();
+    matches!(name, None | Some(b"" | b"." | b".."))
 }
 
 fn parent(path: &Path) -> &Path {
@@ -372,9 +380,30 @@ mod tests {
         }
         assert!(write(&path("lost"), "").is_err());
         assert!(write(&path("loop"), "").is_err());
-        assert!(write(&path("sub"), "").is_err());
-        assert!(write(&path("new/"), "").is_err());
         assert_eq!(names(&path("sub")), ["file", "missing"]);
+    }
+
+    #[test]
+    fn a_path_that_names_a_folder_is_an_error_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name| folder.path().join(name);
+        fs::create_dir(path("sub")).unwrap();
+        fs::write(path("file"), "old").unwrap();
+        symlink("new/.", path("link")).unwrap();
+        let kinds = [
+            (&["sub", "sub/", "sub/.", "sub/..", "sub//.//", ".", "..", "/"][..], ErrorKind::IsADirectory),
+            (&["new/", "new/.", "new/..", "new//", "new/./", "link", ""], ErrorKind::NotFound),
+            (&["file/", "file/.", "file/..", "file/new"], ErrorKind::NotADirectory),
+        ];
+        for (names, kind) in kinds {
+            for name in names {
+                // An empty path stays empty.
+                let path = if name.is_empty() { PathBuf::new() } else { path(name) };
+                assert_eq!(FileOutput::create(&path).unwrap_err().kind(), kind, "{name}");
+            }
+        }
+        assert_eq!(names(folder.path()), ["file", "link", "sub"]);
+        assert_eq!(fs::read(path("file")).unwrap(), b"old");
     }
 
     #[test]

@@ -379,6 +379,30 @@ fn other_numbers_that_are_zero_or_huge_end_in_a_message() {
     }
 }
 
+#[test]
+fn an_output_whose_name_is_that_of_a_folder_is_an_error_that_leaves_nothing() {
+    let place = place();
+    fs::create_dir(place.path().join("sub")).unwrap();
+    let names = || {
+        let entries = place.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name());
+        entries.collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = names();
+    for (program, line) in [
+        ("memtable", "ingest text -o {}"),
+        ("marena", "inspect arena --svg {}"),
+        ("marena", "demo {}"),
+        ("shared-log", "write {}"),
+        ("shared-map", "put {} a 1"),
+    ] {
+        for name in ["new/", "new/.", "new/..", "sub", "sub/", "sub/.", ".", "..", "/", "text/", "text/."] {
+            let Outcome { code, stderr, .. } = Run::new(&place, program, &words(&line.replace("{}", name))).ordinary();
+            assert!([1, 2].contains(&code) && stderr.contains(name), "{program} {line} with {name}: {code}, {stderr}");
+            assert_eq!(names(), before, "{program} {line} with {name}");
+        }
+    }
+}
+
 /// Where the system starts few threads, a program that wants many says so.
 #[test]
 fn threads_that_cannot_start_are_an_error() {
