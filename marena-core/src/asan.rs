@@ -40,6 +40,7 @@ mod off {
         }
     }
 
+    #[derive(Clone)]
     pub(crate) struct Run;
 
     impl Run {
@@ -52,6 +53,9 @@ mod off {
         pub(crate) fn restart(&self, _: NonNull<u8>) {}
 
         #[inline(always)]
+        pub(crate) fn go_on_as(&self, _: &Self) {}
+
+        #[inline(always)]
         pub(crate) fn poison(&self, _: NonNull<u8>) {}
     }
 
@@ -59,7 +63,7 @@ mod off {
 
     impl<T> Kept<T> {
         #[inline(always)]
-        pub(crate) fn copy_of(_: &T) -> Self {
+        pub(crate) fn made_by(_: impl FnOnce() -> T) -> Self {
             Self(PhantomData)
         }
 
@@ -131,9 +135,9 @@ mod on {
     /// A value that a scope needs at its end, to poison all that it handed out.
     pub(crate) struct Kept<T>(T);
 
-    impl<T: Clone> Kept<T> {
-        pub(crate) fn copy_of(value: &T) -> Self {
-            Self(value.clone())
+    impl<T> Kept<T> {
+        pub(crate) fn made_by(make: impl FnOnce() -> T) -> Self {
+            Self(make())
         }
 
         pub(crate) fn with(&self, poison: impl FnOnce(&T)) {
@@ -142,6 +146,7 @@ mod on {
     }
 
     /// The bytes that a bump handed out from its current run.
+    #[derive(Clone)]
     pub(crate) struct Run(Cell<NonNull<u8>>);
 
     impl Run {
@@ -152,6 +157,11 @@ mod on {
         /// Makes the run start elsewhere.
         pub(crate) fn restart(&self, start: NonNull<u8>) {
             self.0.set(start);
+        }
+
+        /// Starts where another run does.
+        pub(crate) fn go_on_as(&self, other: &Self) {
+            self.0.set(other.0.get());
         }
 
         /// Poisons what was handed out, up to `next`.

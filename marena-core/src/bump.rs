@@ -6,6 +6,10 @@ use core::ptr::NonNull;
 use crate::asan;
 use crate::placement::{STEP, round_up};
 
+/// The longest block that the fast path claims by one comparison, in bytes: a multiple of the step.
+/// The last bytes of a run, as many as this, are handed out by the slow path.
+const SHORT: usize = 128;
+
 /// The bytes `[next, end)`, which belong to one owner alone.
 pub(crate) struct Bump {
     /// INVARIANT: a multiple of the step, derived from the region's pointer, at or below `end`.
@@ -13,6 +17,8 @@ pub(crate) struct Bump {
     /// An address. INVARIANT: a multiple of the step. The bytes from `next` up to it belong to this
     /// value.
     end: Cell<usize>,
+    /// INVARIANT: `SHORT` bytes before `end`, or 0 if there is no such address.
+    short_end: Cell<usize>,
     run: asan::Run,
 }
 
@@ -26,7 +32,42 @@ impl Bump {
     /// - Nobody else uses the bytes between while this value hands them out.
     #[inline]
     pub(crate) unsafe fn new(start: NonNull<u8>, len: usize) -> Self {
-        Self { next: Cell::new(start), end: Cell::new(start.addr().get() + len), run: asan::Run::from(start) }
+        let end = start.addr().get() + len;
+        Self {
+            next: Cell::new(start),
+            end: Cell::new(end),
+            short_end: Cell::new(end.saturating_sub(SHORT)),
+            run: asan::Run::from(start),
+        }
+    }
+
+    /// Returns a second bump over the same bytes.
+    ///
+    /// # Safety
+    ///
+    /// - What this value hands out while the copy lives, the copy does not hand out, and the other
+    ///   way round.
+    #[inline(always)]
+    pub(crate) unsafe fn copy(&self) -> Self {
+        Self {
+            next: self.next.clone(),
+            end: self.end.clone(),
+            short_end: self.short_end.clone(),
+            run: self.run.clone(),
+        }
+    }
+
+    /// Goes on where a copy of this bump is by now.
+    ///
+    /// # Safety
+    ///
+    /// - The copy hands out nothing any more.
+    #[inline(always)]
+    pub(crate) unsafe fn go_on_as(&self, copy: &Self) {
+        self.next.set(copy.next.get());
+        self.end.set(copy.end.get());
+        self.short_end.set(copy.short_end.get());
+        self.run.go_on_as(&copy.run);
     }
 
     /// Replaces the bytes.
@@ -40,13 +81,34 @@ impl Bump {
             self.run.restart(start);
         }
         self.next.set(start);
-        self.end.set(start.addr().get() + len);
+        let end = start.addr().get() + len;
+        self.end.set(end);
+        self.short_end.set(end.saturating_sub(SHORT));
+    }
+
+    /// Claims `size` bytes at a multiple of `align`, a power of two. Returns `None` and changes
+    /// nothing if they do not fit, or if they are few and the run has few left. The slow path then
+    /// [claims them exactly](Self::claim_exactly).
+    #[inline(always)]
+    pub(crate) fn claim(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
+        if size > SHORT || align > STEP {
+            return self.claim_exactly(size, align);
+        }
+        let start = self.next.get();
+        if start.addr().get() > self.short_end.get() {
+            return None;
+        }
+        // SAFETY: an address is not 0, so `SHORT` bytes behind the start lie in the run. The
+        // rounded size is no more.
+        self.next.set(unsafe { start.add(round_up(size)) });
+        asan::unpoison(start, size);
+        Some(start)
     }
 
     /// Claims `size` bytes at a multiple of `align`, a power of two. Returns `None` and changes
     /// nothing if they do not fit.
     #[inline(always)]
-    pub(crate) fn claim(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
+    pub(crate) fn claim_exactly(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
         let next = self.next.get();
         let (at, end) = (next.addr().get(), self.end.get());
         // SAFETY: the invariant of `next`. It spares a comparison where nothing has to be aligned.

@@ -145,7 +145,10 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
     /// Makes all of the current run count as dirty. A scope will hand it out, and may be leaked.
     #[inline]
     pub(crate) fn mark_dirty(&self) {
-        self.raise_dirty_end(self.bump.end());
+        // Nearly always an earlier scope has marked it.
+        if self.dirty_end.get() < self.bump.end() {
+            self.dirty_end.set(self.bump.end());
+        }
     }
 
     /// Raises the dirty end to at least an address.
@@ -202,6 +205,9 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
         align: usize,
         retries: Option<u32>,
     ) -> Result<NonNull<u8>, AllocError> {
+        if let Some(start) = self.bump.claim_exactly(size, align) {
+            return Ok(start);
+        }
         // For a large piece, the lease does not leave the rest of its current run, so nothing is
         // claimed ahead.
         let is_large = size > self.chunk.get() / 4 && self.bump.room() > 0;
@@ -215,7 +221,7 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
             unsafe { self.set_run(CURRENT, found) };
         }
         self.count_lost();
-        self.bump.claim(size, align).ok_or(AllocError::Full { requested: size, remaining: 0 })
+        self.bump.claim_exactly(size, align).ok_or(AllocError::Full { requested: size, remaining: 0 })
     }
 
     /// Returns the slot of a run with room for the request. That is the shortest that has room, or

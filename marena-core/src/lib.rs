@@ -173,6 +173,7 @@ mod reset;
 mod root;
 mod runs;
 mod scope;
+mod scope_bytes;
 mod scratch;
 mod slot;
 mod stats;

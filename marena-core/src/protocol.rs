@@ -98,6 +98,24 @@ pub(crate) fn give_back<W: Word>(cursor: &W, start: u32, end: u32) -> bool {
     cursor.compare_exchange(end, start, Release, Relaxed).is_ok()
 }
 
+/// Claims what `place` finds behind the cursor, as its only user.
+#[inline(always)]
+pub(crate) fn claim_alone<W: Word>(cursor: &W, place: impl Fn(u32) -> Option<Span>) -> Option<Span> {
+    // ORDERING: Relaxed: nobody else uses the word before the caller is done with it, and who came
+    // before has handed it over.
+    let span = place(cursor.load(Relaxed))?;
+    // ORDERING: Relaxed: as above.
+    cursor.store(span.end, Relaxed);
+    Some(span)
+}
+
+/// Moves the cursor back to `start`, as its only user. The caller owns what lies behind.
+#[inline(always)]
+pub(crate) fn give_back_alone<W: Word>(cursor: &W, start: u32) {
+    // ORDERING: Relaxed: the caller hands the word over to whoever uses it next.
+    cursor.store(start, Relaxed);
+}
+
 /// Raises the peak to at least `position`.
 #[inline]
 pub(crate) fn raise_peak<W: Word>(peak: &W, position: u32) {

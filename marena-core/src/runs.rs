@@ -101,43 +101,64 @@ impl Spares {
 /// is free for it.
 #[derive(Clone)]
 pub(crate) struct Marks {
-    /// A position for each slot, and at the end the slot of the run that the scope is in: one array
-    /// of 32 bytes, all of them zero at first, so that a scope begins with two stores of it. A
-    /// position outside its run, which has another run by now or was not used yet, stands for the
-    /// run's start.
-    words: [Cell<u32>; SLOTS + 1],
+    /// `None` until something is noted, so that a scope that stays in its run pays nothing for
+    /// them.
+    noted: Cell<Option<Noted>>,
+}
+
+/// What is noted of the runs.
+#[derive(Clone, Copy)]
+struct Noted {
+    /// A position for each slot. A position outside its run, which has another run by now or was
+    /// not used yet, stands for the run's start.
+    used: [u32; SLOTS],
+    /// The slot of the run that the scope is in.
+    slot: u32,
 }
 
 impl Marks {
     /// Creates marks in the current run, with all bytes of all runs free: the marks of the lease
     /// itself.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn new() -> Self {
-        Self { words: [const { Cell::new(0) }; SLOTS + 1] }
+        Self { noted: Cell::new(None) }
+    }
+
+    /// Makes these marks equal to others.
+    #[inline(always)]
+    pub(crate) fn go_on_as(&self, other: &Self) {
+        self.noted.set(other.noted.get());
     }
 
     /// Returns the slot of the run that the scope is in.
     pub(crate) fn slot(&self) -> usize {
-        self.words[SLOTS].get() as usize
+        self.get().slot as usize
     }
 
     /// Makes the scope go on in the run in `slot`.
     pub(crate) fn enter(&self, slot: usize) {
-        self.words[SLOTS].set(slot as u32);
+        self.noted.set(Some(Noted { slot: slot as u32, ..self.get() }));
     }
 
     /// Returns what is free of `run`, which is in `slot`.
     #[inline]
     pub(crate) fn free(&self, slot: usize, run: Span) -> Span {
-        let mark = self.words[..SLOTS].get(slot).map_or(0, Cell::get);
+        let mark = self.get().used.get(slot).map_or(0, |&mark| mark);
         if (run.start..=run.end).contains(&mark) { Span { start: mark, ..run } } else { run }
     }
 
     /// Notes that the run in `slot` is used up to `position`.
     pub(crate) fn set(&self, slot: usize, position: u32) {
-        if let Some(mark) = self.words[..SLOTS].get(slot) {
-            mark.set(position);
+        let mut noted = self.get();
+        if let Some(mark) = noted.used.get_mut(slot) {
+            *mark = position;
         }
+        self.noted.set(Some(noted));
+    }
+
+    #[inline]
+    fn get(&self) -> Noted {
+        self.noted.get().unwrap_or(Noted { used: [0; SLOTS], slot: CURRENT as u32 })
     }
 }
 

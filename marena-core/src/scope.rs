@@ -62,8 +62,8 @@ pub struct Scope<'x, M: Memory> {
 }
 
 impl<M: Memory> Arena<M> {
-    /// Calls `f` with a scope over all that the arena has left, and returns what it returns. One
-    /// compare-and-swap, and one more at the scope's end.
+    /// Calls `f` with a scope over all that the arena has left, and returns what it returns. Costs
+    /// what [`scratch`](Self::scratch) does.
     ///
     /// ```
     /// use core::mem::MaybeUninit;

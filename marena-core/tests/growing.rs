@@ -180,6 +180,25 @@ fn random_programs_get_disjoint_zeroed_bytes_in_every_way_to_allocate() {
 }
 
 #[test]
+fn a_scope_has_its_segment_to_itself_and_gives_it_back() {
+    let mut arena: GrowingArena<Heap> = GrowingArena::builder().first_segment(4096).limit(4096).build().unwrap();
+    arena.allocate(8).unwrap();
+    let used = arena.stats().used;
+    for _ in 0..3 {
+        let mut outer = arena.scratch();
+        let most = outer.allocate(usize::MAX).unwrap_err();
+        let held = outer.allocate(2000).unwrap().into_mut();
+        held.fill(1);
+        assert!(outer.allocate(3000).is_err(), "{most}");
+        assert!(held.iter().all(|&byte| byte == 1));
+        assert!(outer.scratch().allocate(3000).is_err());
+        outer.scratch().allocate(1000).unwrap().fill(2);
+        drop(outer);
+        assert_eq!(arena.stats().used, used);
+    }
+}
+
+#[test]
 fn collections_on_two_leases_and_the_arena_keep_their_values() {
     let rounds = if cfg!(miri) { 2 } else { 50 };
     for seed in 0..rounds {

@@ -249,3 +249,43 @@ fn a_block_that_failed_in_a_scope_is_given_back_after_an_inner_scope_used_it() {
         assert_eq!(kept, [7; 24]);
     });
 }
+
+#[test]
+fn a_forgotten_scope_of_exclusive_memory_keeps_nothing() {
+    let mut bytes: Bytes = [MaybeUninit::uninit(); 8192];
+    let mut arena = Arena::borrowed(&mut bytes).unwrap();
+    let kept = arena.insert([7_u64; 4]).unwrap();
+    let left = arena.remaining();
+    for size in [8, 200, 3000] {
+        let mut outer = arena.scratch();
+        outer.allocate(size).unwrap().fill(0xEE);
+        let inner = outer.scratch();
+        inner.allocate(size).unwrap().fill(0xEE);
+        std::mem::forget(inner);
+        assert_eq!(*outer.allocate(size).unwrap(), vec![0; size]);
+        std::mem::forget(outer);
+        assert_eq!((arena.remaining(), arena.get(kept)), (left, Some(&[7; 4])));
+        assert!(arena.stats().high_water >= 32 + 2 * size);
+    }
+    arena.allocate(left).unwrap();
+    assert_eq!(arena.scoped(|scope| scope.allocate(1).unwrap_err()), AllocError::Full { requested: 1, remaining: 0 });
+}
+
+#[test]
+fn the_last_bytes_of_a_run_go_to_blocks_of_every_size() {
+    for size in 1..=300 {
+        let mut bytes: Bytes = [MaybeUninit::uninit(); 8192];
+        let arena = Arena::borrowed(&mut bytes).unwrap();
+        let mut lease = crowded_lease(&arena, 208);
+        fill(&arena, 0);
+        let scope = lease.scratch();
+        let fits = 208 / usize::next_multiple_of(size, 8);
+        let mut blocks: Vec<_> = (0..fits).map(|_| scope.allocate(size).unwrap().into_mut()).collect();
+        assert!(scope.allocate(size).is_err(), "{size} bytes");
+        blocks.iter_mut().zip(1..).for_each(|(block, mark)| block.fill(mark));
+        assert!(blocks.iter().zip(1..).all(|(block, mark)| block.iter().all(|&byte| byte == mark)));
+        drop(scope);
+        assert_eq!((0..fits).filter(|_| lease.allocate(size).is_ok()).count(), fits);
+        assert!(lease.allocate(size).is_err(), "{size} bytes");
+    }
+}

@@ -295,6 +295,7 @@ unsafe impl Sync for OwnedMemory {}
 // zero.
 unsafe impl Memory for OwnedMemory {
     type Word = AtomicU32;
+    const IS_EXCLUSIVE: bool = true;
 
     #[inline]
     fn region(&self) -> NonNull<[u8]> {

@@ -14,6 +14,7 @@ use crate::error::AllocError;
 use crate::handle::{Handle, Nameable};
 use crate::memory::{Reserve, max_align};
 use crate::placement::STEP;
+use crate::scope_bytes::ScopeBytes;
 use crate::scratch::Scratch;
 use crate::view::View;
 
@@ -65,7 +66,8 @@ impl<M: Reserve> GrowingArena<M> {
     pub fn scratch(&mut self) -> GrowingScratch<'_, M> {
         let growing = &*self;
         let segment = growing.current().or_else(|| growing.list().after(None));
-        let part = segment.map(|segment| Part::new(segment, Scratch::of_arena(segment.arena())));
+        // SAFETY: the scope borrows the growing arena mutably.
+        let part = segment.map(|segment| unsafe { Part::all_of(segment) });
         GrowingScratch { growing, part: UnsafeCell::new(part), began: growing.current() }
     }
 }
@@ -174,7 +176,9 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
         // the bytes go back.
         unsafe { arena.give_back(claimed.start(), needed) };
         let segment = self.growing.owner(claimed.start()).ok_or(AllocError::Full { requested: size, remaining: 0 })?;
-        let new = Part::new(segment, Scratch::of_arena(arena));
+        // SAFETY: the outermost scope borrows the growing arena mutably, and the outer ones stand
+        // still while this one is open.
+        let new = unsafe { Part::all_of(segment) };
         // SAFETY: nobody borrows the part.
         let before = unsafe { self.part.get().replace(None) };
         if let Some(before) = before {
@@ -203,6 +207,16 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
 }
 
 impl<'s, M: Reserve> Part<'s, M> {
+    /// Creates a part over all that a segment has left.
+    ///
+    /// # Safety
+    ///
+    /// - Until the part ends, the growing arena is used by its scope alone.
+    unsafe fn all_of(segment: &'s Segment<M>) -> Self {
+        // SAFETY: the caller's promise.
+        Self::new(segment, Scratch::new(unsafe { ScopeBytes::of_segment(segment.arena()) }))
+    }
+
     fn new(segment: &'s Segment<M>, scratch: Scratch<'s, M>) -> Self {
         // This draws the epoch, which does not change from here on.
         let _ = Origin::epoch(&scratch);

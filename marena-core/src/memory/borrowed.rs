@@ -87,6 +87,7 @@ unsafe impl Sync for BorrowedMemory<'_> {}
 // everyone else away from the bytes.
 unsafe impl Memory for BorrowedMemory<'_> {
     type Word = AtomicU32;
+    const IS_EXCLUSIVE: bool = true;
 
     #[inline]
     fn region(&self) -> NonNull<[u8]> {

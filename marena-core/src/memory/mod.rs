@@ -38,6 +38,8 @@ use crate::sync::Word;
 ///   bytes, which are at least 136, and for those that [`provide`](Self::provide) said yes to.
 ///   Their number falls only while nobody but the caller of [`Reserve::give_back_past`] has the
 ///   memory, and never below what that keeps.
+/// - Where [`IS_EXCLUSIVE`](Self::IS_EXCLUSIVE) is true, the type keeps the promise of
+///   [`ExclusiveMemory`].
 /// - [`header`](Self::header), where it is not the region's start, points to a valid header that
 ///   lives as long.
 ///
@@ -89,6 +91,16 @@ pub unsafe trait Memory {
     /// ```
     const REMAP_ALIGN: Option<usize> = None;
 
+    /// Whether the type is [`ExclusiveMemory`]. If so, a scope of an arena begins and ends without
+    /// an atomic operation.
+    ///
+    /// ```
+    /// use marena_core::{BorrowedMemory, Memory, StaticMemory};
+    /// assert!(<BorrowedMemory<'_> as Memory>::IS_EXCLUSIVE);
+    /// assert!(!<&StaticMemory<1024> as Memory>::IS_EXCLUSIVE);
+    /// ```
+    const IS_EXCLUSIVE: bool = false;
+
     /// Returns the bytes, header first. The base is aligned to 128.
     fn region(&self) -> NonNull<[u8]>;
 
@@ -134,7 +146,7 @@ pub unsafe trait Memory {
 }
 
 /// Memory that no other arena, process or static can reach while the value lives: the only kind
-/// that a safe reset is for.
+/// that a safe reset is for. Its [`Memory::IS_EXCLUSIVE`] should be true.
 ///
 /// # Safety
 ///

@@ -59,6 +59,7 @@ unsafe impl Sync for RawMemory {}
 // was checked.
 unsafe impl Memory for RawMemory {
     type Word = AtomicU32;
+    const IS_EXCLUSIVE: bool = true;
 
     #[inline]
     fn region(&self) -> NonNull<[u8]> {

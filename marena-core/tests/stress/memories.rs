@@ -39,6 +39,8 @@ unsafe impl Sync for ZeroedHeap {}
 unsafe impl Memory for ZeroedHeap {
     type Word = AtomicU32;
 
+    const IS_EXCLUSIVE: bool = true;
+
     fn region(&self) -> NonNull<[u8]> {
         NonNull::slice_from_raw_parts(self.region, self.layout.size())
     }
