@@ -77,7 +77,7 @@ enum Command {
     Verify { map: PathBuf },
     /// Kill writers at random moments and verify
     #[cfg(unix)]
-    CrashTest(crash::Options),
+    CrashTest(common::CrashOptions),
 }
 
 fn main() -> ExitCode {
