@@ -12,6 +12,7 @@ mod replace;
 mod sizes;
 mod spawn;
 mod stdio;
+mod tool;
 
 pub use counting::{CountingAllocator, Heap, count};
 #[cfg(unix)]
@@ -25,3 +26,4 @@ pub use replace::FileOutput;
 pub use sizes::{bytes, size, threads};
 pub use spawn::spawn;
 pub use stdio::{Output, stdin};
+pub use tool::Tool;

@@ -4,25 +4,12 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 use std::thread;
 
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shared-log"));
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
+use common::Tool;
 
-fn run(arguments: &[&str]) -> Output {
-    command(arguments).output().unwrap()
-}
-
-/// What a run that succeeds prints.
-fn output(arguments: &[&str]) -> String {
-    let run = run(arguments);
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    String::from_utf8(run.stdout).unwrap()
-}
+const TOOL: Tool = Tool(env!("CARGO_BIN_EXE_shared-log"));
 
 /// The lines of one writer; no two writers have one in common, and some are empty but for the
 /// number.
@@ -32,7 +19,7 @@ fn lines(writer: usize, count: usize) -> Vec<String> {
 
 /// A program that appends these lines, which are written to it meanwhile.
 fn write(log: &Path, options: &[&str], lines: Vec<String>) -> Child {
-    let mut child = command(&[&["write", log.to_str().unwrap()], options].concat()).spawn().unwrap();
+    let mut child = TOOL.command(&[&["write", log.to_str().unwrap()], options].concat()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     thread::spawn(move || lines.iter().try_for_each(|line| writeln!(input, "{line}")));
     child
@@ -47,7 +34,7 @@ fn log_of(directory: &tempfile::TempDir, options: &[&str], lines: Vec<String>) -
 
 /// Exit code, output and message of a run that fails.
 fn failure(arguments: &[&str]) -> (i32, String, String) {
-    let Output { status, stdout, stderr } = run(arguments);
+    let Output { status, stdout, stderr } = TOOL.run(arguments);
     assert!(!status.success() && !stderr.is_empty(), "{arguments:?}");
     (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
@@ -68,15 +55,15 @@ fn all_that_several_writers_append_is_there_each_ones_lines_in_order() {
             assert!(writer.wait().unwrap().success());
         }
         let log = log.to_str().unwrap();
-        let dump = output(&["dump", log]);
+        let dump = TOOL.output(&["dump", log]);
         for writer in 0..3 {
             let own = format!("{writer} ");
             let found: Vec<_> = dump.lines().filter(|line| line.starts_with(&own)).collect();
             assert_eq!(found, lines(writer, 500), "chunk {chunk}");
         }
         assert_eq!(dump.lines().count(), 1500);
-        assert_eq!(output(&["follow", log, "--records", "1500"]), dump);
-        assert!(output(&["verify", log]).starts_with("1500 records of 3 writers, none damaged or missing"));
+        assert_eq!(TOOL.output(&["follow", log, "--records", "1500"]), dump);
+        assert!(TOOL.output(&["verify", log]).starts_with("1500 records of 3 writers, none damaged or missing"));
     }
 }
 
@@ -90,7 +77,7 @@ fn writers_that_ask_for_different_capacities_all_append_to_the_log_that_was_made
             let output = writer.wait_with_output().unwrap();
             assert!(output.status.success(), "{output:?}");
         }
-        assert_eq!(output(&["dump", log.to_str().unwrap()]).lines().count(), 18);
+        assert_eq!(TOOL.output(&["dump", log.to_str().unwrap()]).lines().count(), 18);
     }
 }
 
@@ -102,7 +89,7 @@ fn a_full_log_keeps_what_it_has_and_says_how_much_of_the_input_that_is() {
     let run = write(&log, &["--chunk", "64K", "--capacity", "2M"], lines(0, 20_000)).wait_with_output().unwrap();
     assert_eq!(run.status.code(), Some(2));
     let log = log.to_str().unwrap();
-    let dump = output(&["dump", log]);
+    let dump = TOOL.output(&["dump", log]);
     let kept = dump.lines().count();
     assert!(kept > 1000);
     assert_eq!(dump.lines().collect::<Vec<_>>(), lines(0, kept));

@@ -3,28 +3,15 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Child;
 
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shared-map"));
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
+use common::Tool;
 
-fn run(arguments: &[&str]) -> Output {
-    command(arguments).output().unwrap()
-}
-
-/// What a run that succeeds prints.
-fn output(arguments: &[&str]) -> String {
-    let run = run(arguments);
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    String::from_utf8(run.stdout).unwrap()
-}
+const TOOL: Tool = Tool(env!("CARGO_BIN_EXE_shared-map"));
 
 /// A program that puts these lines.
 fn put(map: &str, lines: &str) -> Child {
-    let mut child = command(&["put", map, "--capacity", "2M"]).spawn().unwrap();
+    let mut child = TOOL.command(&["put", map, "--capacity", "2M"]).spawn().unwrap();
     child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
     child
 }
@@ -43,18 +30,18 @@ fn entries_of_several_programs_are_in_one_order_and_the_newest_counts() {
     let mut expected: Vec<_> =
         (0..3).flat_map(|writer| lines(writer).lines().map(str::to_owned).collect::<Vec<_>>()).collect();
     expected.sort();
-    assert!(output(&["scan", map]).lines().eq(&expected));
-    assert!(output(&["scan", map, "--reverse"]).lines().eq(expected.iter().rev()));
-    let part = output(&["scan", map, "100", "101-1"]);
+    assert!(TOOL.output(&["scan", map]).lines().eq(&expected));
+    assert!(TOOL.output(&["scan", map, "--reverse"]).lines().eq(expected.iter().rev()));
+    let part = TOOL.output(&["scan", map, "100", "101-1"]);
     assert_eq!(part, "100-0\tvalue 100\n100-1\tvalue 100\n100-2\tvalue 100\n101-0\tvalue 101\n");
-    assert_eq!(output(&["get", map, "007-2"]), "value 7\n");
-    assert_eq!(output(&["put", map, "007-2", "newer"]), "");
-    assert_eq!(output(&["get", map, "007-2"]), "newer\n");
-    assert_eq!(output(&["remove", map, "007-2"]), "");
+    assert_eq!(TOOL.output(&["get", map, "007-2"]), "value 7\n");
+    assert_eq!(TOOL.output(&["put", map, "007-2", "newer"]), "");
+    assert_eq!(TOOL.output(&["get", map, "007-2"]), "newer\n");
+    assert_eq!(TOOL.output(&["remove", map, "007-2"]), "");
     for arguments in [["get", map, "007-2"], ["remove", map, "007-2"]] {
-        assert_eq!(run(&arguments).status.code(), Some(1));
+        assert_eq!(TOOL.run(&arguments).status.code(), Some(1));
     }
-    assert!(output(&["verify", map]).starts_with("899 entries in 902 nodes, all in order; "));
+    assert!(TOOL.output(&["verify", map]).starts_with("899 entries in 902 nodes, all in order; "));
 }
 
 #[test]
@@ -65,13 +52,13 @@ fn writers_that_ask_for_different_capacities_all_put_into_the_map_that_was_made_
         let map = map.to_str().unwrap();
         let start = |writer: usize| {
             let (key, capacity) = (writer.to_string(), format!("{}M", writer + 1));
-            command(&["put", map, &key, "value", "--capacity", &capacity]).spawn().unwrap()
+            TOOL.command(&["put", map, &key, "value", "--capacity", &capacity]).spawn().unwrap()
         };
         for writer in (0..6).map(start).collect::<Vec<_>>() {
             let output = writer.wait_with_output().unwrap();
             assert!(output.status.success(), "{output:?}");
         }
-        assert_eq!(output(&["scan", map]).lines().count(), 6);
+        assert_eq!(TOOL.output(&["scan", map]).lines().count(), 6);
     }
 }
 
@@ -80,17 +67,17 @@ fn a_follower_prints_what_is_put_while_it_runs() {
     let directory = tempfile::tempdir().unwrap();
     let map = directory.path().join("map");
     let map = map.to_str().unwrap();
-    output(&["put", map, "b", "1", "--durable"]);
-    let follower = command(&["follow", map, "--entries", "4"]).spawn().unwrap();
+    TOOL.output(&["put", map, "b", "1", "--durable"]);
+    let follower = TOOL.command(&["follow", map, "--entries", "4"]).spawn().unwrap();
     for (key, value) in [("a", "2"), ("c", "3")] {
-        output(&["put", map, key, value]);
+        TOOL.output(&["put", map, key, value]);
     }
     // Until the follower has seen the value before.
     let mut turn = 0;
     let mut follower = Some(follower);
     while follower.as_mut().unwrap().try_wait().unwrap().is_none() {
         turn += 1;
-        output(&["put", map, "b", &format!("again {turn}")]);
+        TOOL.output(&["put", map, "b", &format!("again {turn}")]);
     }
     let printed = String::from_utf8(follower.take().unwrap().wait_with_output().unwrap().stdout).unwrap();
     let lines: Vec<_> = printed.lines().collect();
@@ -105,8 +92,8 @@ fn a_follower_prints_what_is_linked_long_after_it_took_its_memory() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("map");
     let map = path.to_str().unwrap();
-    output(&["put", map, "a", "1"]);
-    output(&["put", map, "b", "2"]);
+    TOOL.output(&["put", map, "a", "1"]);
+    TOOL.output(&["put", map, "b", "2"]);
     let bytes = std::fs::read(&path).unwrap();
     let word = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     // The link of the first node, which root, block and head lead to.
@@ -114,7 +101,7 @@ fn a_follower_prints_what_is_linked_long_after_it_took_its_memory() {
     let second = &bytes[link..link + 4];
     let file = std::fs::File::options().write(true).open(&path).unwrap();
     file.write_all_at(&[0; 4], link as u64).unwrap();
-    let mut follower = command(&["follow", map, "--entries", "2"]).spawn().unwrap();
+    let mut follower = TOOL.command(&["follow", map, "--entries", "2"]).spawn().unwrap();
     let mut printed = BufReader::new(follower.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert_eq!(printed.next().unwrap(), "a\t1");
     file.write_all_at(second, link as u64).unwrap();
@@ -128,11 +115,11 @@ fn a_damaged_or_foreign_file_is_an_error() {
     let path = directory.path().join("map");
     let map = path.to_str().unwrap();
     for arguments in [&["get", map, "k"][..], &["scan", map], &["verify", map]] {
-        assert_eq!(run(arguments).status.code(), Some(2), "no file");
+        assert_eq!(TOOL.run(arguments).status.code(), Some(2), "no file");
     }
     std::fs::write(&path, [7; 65_536]).unwrap();
     for arguments in [&["get", map, "k"][..], &["put", map, "k", "v"], &["remove", map, "k"], &["verify", map]] {
-        let run = run(arguments);
+        let run = TOOL.run(arguments);
         assert!(run.status.code() == Some(1) && !run.stderr.is_empty(), "{arguments:?}");
     }
     assert_eq!(std::fs::read(&path).unwrap(), [7; 65_536]);
@@ -144,15 +131,15 @@ fn a_damaged_or_foreign_file_is_an_error() {
     // Another key, which is not in order.
     bytes[node] = b'0';
     std::fs::write(&path, &bytes).unwrap();
-    let verified = run(&["verify", map]);
+    let verified = TOOL.run(&["verify", map]);
     assert_eq!(verified.status.code(), Some(1), "{}", String::from_utf8_lossy(&verified.stderr));
-    assert_eq!(run(&["scan", map]).status.code(), Some(1));
+    assert_eq!(TOOL.run(&["scan", map]).status.code(), Some(1));
     // An arena without a map.
     bytes[24..56].fill(0);
     std::fs::write(&path, &bytes).unwrap();
     for arguments in [&["get", map, "k"][..], &["scan", map], &["follow", map], &["verify", map], &["remove", map, "k"]]
     {
-        assert_eq!(run(arguments).status.code(), Some(1), "{arguments:?}");
+        assert_eq!(TOOL.run(arguments).status.code(), Some(1), "{arguments:?}");
     }
 }
 
@@ -162,7 +149,7 @@ fn killed_writers_lose_nothing_that_was_inserted() {
     let directory = directory.path().to_str().unwrap();
     for options in [&[][..], &["--durable", "--capacity", "1M"]] {
         let kills = if options.is_empty() { "60" } else { "12" };
-        let printed = output(&[&["crash-test", "--kills", kills, "--directory", directory], options].concat());
+        let printed = TOOL.output(&[&["crash-test", "--kills", kills, "--directory", directory], options].concat());
         assert!(printed.contains("every insert that returned is there, in order"), "{printed}");
     }
 }
