@@ -100,7 +100,7 @@ impl CrashOptions {
         let (seconds, each) = (start.elapsed().as_secs_f64(), total.unaccounted as f64 / total.kills as f64);
         Ok(writeln!(
             output,
-            "{} kills of {} writers at a time, {} {} in {files} {}, {seconds:.1} s: {}, survivors went on; {} bytes \
+            "{} kills of {} writers at a time, {} {} in {files} {}, {seconds:.1} s: {}, and survivors went on; {} bytes \
              unaccounted for, {each:.1} a kill",
             total.kills, self.writers, total.entries, kind.entries, kind.files, kind.verdict, total.unaccounted,
         )?)

@@ -12,9 +12,13 @@ use crate::{TestFile, with_allocations_up_to};
 /// Does everything with the map in a file. All of it may fail; none of it may panic, fault or take
 /// forever.
 fn use_everything(file: &TestFile) {
+    use_everything_in(file, ByteOrder);
+}
+
+fn use_everything_in(file: &TestFile, order: impl Order) {
     // SAFETY: as in `TestFile`.
     let Ok(arena) = (unsafe { MappedArena::open(file) }) else { return };
-    let Ok(map) = SharedMap::open(arena, 0, ByteOrder) else { return };
+    let Ok(map) = SharedMap::open(arena, 0, order) else { return };
     let keys = [&b""[..], b"key3", b"key3333333", b"zzz"];
     for key in keys {
         let _ = (map.get(key), map.contains_key(key), map.seek(key), map.seek_back(key));
@@ -97,6 +101,39 @@ fn a_file_that_ends_at_any_length_is_an_error_or_a_map() {
         fs::write(&file, &sound[..len]).unwrap();
         // SAFETY: as in `TestFile`.
         assert!(unsafe { MappedArena::open(&file) }.is_err(), "{len} bytes");
+    }
+}
+
+/// Has the number of [`Counting`], and is another order.
+struct Lying(fn(&[u8], &[u8]) -> Ordering);
+
+impl Order for Lying {
+    const ID: u32 = Counting::ID;
+
+    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
+        self.0(a, b)
+    }
+}
+
+#[test]
+fn a_map_that_is_read_in_another_order_causes_errors_and_nothing_worse() {
+    let orders: [fn(&[u8], &[u8]) -> Ordering; 5] = [
+        |a, b| b.cmp(a),
+        |_, _| Ordering::Less,
+        |_, _| Ordering::Equal,
+        |_, _| Ordering::Greater,
+        |a, b| a.len().cmp(&b.len()),
+    ];
+    for order in orders {
+        let file = TestFile::new();
+        let compared = AtomicU64::new(0);
+        let map = SharedMap::create(file.create(65_536), 0, Counting(&compared)).unwrap();
+        for number in 0..300 {
+            map.insert(format!("key{number}").as_bytes(), b"value").unwrap();
+        }
+        drop(map);
+        use_everything_in(&file, Lying(order));
+        use_everything_in(&file, Counting(&compared));
     }
 }
 

@@ -80,6 +80,53 @@ fn lengths_at_every_edge_come_back_whole() {
 }
 
 #[test]
+fn keys_that_differ_in_one_byte_are_told_apart_wherever_it_is() {
+    let file = TestFile::new();
+    let map = file.map(4 << 20);
+    let mut model = BTreeMap::new();
+    for at in [0, 7, 8, 126, 127, 128, 129, 254, 255, 256, 257, 383, 384, 399] {
+        for byte in [0, 1, 0x7F, 0x80, 0xFF] {
+            for len in [at + 1, 400] {
+                let mut key = vec![0x80; len];
+                key[at] = byte;
+                assert_eq!(map.insert(&key, &[byte]).unwrap(), model.insert(key, vec![byte]));
+            }
+        }
+    }
+    for key in model.keys() {
+        assert_eq!(map.get(key).unwrap(), model.get(key).cloned());
+    }
+    assert!(map.iter().map(Result::unwrap).eq(model.clone()));
+    assert!(map.iter().rev().map(Result::unwrap).eq(model.into_iter().rev()));
+}
+
+#[test]
+fn a_key_or_a_value_may_take_all_that_the_file_has() {
+    for is_key in [true, false] {
+        let file = TestFile::new();
+        let map = file.map(1 << 18);
+        let bytes = vec![0xFF; 1 << 18];
+        let insert = |len: usize| match is_key {
+            true => map.insert(&bytes[..len], b""),
+            false => map.insert(b"", &bytes[..len]),
+        };
+        let mut rest = map.stats().remaining;
+        // One link, the first word and two lengths.
+        let largest = rest - 16;
+        for len in [rest, largest + 1] {
+            assert!(matches!(insert(len), Err(SharedMapError::Alloc(AllocError::Full { .. }))), "{len}");
+        }
+        assert_eq!(insert(largest).unwrap(), None);
+        rest = map.stats().remaining;
+        assert_eq!(rest, 0);
+        let (key, value) = map.first().unwrap().unwrap();
+        assert_eq!((key.len(), value.len()), if is_key { (largest, 0) } else { (0, largest) });
+        assert_eq!(map.iter().rev().count(), 1);
+        assert_eq!(file.reopen().verify().unwrap().entries, 1);
+    }
+}
+
+#[test]
 fn a_full_file_is_an_error_that_changes_nothing() {
     let file = TestFile::new();
     let map = file.map(65_536);

@@ -49,6 +49,40 @@ fn writers_in_several_mappings_lose_nothing_and_agree_on_one_order() {
 }
 
 #[test]
+fn writers_that_race_for_the_last_bytes_leave_a_map_that_is_whole() {
+    for _ in 0..20 {
+        let file = TestFile::new();
+        drop(file.map(65_536));
+        let (values, groups): (u64, u64) = thread::scope(|scope| {
+            let writers: Vec<_> = (0..4_u64)
+                .map(|writer| {
+                    let map = file.reopen();
+                    scope.spawn(move || {
+                        let (mut single, mut grouped) = (0, 0);
+                        for turn in 0.. {
+                            // One key that all of them write, and keys of their own in groups.
+                            if map.insert(b"same", &[writer as u8; 50]).is_err() {
+                                break;
+                            }
+                            single += 1;
+                            let keys = [0, 1, 2].map(|number| [turn, number, writer].map(u64::to_be_bytes).concat());
+                            let entries = keys.each_ref().map(|key| (&key[..], &key[..]));
+                            grouped += map.insert_group(&entries).unwrap_or(0) as u64;
+                        }
+                        (single, grouped)
+                    })
+                })
+                .collect();
+            let counts = writers.into_iter().map(|writer| writer.join().unwrap());
+            counts.fold((0, 0), |sum, (single, grouped)| (sum.0 + single, sum.1 + grouped))
+        });
+        let verified = file.reopen().verify().unwrap();
+        assert_eq!((verified.entries as u64, verified.nodes as u64), (groups + 1, groups + values));
+        assert_eq!(verified.missing_links, 0);
+    }
+}
+
+#[test]
 fn a_reader_without_permission_to_write_follows_a_writer() {
     let file = TestFile::new();
     let map = file.map(4 << 20);
