@@ -5,7 +5,7 @@
 
 use std::process::Command;
 use std::thread;
-use std::{env, fs};
+use std::{env, fs, hint};
 
 use marena_std::{AllocError, GrowingArena};
 
@@ -102,11 +102,15 @@ fn threads_that_run_out_of_memory_together_all_get_an_error() {
         let blocks: usize = thread::scope(|scope| {
             let (fill, barrier) = (&fill, &barrier);
             let start = move |thread| {
+                // What the system's allocator reserves for the thread is there, and its stacks are.
+                drop(hint::black_box(vec![0_u8; 100]));
+                barrier.wait();
+                // Here the limit is set.
                 barrier.wait();
                 fill(thread)
             };
             let threads: Vec<_> = (0..8_usize).map(|thread| scope.spawn(move || start(thread))).collect();
-            // The threads have their stacks before the limit is set.
+            barrier.wait();
             leave_address_space(32 << 20);
             barrier.wait();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
