@@ -8,6 +8,7 @@ use crate::address::{ARENA_MAX_ALLOC_SIZE, Address};
 use crate::arena::Arena;
 use crate::asan;
 use crate::error::AllocError;
+use crate::header::Header;
 use crate::memory::{Memory, max_align};
 use crate::placement::{HEADER_SIZE, Span, place, round_up};
 use crate::protocol::{self, Unclaimed};
@@ -349,6 +350,29 @@ unsafe impl<M: Memory> Origin for &Arena<M> {
 }
 
 impl<M: Memory> Arena<M> {
+    /// Claims bytes that are ready, in one attempt. Returns `None` if there are too few, or if
+    /// another thread was first. The caller passes the arena's header and base, a power of two as
+    /// `align`, and a `size` that is not 0.
+    #[inline(always)]
+    pub(crate) fn claim_at_once(
+        &self,
+        header: &Header<M::Word>,
+        base: NonNull<u8>,
+        size: usize,
+        align: usize,
+    ) -> Option<Claimed<&Self>> {
+        require_stable_alignment::<M>(align).ok()?;
+        // ORDERING: Relaxed: a guess, which the compare-and-swap verifies.
+        let seen = header.cursor.load(Relaxed);
+        let span = place(base.addr().get(), seen, self.ready_limit(), size, align)?;
+        protocol::attempt(&header.cursor, seen, span).ok()?;
+        // SAFETY: a position of the region.
+        let start = unsafe { base.add(span.start as usize) };
+        asan::unpoison(start, size);
+        // SAFETY: claimed just now.
+        Some(unsafe { Claimed::new(start, self) })
+    }
+
     /// Claims bytes that the memory has to provide first. The caller found no place in the bytes
     /// that were ready.
     #[cold]

@@ -43,6 +43,16 @@ pub(crate) enum Unclaimed {
     Contended,
 }
 
+/// Claims a span behind the cursor, which the caller has `seen` just now, in one attempt. It can
+/// fail for no reason. `Err` carries the cursor.
+#[inline(always)]
+pub(crate) fn attempt<W: Word>(cursor: &W, seen: u32, span: Span) -> Result<u32, u32> {
+    // ORDERING: Acquire pairs with `give_back` and `reset_shared`: what earlier owners did with
+    // these bytes, and their raises of the peak, happen before this. There is nothing to release:
+    // the bytes behind `seen` are nobody's yet.
+    cursor.compare_exchange_weak(seen, span.end, Acquire, Relaxed)
+}
+
 /// Claims what `place` finds behind the cursor, which the caller has `seen` just now. Makes at most
 /// `retries` attempts after the first, for interrupt handlers and real-time code, or any number.
 ///
@@ -60,11 +70,9 @@ pub(crate) fn claim<W: Word>(
     let mut left = retries.unwrap_or(0);
     loop {
         let Some(span) = place(seen) else { return Err(Unclaimed::NoPlace(seen)) };
-        // ORDERING: Acquire pairs with `give_back` and `reset_shared`: what earlier owners did with
-        // these bytes, and their raises of the peak, happen before this. There is nothing to
-        // release: the bytes behind `seen` are nobody's yet.
         let attempt = match retries {
-            None => cursor.compare_exchange_weak(seen, span.end, Acquire, Relaxed),
+            None => attempt(cursor, seen, span),
+            // ORDERING: Acquire: as in `attempt`.
             Some(_) => cursor.compare_exchange(seen, span.end, Acquire, Relaxed),
         };
         match attempt {

@@ -5,7 +5,9 @@ use std::cell::Cell;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use marena_core::{AllocError, Arena, ExclusiveMemory, Header, Memory, Word};
+use marena_core::{
+    AllocError, Arena, ExclusiveMemory, GrowingArena, Header, Memory, MemoryError, NoThreads, Reserve, Word,
+};
 
 /// A word on the heap, as a test double or a model checker may have. All-zero bytes are not a valid
 /// value.
@@ -95,6 +97,21 @@ unsafe impl Memory for TwoPieces {
 // SAFETY: the value owns both pieces.
 unsafe impl ExclusiveMemory for TwoPieces {}
 
+impl Reserve for TwoPieces {
+    type Error = MemoryError;
+    type Builder<'b> = ();
+    type PerThread<T: Send> = NoThreads<T>;
+    const MAX_CAPACITY: usize = LAYOUT.size();
+
+    fn reserve(_: usize) -> Result<Self, MemoryError> {
+        Ok(Self::new())
+    }
+}
+
+fn growing() -> GrowingArena<TwoPieces> {
+    GrowingArena::builder().first_segment(LAYOUT.size()).max_segment(LAYOUT.size()).build().unwrap()
+}
+
 #[test]
 fn a_header_beside_the_region_keeps_its_words() {
     let mut arena = Arena::new(TwoPieces::new()).unwrap();
@@ -104,6 +121,24 @@ fn a_header_beside_the_region_keeps_its_words() {
     assert_eq!(arena.used(), 0);
     let again = Arena::new(arena.into_memory()).unwrap();
     assert_eq!(again.remaining(), 4096 - 128);
+}
+
+#[test]
+fn a_growing_arena_finds_headers_beside_their_regions() {
+    let mut arena = growing();
+    let (mut blocks, lease) = (Vec::new(), arena.lease(512));
+    for mark in 0..100_u8 {
+        let block = if mark % 3 == 0 { lease.allocate(200) } else { arena.allocate(200) };
+        blocks.push((block.unwrap().into_mut(), mark));
+        blocks.last_mut().unwrap().0.fill(mark);
+    }
+    assert!(blocks.iter().all(|(block, mark)| block.iter().all(|byte| byte == mark)));
+    drop(lease);
+    let used = arena.segments().map(Arena::used).min();
+    assert!(used >= Some(2_000), "all segments are in use: {arena:?}");
+    assert!((6..9).contains(&arena.segments().count()), "{arena:?}");
+    arena.reset();
+    assert_eq!(arena.stats().used, 0);
 }
 
 #[test]
@@ -122,6 +157,13 @@ fn a_bounded_allocation_ends_when_rivals_came_before_all_its_attempts() {
         ended(lease.allocate_bounded(8, retries), retries, retries + 2);
         ended(lease.scratch().allocate_bounded(8, retries), retries, retries + 2);
         ended(lease.scratch().scratch().allocate_bounded(8, retries), retries, retries + 2);
+    }
+    let growing = growing();
+    RIVALS.set(0);
+    growing.allocate(8).unwrap();
+    RIVALS.set(1000);
+    for retries in [0, 1, 7] {
+        ended(growing.allocate_bounded(8, retries), retries, retries + 1);
     }
     for retries in [0, 1, 7] {
         RIVALS.set(retries);

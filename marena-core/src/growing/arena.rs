@@ -2,10 +2,11 @@
 
 use core::fmt;
 use core::num::NonZeroU64;
-use core::ptr::{self, NonNull};
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering::Relaxed;
 
 use super::builder::GrowingBuilder;
+use super::current::Current;
 use super::segments::{List, Segment};
 use super::sizes::Sizes;
 use crate::address::ARENA_PAGESIZE;
@@ -16,7 +17,7 @@ use crate::handle::{Handle, Nameable};
 use crate::memory::{Reserve, max_align};
 use crate::placement::STEP;
 use crate::stats::Stats;
-use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize};
+use crate::sync::{AtomicBool, AtomicUsize};
 use crate::view::View;
 
 /// An arena that grows: when it is full, it reserves another segment.
@@ -47,9 +48,9 @@ use crate::view::View;
 /// }
 /// ```
 pub struct GrowingArena<M: Reserve> {
-    /// The segment that is tried first: null, or one of `segments`. The segments before it count as
+    /// The segment that is tried first: none, or one of `segments`. The segments before it count as
     /// full.
-    pub(super) current: AtomicPtr<Segment<M>>,
+    pub(super) current: Current<M>,
     pub(super) segments: List<M>,
     /// The sizes that it was made with.
     made_with: Sizes,
@@ -91,7 +92,7 @@ impl<M: Reserve> GrowingArena<M> {
 
     pub(super) const fn with_sizes(sizes: Sizes) -> Self {
         Self {
-            current: AtomicPtr::new(ptr::null_mut()),
+            current: Current::none(),
             segments: List::new(),
             made_with: sizes,
             limit: AtomicUsize::new(sizes.limit),
@@ -187,7 +188,7 @@ impl<M: Reserve> GrowingArena<M> {
     /// Values are not dropped. [`trim`](Self::trim) gives memory back to the system.
     pub fn reset(&mut self) {
         self.segments.for_each_mut(Segment::reset);
-        *self.current.get_mut() = ptr::null_mut();
+        self.current.set(None);
     }
 
     /// Gives memory back to the system: all of each empty segment, and of the others what lies past
@@ -221,7 +222,7 @@ impl<M: Reserve> GrowingArena<M> {
         *self.reserved.get_mut() = kept;
         *self.next_index.get_mut() = next_index;
         // Segments that counted as full may have room for small requests, so they are tried again.
-        *self.current.get_mut() = ptr::null_mut();
+        self.current.set(None);
         let mut outcome = Ok(());
         self.segments.for_each_mut(|segment| {
             if outcome.is_ok() {
@@ -235,12 +236,9 @@ impl<M: Reserve> GrowingArena<M> {
     }
 
     /// Returns the segment that is tried first.
-    #[inline(always)]
     pub(super) fn current(&self) -> Option<&Segment<M>> {
-        // ORDERING: Acquire pairs with `advance`: the segment is there.
-        let current = NonNull::new(self.current.load(Acquire))?;
         // SAFETY: a segment of the list, and its segments stay while `self` is borrowed.
-        Some(unsafe { current.as_ref() })
+        self.current.get().map(|current| unsafe { current.as_ref() })
     }
 
     /// Returns the segment that these bytes were claimed from. If the memory of one segment lies in
@@ -258,9 +256,7 @@ impl<M: Reserve> GrowingArena<M> {
     /// Makes later requests start at `segment` again, after a scope. The caller has the arena to
     /// itself.
     pub(super) fn go_back_to(&self, segment: Option<&Segment<M>>) {
-        let segment = segment.map_or(ptr::null_mut(), |segment| ptr::from_ref(segment).cast_mut());
-        // ORDERING: Release pairs with `current`.
-        self.current.store(segment, Release);
+        self.current.set(segment);
     }
 }
 
@@ -283,15 +279,14 @@ unsafe impl<'a, M: Reserve> Claim<'a> for &'a GrowingArena<M> {
         align: usize,
         retries: Option<u32>,
     ) -> Result<Claimed<&'a Arena<M>>, AllocError> {
-        let current = self.current();
-        if let Some(segment) = current {
-            // SAFETY: the caller's promises.
-            match unsafe { segment.arena().claim(size, align, retries) } {
-                Err(AllocError::Full { .. }) => {}
-                outcome => return outcome,
-            }
+        if retries.is_none()
+            && let Some(segment) = self.current.quick()
+            // SAFETY: a segment of the list, which stays while `self` is borrowed.
+            && let Some(claimed) = unsafe { Segment::claim_at_once(segment, size, align) }
+        {
+            return Ok(claimed);
         }
-        self.claim_slowly(current, size, align, retries)
+        self.claim_slowly(size, align, retries)
     }
 
     #[inline]

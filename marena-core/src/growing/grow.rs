@@ -1,6 +1,5 @@
 //! Grows an arena: one thread at a time adds a segment.
 
-use core::ptr;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::arena::GrowingArena;
@@ -40,10 +39,29 @@ impl Drop for Lock<'_> {
 }
 
 impl<M: Reserve> GrowingArena<M> {
-    /// Serves a request that `current` has no room for, or that came before there was a segment.
+    /// Serves a request that the current segment did not serve at once, or that came before there
+    /// was one.
     #[cold]
     #[inline(never)]
     pub(super) fn claim_slowly(
+        &self,
+        size: usize,
+        align: usize,
+        retries: Option<u32>,
+    ) -> Result<Claimed<&Arena<M>>, AllocError> {
+        let current = self.current();
+        if let Some(segment) = current {
+            // SAFETY: the callers' promises are those of `Claim::claim`.
+            match unsafe { segment.arena().claim(size, align, retries) } {
+                Err(AllocError::Full { .. }) => {}
+                outcome => return outcome,
+            }
+        }
+        self.claim_behind(current, size, align, retries)
+    }
+
+    /// Serves a request that `current` has no room for, or that came before there was a segment.
+    pub(super) fn claim_behind(
         &self,
         current: Option<&Segment<M>>,
         size: usize,
@@ -62,7 +80,7 @@ impl<M: Reserve> GrowingArena<M> {
                 // SAFETY: the callers' promises are those of `Claim::claim`.
                 match unsafe { segment.arena().claim(size, align, retries) } {
                     Ok(claimed) => {
-                        self.advance(current, segment);
+                        self.current.advance(current, segment);
                         return Ok(claimed);
                     }
                     Err(AllocError::Full { .. }) => last = Some(segment),
@@ -155,23 +173,13 @@ impl<M: Reserve> GrowingArena<M> {
             self.next_index.store(index + 1, Relaxed);
             // SAFETY: just made; `last` is the last one, and the lock keeps others from adding one.
             unsafe { self.segments.append(last, new) };
-            self.advance(current, segment);
+            self.current.advance(current, segment);
         } else {
             // It has hardly any room left. At the front of the list, small requests do not try it.
             // SAFETY: just made; the lock keeps others from adding one.
             unsafe { self.segments.prepend(new) };
         }
         Some(claimed)
-    }
-
-    /// Makes later requests start at `segment`, which lies behind `seen`, unless another thread
-    /// went on meanwhile.
-    fn advance(&self, seen: Option<&Segment<M>>, segment: &Segment<M>) {
-        let seen = seen.map_or(ptr::null_mut(), |seen| ptr::from_ref(seen).cast_mut());
-        let segment = ptr::from_ref(segment).cast_mut();
-        // ORDERING: Release pairs with `current`. After a failure, the segment of the other thread
-        // is as good.
-        let _ = self.current.compare_exchange(seen, segment, Release, Relaxed);
     }
 
     /// Returns the segments that are tried again for a request that would get its own.

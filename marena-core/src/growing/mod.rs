@@ -2,6 +2,7 @@
 
 mod arena;
 mod builder;
+mod current;
 mod grow;
 mod lease;
 mod scope;

@@ -164,7 +164,7 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
         // alignment of the cursor, so it has no padding.
         let room = size_of::<Part<'s, M>>() + align_of::<Part<'s, M>>() + align;
         let needed = size.saturating_add(room).saturating_add(STEP);
-        let found = self.growing.claim_slowly(segment, needed, STEP, retries);
+        let found = self.growing.claim_behind(segment, needed, STEP, retries);
         let claimed = found.map_err(|error| match error {
             AllocError::Contended { .. } => error,
             _ if size > ARENA_MAX_ALLOC_SIZE => AllocError::TooLarge { requested: size },

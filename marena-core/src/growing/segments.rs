@@ -7,7 +7,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::arena::Arena;
-use crate::claim::Claim;
+use crate::claim::{Claim, Claimed};
 use crate::memory::{ExclusiveMemory, Memory, Reserve};
 use crate::placement::{HEADER_SIZE, place};
 use crate::sync::{AtomicBool, AtomicPtr};
@@ -50,6 +50,45 @@ impl<M: Reserve> Segment<M> {
 }
 
 impl<M: Memory> Segment<M> {
+    /// Returns the pointer to this segment, which may be used for all bytes of its region.
+    pub(super) fn pointer(&self) -> NonNull<Self> {
+        self.arena.at(self.start as usize - size_of::<Self>()).cast()
+    }
+
+    /// Returns whether the segment lies right behind its arena's header, at the region's start.
+    pub(super) fn follows_header(&self) -> bool {
+        let (header, region) = (self.arena.memory().header(), self.arena.memory().region());
+        header.cast() == region.cast::<u8>() && self.pointer().cast() == self.arena.base()
+    }
+
+    /// Claims bytes that are ready, in one attempt. Returns `None` if there are too few, or if
+    /// another thread was first. The caller passes a power of two as `align`, and a `size` that is
+    /// not 0.
+    ///
+    /// # Safety
+    ///
+    /// - `segment` is the [`pointer`](Self::pointer) to a segment that [follows its
+    ///   header](Self::follows_header) and stays for `'a`.
+    #[inline(always)]
+    pub(super) unsafe fn claim_at_once<'a>(
+        segment: NonNull<Self>,
+        size: usize,
+        align: usize,
+    ) -> Option<Claimed<&'a Arena<M>>> {
+        // The addresses of the cursor and of the region follow from the segment's. They do not wait
+        // for a load of the region's.
+        let base = segment.cast::<u8>();
+        // SAFETY: the header lies right before the segment, in the same region: the caller's
+        // promise.
+        let header = unsafe { base.sub(HEADER_SIZE) };
+        // SAFETY: the arena's header, which the arena initialised, and which stays as long as it.
+        // All its words are atomics.
+        let header = unsafe { header.cast().as_ref() };
+        // SAFETY: the caller's promise; while it is shared, only shared references to it are made.
+        let arena = &unsafe { segment.as_ref() }.arena;
+        arena.claim_at_once(header, base, size, align)
+    }
+
     /// Frees the memory, with everything in it.
     ///
     /// # Safety
