@@ -1,13 +1,19 @@
 //! Each operation whose cost is promised, a thousand times, in a function of its own.
 //!
 //! callgrind counts the instructions of each function and of all that it calls, calls and returns
-//! included. The numbers depend on the compiler and on the C library's `memset`; the same program
-//! counts the same at every run.
+//! included. The numbers depend on the compiler and on the C library's `memset` and
+//! `memcpy`; the same program counts the same at every run.
+
+mod heap;
 
 use std::alloc::Layout;
 use std::hint::black_box;
 
-use marena_core::{Arena, BorrowedMemory, Handle, Lease, Pool, Scratch, StaticMemory};
+use marena_core::{
+    Arena, BorrowedMemory, Claim, GrowingArena, GrowingLease, Handle, Lease, Pool, Reallocate, Scratch, StaticMemory,
+};
+
+use heap::Heap;
 
 const CALLS: usize = 1000;
 
@@ -40,10 +46,22 @@ counted! {
     count_reset(arena: &mut Borrowed<'_>) arena.reset()
     count_lease_alloc(lease: &Lease<'_, BorrowedMemory<'_>>) lease.alloc(black_box(7_u64)).is_ok()
     count_lease_layout(lease: &Lease<'_, BorrowedMemory<'_>>) lease.allocate_layout(black_box(Layout::new::<[u64; 3]>())).is_ok()
+    count_lease_grow(lease: &Lease<'_, BorrowedMemory<'_>>) grow_behind_another(lease)
+    count_growing_lease_grow(lease: &GrowingLease<'_, Heap>) grow_behind_another(lease)
     count_scratch_alloc(scratch: &Scratch<'_, BorrowedMemory<'_>>) scratch.alloc(black_box(7_u64)).is_ok()
     count_scratch_of_arena(arena: &mut Borrowed<'_>) drop(black_box(arena.scratch()))
     count_scratch_of_lease(lease: &mut Lease<'_, BorrowedMemory<'_>>) drop(black_box(lease.scratch()))
     count_pool_guard(pool: &Pool<BorrowedMemory<'_>, 1>) drop(black_box(pool.acquire()))
+}
+
+/// Allocates a block and another one, and grows the first, which moves.
+#[inline(always)]
+fn grow_behind_another<'a>(memory: impl Claim<'a> + Reallocate<'a>) -> bool {
+    let (old, new) = black_box((Layout::new::<[u64; 4]>(), Layout::new::<[u64; 8]>()));
+    let Some(block) = memory.allocate_bytes(old) else { return false };
+    black_box(memory.allocate_bytes(old));
+    // SAFETY: allocated just now with this layout, and not used afterwards.
+    unsafe { memory.grow(block.cast(), old, new) }.is_some()
 }
 
 /// What grows, for the check that must see it: nothing unless it is planted.
@@ -98,11 +116,20 @@ fn main() {
     for _ in 0..CALLS {
         count_lease_alloc(&lease);
         count_lease_layout(&lease);
+        count_lease_grow(&lease);
     }
     for _ in 0..CALLS {
         count_scratch_of_lease(&mut lease);
     }
     drop(lease);
+    let growing = GrowingArena::<Heap>::builder().first_segment(4 << 20).build().expect("the sizes fit each other");
+    let lease = growing.lease(1 << 20);
+    while growing.stats().used < 2 << 20 {
+        lease.allocate(128).expect("there is room");
+    }
+    for _ in 0..CALLS {
+        count_growing_lease_grow(&lease);
+    }
     let scratch = arena.scratch();
     for _ in 0..CALLS {
         count_scratch_alloc(&scratch);
