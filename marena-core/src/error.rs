@@ -93,7 +93,7 @@ impl fmt::Display for AllocError {
                 if requested <= remaining {
                     f.write_str(", which do not fit once they are aligned")?;
                 }
-                f.write_str("; it does not grow: reserve a larger region, or reset it between uses")
+                f.write_str("; give it a larger region or limit, or reset it between uses")
             }
             Self::Alignment { requested, .. } if !requested.is_power_of_two() => {
                 write!(f, "{requested} is not an alignment; use a power of two")

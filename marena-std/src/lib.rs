@@ -193,8 +193,8 @@ pub use mapped::{
 pub use marena_core;
 pub use marena_core::{
     ARENA_INVALID_ADDRESS, ARENA_MAX_ALLOC_SIZE, ARENA_MIN_ADDRESS, ARENA_PAGESIZE, Address, AllocError, Allocate,
-    Block, GrowingLease, GrowingScope, GrowingScratch, GrowthError, Handle, Lease, MemoryError, Owned, PoolGuard,
-    Scope, Scratch, Stats, TryAllocError,
+    ArenaBox, ArenaString, ArenaVec, Block, GrowingLease, GrowingScope, GrowingScratch, GrowthError, Handle,
+    InteriorNul, Lease, MemoryError, Owned, PoolGuard, Scope, Scratch, Slot, Stats, TryAllocError,
 };
 pub use memory::OwnedMemory;
 pub use owned_pool_guard::OwnedPoolGuard;

@@ -34,7 +34,7 @@ fn a_full_arena_says_that_it_does_not_grow() {
     arena.allocate(8).unwrap();
     says(
         arena.allocate(16).unwrap_err(),
-        "the arena has 8 bytes left and 16 were requested; it does not grow: reserve a larger region, or reset it between uses",
+        "the arena has 8 bytes left and 16 were requested; give it a larger region or limit, or reset it between uses",
     );
     arena.allocate(8).unwrap();
 }
