@@ -168,7 +168,7 @@ impl<M: Memory> Arena<M> {
             // out is dirty.
             let dirty_end = header.peak.load(Relaxed).max(header.cursor.load(Relaxed));
             // The arena before may have had a longer region.
-            round_up_position(dirty_end, ((memory.ready().min(capacity) & !(STEP - 1)) - HEADER_SIZE) as u32)
+            round_up_position(dirty_end, ((memory.ready() & !(STEP - 1)) - HEADER_SIZE) as u32)
         } else {
             // A header beside the region is a valid one already, and of words for which zero may be
             // no value.

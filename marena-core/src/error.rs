@@ -333,3 +333,28 @@ impl fmt::Display for InteriorNul {
 }
 
 impl Error for InteriorNul {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_full_arena_has_a_remainder_and_it_can_be_raised() {
+        let full = |remaining| AllocError::Full { requested: 64, remaining };
+        for (had, least, expected) in [(5, 0, 5), (5, 4, 5), (5, 5, 5), (5, 6, 6), (0, 64, 64)] {
+            assert_eq!(full(had).with_at_least(least), full(expected));
+            assert_eq!(full(had).with_remaining(least), full(least));
+            assert_eq!(full(had).remaining(), had);
+        }
+        let others = [
+            AllocError::TooLarge { requested: 64 },
+            AllocError::Alignment { requested: 3, supported: 8 },
+            AllocError::Contended { retries: 2 },
+            AllocError::Format,
+        ];
+        for error in others {
+            assert_eq!([error.with_at_least(9), error.with_remaining(9)], [error; 2]);
+            assert_eq!(error.remaining(), 0);
+        }
+    }
+}

@@ -314,3 +314,27 @@ impl<M: Memory, const N: usize> fmt::Debug for Regions<M, N> {
         f.debug_tuple("Regions").field(&self.arenas()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_errors_the_one_that_says_more_is_reported() {
+        let full = |remaining| AllocError::Full { requested: 64, remaining };
+        let contended = AllocError::Contended { retries: 3 };
+        let too_large = AllocError::TooLarge { requested: 64 };
+        let alignment = AllocError::Alignment { requested: 3, supported: 128 };
+        // From the least to the most.
+        let errors = [full(0), full(1), full(40), contended, too_large];
+        for (i, &one) in errors.iter().enumerate() {
+            for (j, &other) in errors.iter().enumerate() {
+                assert_eq!(weightier(one, other), errors[i.max(j)]);
+            }
+        }
+        // Of two that say as much, it is the first.
+        for pair in [[too_large, alignment], [alignment, AllocError::Format], [AllocError::Format, too_large]] {
+            assert_eq!(weightier(pair[0], pair[1]), pair[0]);
+        }
+    }
+}

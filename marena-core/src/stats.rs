@@ -109,6 +109,11 @@ mod tests {
         let rest = ", stranded 0, leased 0; 0 failed";
         assert_eq!(print(1, 2), std::format!("1 of 3 bytes used (33.3 %), 2 left; high water 1{rest}"));
         assert_eq!(print(0, 0), std::format!("0 of 0 bytes used (0.0 %), 0 left; high water 0{rest}"));
+        // A full arena is full to the last tenth, however small or large it is.
+        for most in [1, 2, 999, 1001, 1 << 20] {
+            assert!(print(most, 0).contains(" (100.0 %), 0 left"));
+        }
+        assert!(print(999, 1).contains(" (99.9 %), "));
         // What an arena cannot have, and a file that claims to hold an arena's numbers can.
         let most = usize::MAX;
         assert!(print(most, most).starts_with(&std::format!("{most} of {most} bytes used (")));

@@ -46,7 +46,8 @@ impl<W: Word> Tickets<W> {
             };
             // ORDERING: Acquire, as above.
             let after = self.halves.load(Acquire);
-            if after == before || after == half {
+            // If `half` is not `before`, then `before` is gone, even if the exchange failed.
+            if after == half {
                 return ((u64::from(half) << 31) | u64::from(count & (u32::MAX >> 1))) << 1;
             }
             // At least 2^31 draws passed since `before` was read, so the half of this count is
@@ -71,6 +72,8 @@ impl<W: Word> Tickets<W> {
 
 #[cfg(test)]
 mod tests {
+    use core::sync::atomic::Ordering;
+
     use super::*;
     use crate::sync::AtomicU32;
 
@@ -85,6 +88,82 @@ mod tests {
                 assert_eq!(ticket % 2, 0);
                 last = ticket;
             }
+        }
+    }
+
+    #[test]
+    fn tickets_are_twice_consecutive_numbers_and_the_halves_follow_every_wrap() {
+        const HALF: u32 = 1 << 31;
+        for (low, halves, half) in [
+            (0, 0, 0),
+            (HALF - 4, 0, 0),
+            (HALF, 0, 1),
+            (HALF, 1, 1),
+            (HALF + 5, 3, 3),
+            (u32::MAX - 3, 5, 5),
+            (u32::MAX - 3, 4, 5),
+            (0, 5, 6),
+            (u32::MAX - 3, u32::MAX, u32::MAX),
+        ] {
+            let tickets = Tickets::from_words(AtomicU32::new(low), AtomicU32::new(halves));
+            let first = (u64::from(half) << 31) + u64::from(low % HALF);
+            for more in 0..8 {
+                let (number, case) = (first + more, (low, halves, more));
+                // After 2^63 numbers they start again.
+                assert_eq!(tickets.draw(), (number % (1 << 63)) << 1, "{case:?}");
+                assert_eq!(tickets.halves.load(Relaxed), (number >> 31) as u32, "{case:?}");
+                assert_eq!(tickets.low.load(Relaxed), low.wrapping_add(more as u32 + 1), "{case:?}");
+            }
+        }
+    }
+
+    /// A word that another thread raises by 2 just before one of its loads.
+    struct Raced {
+        value: AtomicU32,
+        loads: AtomicU32,
+        raised_at: u32,
+    }
+
+    impl Raced {
+        fn new(value: u32, raised_at: u32) -> Self {
+            Self { value: AtomicU32::new(value), loads: AtomicU32::new(0), raised_at }
+        }
+    }
+
+    // SAFETY: every access goes to `value`, an atomic word.
+    unsafe impl Word for Raced {
+        fn load(&self, order: Ordering) -> u32 {
+            if self.loads.fetch_add(1, Relaxed) == self.raised_at {
+                self.value.fetch_add(2, Relaxed);
+            }
+            self.value.load(order)
+        }
+
+        fn store(&self, value: u32, order: Ordering) {
+            self.value.store(value, order);
+        }
+
+        fn compare_exchange(&self, current: u32, new: u32, success: Ordering, failure: Ordering) -> Result<u32, u32> {
+            self.value.compare_exchange(current, new, success, failure)
+        }
+
+        fn compare_exchange_weak(
+            &self,
+            current: u32,
+            new: u32,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<u32, u32> {
+            self.value.compare_exchange_weak(current, new, success, failure)
+        }
+    }
+
+    #[test]
+    fn a_draw_whose_half_may_have_passed_takes_another_count() {
+        for (low, half) in [(8, 4), (8 + (1 << 31), 5)] {
+            let tickets = Tickets::from_words(Raced::new(low, u32::MAX), Raced::new(half, 1));
+            let number = (u64::from(half + 2) << 31) + u64::from(9_u32);
+            assert_eq!(tickets.draw(), number << 1);
         }
     }
 }

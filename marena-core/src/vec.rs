@@ -238,8 +238,9 @@ impl<'a, A: Claim<'a>, T> ArenaVec<'a, A, T> {
             return Err(AllocError::TooLarge { requested: usize::MAX });
         };
         let old_size = self.capacity * size_of::<T>();
-        // The rest of the last step is the vector's already.
-        let fits = old_size > 0 && size <= old_size.next_multiple_of(STEP);
+        // The rest of the last step is the vector's already. A vector without room has no step, and
+        // the size is not 0.
+        let fits = size <= old_size.next_multiple_of(STEP);
         // SAFETY: the vector's claim, which is some bytes and becomes more.
         if fits || (old_size > 0 && unsafe { self.memory.extend(self.start.cast(), old_size, size) }.is_some()) {
             asan::unpoison(self.start.cast(), size);

@@ -4,7 +4,9 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::LazyLock;
 
-use marena_core::{AllocError, Arena, AtomicU32, BorrowedMemory, Header, Memory, PushError, Regions, StaticMemory};
+use marena_core::{
+    AllocError, Arena, AtomicU32, BorrowedMemory, Claim, Header, Memory, PushError, Regions, StaticMemory, Stats,
+};
 
 type Bytes = [MaybeUninit<u8>];
 
@@ -217,4 +219,80 @@ fn memories_side_by_side_do_not_overlap() {
         regions.push(Arena::borrowed(part).unwrap()).unwrap();
     }
     assert_eq!(regions.stats().capacity, 4 * 512);
+}
+
+#[test]
+fn a_region_may_begin_where_another_ends_whichever_comes_first() {
+    for reversed in [false, true] {
+        let mut memory = bytes(512);
+        let skipped = memory.as_ptr().addr().wrapping_neg() & 127;
+        let (front, back) = memory[skipped..].split_at_mut(256);
+        let mut pair = [front, &mut back[..256]].map(|half| Arena::borrowed(half).unwrap());
+        if reversed {
+            pair.reverse();
+        }
+        let mut regions: Regions<_, 2> = Regions::new();
+        for arena in pair {
+            regions.push(arena).unwrap();
+        }
+        assert_eq!(regions.stats().capacity, 512);
+    }
+}
+
+fn numbers(stats: Stats) -> [usize; 8] {
+    let Stats { capacity, used, remaining, high_water, high_water_since_reset, stranded, leased, failed, .. } = stats;
+    [capacity, used, remaining, high_water, high_water_since_reset, stranded, leased, failed]
+}
+
+#[test]
+fn every_statistic_is_the_sum_of_those_of_the_arenas() {
+    let (mut first, mut second, mut third) = (bytes(4096), bytes(8192), bytes(16_384));
+    let mut regions = regions([&mut first, &mut second, &mut third]);
+    // Each arena gets other numbers, none of which is 0.
+    for (round, arena) in regions.arenas().iter().enumerate() {
+        let lease = arena.lease(2048 << round);
+        lease.allocate(16).unwrap();
+        arena.allocate(8 << round).unwrap();
+        drop(lease);
+        std::mem::forget(arena.lease(2048 << round).allocate(8));
+        let lease = arena.lease(2048 << round);
+        lease.allocate(1500).unwrap();
+        std::mem::forget(lease);
+        arena.alloc_vec::<u64>(4 << round).unwrap();
+        for _ in 0..=round {
+            arena.allocate(1 << 20).unwrap_err();
+        }
+    }
+    let sum = |regions: &Regions<BorrowedMemory<'_>, 3>| {
+        let each = regions.arenas().iter().map(|arena| numbers(arena.stats()));
+        each.fold([0; 8], |sum, one| std::array::from_fn(|i| sum[i] + one[i]))
+    };
+    assert_eq!(numbers(regions.stats()), sum(&regions));
+    for arena in regions.arenas() {
+        assert!(numbers(arena.stats()).iter().all(|&number| number > 0), "{:?}", arena.stats());
+    }
+    regions.reset();
+    assert_eq!(numbers(regions.stats()), sum(&regions));
+    assert_eq!(regions.stats().failed, 6);
+}
+
+#[test]
+fn regions_without_arenas_have_nothing_left_for_a_request() {
+    let regions = Regions::<BorrowedMemory<'_>, 2>::new();
+    assert_eq!(Claim::remaining(&regions), 0);
+    assert_eq!(regions.stats(), Stats::default());
+    let most = regions.allocate(1).unwrap_err();
+    assert_eq!(most, AllocError::Full { requested: 1, remaining: 0 });
+}
+
+#[test]
+fn an_arena_that_has_no_place_is_told_why() {
+    static ONE: StaticMemory<256> = StaticMemory::new();
+    static OTHER: StaticMemory<256> = StaticMemory::new();
+    let mut regions: Regions<_, 1> = Regions::new();
+    regions.push(Arena::from_static(&ONE)).unwrap();
+    let full = regions.push(Arena::from_static(&OTHER)).unwrap_err();
+    assert!(full.to_string().contains("larger `N`"), "{full}");
+    let overlap = regions.push(Arena::from_static(&ONE)).unwrap_err();
+    assert!(overlap.to_string().starts_with("256 bytes at 0x"), "{overlap}");
 }

@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use marena_core::{Arena, ArenaBox, StaticMemory};
+use marena_core::{AllocError, Arena, ArenaBox, StaticMemory, TryAllocError};
 use static_assertions::{assert_impl_all, assert_not_impl_any, const_assert};
 
 use crate::owned::zeroed_arena;
@@ -139,8 +139,11 @@ fn boxed_closures_and_iterators_are_used_through_their_boxes() {
     assert_eq!(numbers.filter(|number| number % 3 == 0).collect::<Vec<_>>(), [0, 3, 6, 9]);
     let range = arena.alloc_box(0..10_u32).unwrap();
     assert_eq!((range.len(), range.rev().nth(2)), (10, Some(7)));
-    let error =
-        arena.alloc_box(marena_core::AllocError::Format).unwrap().unsize::<dyn std::error::Error>(|value| value);
+    let mut numbers = arena.alloc_box(0..10_u32).unwrap().unsize::<dyn Iterator<Item = u32>>(|value| value);
+    assert_eq!((numbers.size_hint(), numbers.nth(3), numbers.size_hint()), ((10, Some(10)), Some(3), (6, Some(6))));
+    let error = arena.alloc_box(TryAllocError::Init(AllocError::Format)).unwrap();
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), AllocError::Format.to_string());
+    let error = arena.alloc_box(AllocError::Format).unwrap().unsize::<dyn std::error::Error>(|value| value);
     assert!(std::error::Error::source(&error).is_none() && error.to_string().contains("formatted"));
 }
 

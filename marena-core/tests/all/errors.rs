@@ -38,6 +38,14 @@ fn messages_name_their_numbers() {
 }
 
 #[test]
+fn a_request_that_is_no_more_than_what_is_left_failed_for_its_alignment() {
+    for (requested, remaining, aligned) in [(7, 8, true), (8, 8, true), (9, 8, false)] {
+        let message = AllocError::Full { requested, remaining }.to_string();
+        assert_eq!(message.contains("once they are aligned"), aligned, "{message}");
+    }
+}
+
+#[test]
 fn an_initialisers_error_is_the_source_of_the_error_that_carries_it() {
     let error = TryAllocError::Init(AttachError::Endianness);
     assert_eq!(error.source().unwrap().to_string(), AttachError::Endianness.to_string());

@@ -1,10 +1,12 @@
 //! Handles and addresses: one that is stale, foreign or forged reads as `None`.
 
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
 use std::ptr::NonNull;
 
-use marena_core::{ARENA_INVALID_ADDRESS, ARENA_MAX_ALLOC_SIZE, ARENA_MIN_ADDRESS, Address, Arena};
+use marena_core::{ARENA_INVALID_ADDRESS, ARENA_MAX_ALLOC_SIZE, ARENA_MIN_ADDRESS, Address, Arena, Memory};
 
-use crate::owned::zeroed_arena;
+use crate::owned::{Buffer, zeroed_arena};
 
 #[test]
 fn a_published_block_reads_as_it_was_written_with_its_exact_length() {
@@ -107,7 +109,59 @@ fn handles_compare_order_and_hash_by_address_and_epoch() {
     assert_eq!(handles.iter().collect::<HashSet<_>>().len(), 3);
     assert_eq!(handles.iter().collect::<BTreeSet<_>>().len(), 3);
     assert!(handles[0] < handles[1]);
+    for (i, one) in handles.iter().enumerate() {
+        for (j, other) in handles.iter().enumerate() {
+            assert_eq!((one == other, hash_of(one) == hash_of(other)), (i == j, i == j));
+        }
+    }
     assert_eq!(size_of::<Option<marena_core::Handle>>(), 16);
+}
+
+/// A standard hash that is the same in every run.
+fn hash_of(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[repr(align(256))]
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Wide(u8);
+
+#[repr(align(128))]
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Line(u8);
+
+#[repr(align(256))]
+struct Nothing;
+
+#[test]
+fn values_of_no_bytes_are_aligned_even_where_no_byte_of_the_arena_is() {
+    // Of two regions of this length side by side, one starts its bytes at an odd multiple of 128.
+    let mut misaligned = 0;
+    let mut buffer = Buffer::new(2 * 1152);
+    for bytes in buffer.skewed(0, 2 * 1152).chunks_exact_mut(1152) {
+        let arena = Arena::borrowed(bytes).unwrap();
+        let first = arena.memory().region().addr().get() + 128;
+        misaligned += usize::from(first % 256 != 0);
+
+        let nothing = arena.insert(Nothing).unwrap();
+        assert!(std::ptr::from_ref(arena.get(nothing).unwrap()).is_aligned());
+        let none = arena.insert_slice::<Wide>(&[]).unwrap();
+        assert!(arena.get(none).unwrap().is_empty());
+        assert!(arena.get(none).unwrap().as_ptr().is_aligned());
+        // Up to the header's alignment, they lie at the first byte.
+        let none = arena.insert_slice::<Line>(&[]).unwrap();
+        assert_eq!(arena.get(none).unwrap().as_ptr().addr(), first);
+        let none = arena.insert_str("").unwrap();
+        assert_eq!(arena.get(none).unwrap().as_ptr().addr(), first);
+
+        let some = arena.insert_slice(&[Wide(3), Wide(4)]).unwrap();
+        assert_eq!(arena.get(some), Some(&[Wide(3), Wide(4)][..]));
+        let some = arena.insert_slice(&[Line(5)]).unwrap();
+        assert_eq!(arena.get(some), Some(&[Line(5)][..]));
+    }
+    assert_eq!(misaligned, 1);
 }
 
 /// Returns whether the documentation calls this number an address, in wide arithmetic.
