@@ -311,7 +311,7 @@ fn a_message_that_cannot_be_written_changes_no_exit_code() {
 }
 
 #[test]
-fn arguments_that_are_no_text_end_in_a_message() {
+fn arguments_that_are_not_text_end_in_a_message() {
     let place = place();
     let names = [&b"\xFF"[..], b"--\xFF", b"\xFF=\xFF", b"\x1b[31m\n", b""];
     fs::copy(place.path().join("sum"), place.path().join(OsStr::from_bytes(b"\xFF"))).unwrap();

@@ -143,7 +143,7 @@ fn an_empty_arena_and_a_full_one_are_drawn() {
 }
 
 #[test]
-fn truncated_files_end_with_1() {
+fn a_truncated_file_ends_the_run_with_code_1() {
     let place = Place::with_sample();
     let whole = fs::read(place.path("sample.arena")).unwrap();
     for len in [0, 1, 8, 127, 128, 135, 136, 4096, 65_536, whole.len() - 8, whole.len() - 1] {
@@ -155,7 +155,7 @@ fn truncated_files_end_with_1() {
 }
 
 #[test]
-fn hostile_headers_end_with_1_or_are_shown() {
+fn a_hostile_header_ends_the_run_with_code_1_or_is_shown() {
     let place = Place::with_sample();
     let whole = fs::read(place.path("sample.arena")).unwrap();
     // Fields that are checked: magic, version, capacity, roots, cursor, peak.
@@ -176,7 +176,7 @@ fn hostile_headers_end_with_1_or_are_shown() {
 }
 
 #[test]
-fn what_is_no_file_is_an_error() {
+fn a_path_that_is_no_file_is_an_error() {
     let place = Place::with_sample();
     assert_eq!(place.failure(&["inspect", "."]).0, 1);
     assert_eq!(place.failure(&["inspect", "/dev/null"]).0, 1);

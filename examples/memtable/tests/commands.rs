@@ -116,7 +116,7 @@ fn bench_measures_every_contender_and_checks_what_it_reads() {
 }
 
 #[test]
-fn help_tells_about_commands_and_exit_codes() {
+fn help_lists_commands_and_exit_codes() {
     for args in [&["--help"][..], &["ingest", "--help"], &["get", "--help"]] {
         let text = String::from_utf8(stdout(&run(args)).to_vec()).unwrap();
         assert!(text.contains("Exit codes:") && text.contains("141"), "{text}");

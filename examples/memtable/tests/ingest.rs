@@ -93,7 +93,7 @@ fn a_line_may_be_as_long_as_an_arena_has_room_for() {
 }
 
 #[test]
-fn statistics_tell_about_records_arenas_and_runs() {
+fn statistics_count_records_arenas_and_runs() {
     let output = run_with(b"b\na\nb\n", &["ingest", "--stats", "--arena-size", "1"]);
     assert_eq!(output.stdout, b"a\nb\n");
     let statistics = stderr(&output);

@@ -96,7 +96,7 @@ fn a_run_that_is_ended_leaves_nothing_in_the_folder() {
 /// A file that something is mounted on can be written and not replaced.
 #[cfg(target_os = "linux")]
 #[test]
-fn an_output_that_cannot_be_replaced_is_noticed_before_the_work() {
+fn an_output_that_cannot_be_replaced_is_an_error_before_the_work() {
     let dir = tempfile::tempdir().unwrap();
     for name in ["an out", "other"] {
         fs::write(path(&dir, name), name).unwrap();

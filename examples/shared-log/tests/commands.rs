@@ -45,7 +45,7 @@ fn position(bytes: &[u8], wanted: &[u8]) -> usize {
 }
 
 #[test]
-fn all_that_several_writers_append_is_there_each_ones_lines_in_order() {
+fn a_log_has_the_lines_of_all_writers_each_in_their_order() {
     for chunk in ["0", "4096", "65536"] {
         let directory = tempfile::tempdir().unwrap();
         let log = directory.path().join("log");
@@ -82,7 +82,7 @@ fn writers_that_ask_for_different_capacities_all_append_to_the_log_that_was_made
 }
 
 #[test]
-fn a_full_log_keeps_what_it_has_and_says_how_much_of_the_input_that_is() {
+fn a_full_log_keeps_its_records_and_says_how_much_of_the_input_they_are() {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");
     // More than fits: the last chunk is larger than what is left, and records go on one by one.
@@ -99,7 +99,7 @@ fn a_full_log_keeps_what_it_has_and_says_how_much_of_the_input_that_is() {
 }
 
 #[test]
-fn one_damaged_record_hides_no_other() {
+fn a_damaged_record_does_not_hide_others() {
     let directory = tempfile::tempdir().unwrap();
     // More than are remembered at once.
     let all = lines(7, 10_000);
@@ -148,7 +148,7 @@ fn a_long_record_that_leads_back_to_itself_is_read_a_few_times_only() {
 }
 
 #[test]
-fn a_log_without_its_root_and_what_is_no_log_are_not_verified() {
+fn verifying_an_arena_without_a_log_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let log = log_of(&directory, &["--capacity", "1M"], lines(0, 10));
     let whole = fs::read(&log).unwrap();
@@ -201,7 +201,7 @@ fn a_writer_that_is_not_durable_does_not_undo_what_others_made_durable() {
 }
 
 #[test]
-fn what_is_no_arena_is_an_error() {
+fn a_file_that_is_no_arena_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("text");
     fs::write(&path, "not an arena").unwrap();

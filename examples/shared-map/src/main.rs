@@ -218,8 +218,8 @@ fn verify(map: &SharedMap<ReadOnly, ByteOrder>, output: &mut Output) -> Result<(
     let unaccounted = used.saturating_sub(verified.bytes);
     Ok(writeln!(
         output,
-        "{} entries in {} nodes, all in order; {used} bytes used, {unaccounted} unaccounted for",
-        verified.entries, verified.nodes
+        "{} entries in {} nodes, all in order, {} links missing; {used} bytes used, {unaccounted} unaccounted for",
+        verified.entries, verified.nodes, verified.missing_links
     )?)
 }
 

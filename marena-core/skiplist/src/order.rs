@@ -5,7 +5,7 @@ use core::cmp::Ordering;
 /// The order of a map's keys.
 ///
 /// A map needs a total order that never changes. With any other order nothing is undefined, but
-/// keys are not found or come out in a meaningless order, and a walk from the back may not end.
+/// keys are not found or come out in a meaningless order. In memory, going back may then not end.
 ///
 /// # Examples
 ///

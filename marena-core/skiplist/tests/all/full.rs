@@ -17,13 +17,13 @@ fn an_insert_that_does_not_fit_changes_nothing_and_a_smaller_one_still_fits() {
     };
     // With some heights the entries fill the arena to its last byte.
     let (map, accepted) = (0..).map(full).find(|(map, _)| map.space().remaining() >= 64).unwrap();
-    let figures = || (map.space().used(), map.memory_used(), map.len(), map.iter().count());
-    let before = figures();
+    let state = || (map.space().used(), map.memory_used(), map.len(), map.iter().count());
+    let before = state();
     assert_eq!(before.3, accepted);
     assert!(matches!(map.insert(b"new", &value), Err(AllocError::Full { .. })));
     assert!(matches!(map.insert_if_absent(b"new", &value), Err(AllocError::Full { .. })));
     assert!(matches!(map.insert_group(&[(b"new", &value)]), Err(AllocError::Full { .. })));
-    assert_eq!((figures(), map.get(b"new")), (before, None));
+    assert_eq!((state(), map.get(b"new")), (before, None));
     // What needs no memory is no error.
     assert_eq!(map.insert_if_absent(&0_u32.to_be_bytes(), &value), Ok(Some(&value[..])));
     assert_eq!(map.remove(b"new"), Ok(None));
@@ -31,7 +31,7 @@ fn an_insert_that_does_not_fit_changes_nothing_and_a_smaller_one_still_fits() {
 }
 
 #[test]
-fn whether_an_entry_fits_depends_on_no_height() {
+fn whether_an_entry_fits_does_not_depend_on_its_height() {
     for seed in 0..64 {
         let map = SkipMap::with_seed(arena(4096), ByteOrder, seed).unwrap();
         // A link, the shape and eight bytes.

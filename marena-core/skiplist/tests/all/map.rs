@@ -73,7 +73,7 @@ fn keys_whose_first_bytes_are_equal_or_missing_are_told_apart() {
 }
 
 #[test]
-fn lengths_at_every_edge_come_back_whole() {
+fn keys_and_values_of_every_edge_length_come_back_whole() {
     let map = map(8 << 20);
     let lengths = [0, 1, 7, 8, 9, 2046, 2047, 2048, 16_383, 16_384, 50_000];
     let bytes: Vec<u8> = (0..50_000_u32).map(|number| (number * 7) as u8).collect();
@@ -115,7 +115,7 @@ fn lengths_that_no_arena_holds_are_too_large() {
 }
 
 #[test]
-fn an_order_of_ones_own_is_the_order_of_everything() {
+fn a_custom_order_is_the_order_of_scans_ranges_and_seeks() {
     let map = SkipMap::with_order(arena(1 << 20), Descending).unwrap();
     let mut keys: Vec<_> = numbers(5).take(500).map(|number| number.to_string().into_bytes()).collect();
     for key in &keys {

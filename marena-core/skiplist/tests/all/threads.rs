@@ -46,7 +46,7 @@ fn threads_that_insert_the_same_keys_agree_on_one_order_of_each_keys_values() {
 }
 
 #[test]
-fn of_threads_that_insert_if_absent_one_wins_each_key() {
+fn one_of_the_threads_that_insert_if_absent_wins_each_key() {
     let (threads, keys) = if cfg!(miri) { (3_u32, 8_u32) } else { (4, 5_000) };
     let map = map(32 << 20);
     let wins = AtomicUsize::new(0);
@@ -70,7 +70,7 @@ fn of_threads_that_insert_if_absent_one_wins_each_key() {
 }
 
 #[test]
-fn of_threads_that_remove_one_gets_each_value() {
+fn each_removed_value_goes_to_one_of_the_threads_that_remove_it() {
     let (threads, keys) = if cfg!(miri) { (2, 8_u32) } else { (4, 5_000) };
     let map = map(32 << 20);
     for key in 0..keys {

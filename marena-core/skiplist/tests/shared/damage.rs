@@ -253,8 +253,16 @@ fn a_map_without_shortcuts_is_whole_and_each_part_of_it_is_walked_once() {
                 .for_each(|number| assert!(map.insert(&(2 * number + 1).to_be_bytes(), b"").unwrap().is_none()));
             200
         });
-        assert!(inserts < 16_000, "{inserts} bytes for an insert");
-        assert_eq!(map.len().unwrap(), COUNT as usize + 400);
+        let grouped = mean(&mut || {
+            let keys: Vec<_> = (200..400_u32).map(|number| (2 * number + 1).to_be_bytes()).collect();
+            let entries: Vec<_> = keys.iter().map(|key| (&key[..], &b""[..])).collect();
+            assert_eq!(map.insert_group(&entries).unwrap(), 200);
+            200
+        });
+        assert!(inserts < 16_000 && grouped < 16_000, "{inserts} bytes for an insert, {grouped} in a group");
+        assert_eq!(map.len().unwrap(), COUNT as usize + 600);
+        assert_eq!(map.range(&7_u32.to_be_bytes()[..]..&20_u32.to_be_bytes()).count(), 13);
+        assert_eq!(map.seek_back(&[0xFF]).unwrap().unwrap().0, (2 * (COUNT + 199)).to_be_bytes());
     }
 }
 

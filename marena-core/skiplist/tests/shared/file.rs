@@ -60,7 +60,7 @@ fn random_operations_leave_what_an_ordered_map_has_after_every_reopening() {
 }
 
 #[test]
-fn lengths_at_every_edge_come_back_whole() {
+fn keys_and_values_of_every_edge_length_come_back_whole() {
     let file = TestFile::new();
     let map = file.map(16 << 20);
     let lengths = [0, 1, 2, 3, 4, 5, 7, 8, 9, 127, 128, 129, 255, 256, 257, 2046, 2047, 2048, 16_383, 16_384, 50_000];
@@ -132,14 +132,14 @@ fn a_full_file_is_an_error_that_changes_nothing() {
     let map = file.map(65_536);
     let value = [b'v'; 1000];
     let count = (0_u32..).take_while(|number| map.insert(&number.to_be_bytes(), &value).is_ok()).count();
-    let figures = || (map.stats().used, map.verify().unwrap());
-    let before = figures();
+    let state = || (map.stats().used, map.verify().unwrap());
+    let before = state();
     assert_eq!(before.1.entries, count);
     for outcome in [map.insert(b"new", &value), map.insert_if_absent(b"new", &value)] {
         assert!(matches!(outcome, Err(SharedMapError::Alloc(AllocError::Full { .. }))));
     }
     assert!(map.insert_group(&[(b"new", &value)]).is_err());
-    assert_eq!((figures(), map.get(b"new").unwrap()), (before, None));
+    assert_eq!((state(), map.get(b"new").unwrap()), (before, None));
     assert_eq!(map.insert_group(&[(b"a", b""), (b"new", &value), (b"c", b"")]).unwrap(), 1);
     assert_eq!(map.insert(b"new", b"").unwrap(), None);
 }
@@ -217,7 +217,7 @@ fn a_slot_without_a_map_and_a_map_in_another_order_are_errors() {
 }
 
 #[test]
-fn maps_in_several_slots_of_one_file_are_apart() {
+fn maps_in_several_slots_of_one_file_are_separate() {
     let file = TestFile::new();
     drop(file.create(65_536));
     for slot in 0..4 {
