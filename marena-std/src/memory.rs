@@ -321,8 +321,9 @@ unsafe impl Memory for OwnedMemory {
         }
         // More than is needed, because committing is a system call.
         let ahead = self.ready().saturating_add(STEP).max(len).next_multiple_of(ARENA_PAGESIZE);
+        // Not more than the region, whose length is such a multiple.
         let needed = len.next_multiple_of(ARENA_PAGESIZE);
-        self.commit_to(ahead.min(total)).is_ok() || self.commit_to(needed.min(total)).is_ok()
+        self.commit_to(ahead.min(total)).is_ok() || self.commit_to(needed).is_ok()
     }
 }
 
@@ -332,5 +333,51 @@ unsafe impl ExclusiveMemory for OwnedMemory {}
 impl fmt::Debug for OwnedMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OwnedMemory").field("region", &self.region).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn huge_pages_begin_behind_the_headers_page_or_at_the_second_of_their_kind() {
+        let place = |len, align| Huge::within(len, align).map(|huge| [huge.align, huge.skew, huge.start, huge.len]);
+        let page = ARENA_PAGESIZE;
+        assert_eq!(place(8 * MIB, page), Some([2 * MIB, page, page, 6 * MIB]));
+        assert_eq!(place(8 * MIB + page, page), Some([2 * MIB, page, page, 8 * MIB]));
+        for align in [2 * page, MIB, 2 * MIB] {
+            assert_eq!(place(8 * MIB, align), Some([2 * MIB, 0, 2 * MIB, 6 * MIB]), "{align}");
+        }
+        assert_eq!(place(8 * MIB, 4 * MIB), Some([4 * MIB, 0, 2 * MIB, 6 * MIB]));
+        // None fits.
+        for (len, align) in [(page, page), (2 * MIB, page), (2 * MIB, 2 * MIB), (4 * MIB - page, 2 * page)] {
+            assert_eq!(place(len, align), None, "{len} at {align}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_given_back_past_the_end() {
+        let memory = OwnedMemory::reserve(ARENA_PAGESIZE).unwrap();
+        for kept in [ARENA_PAGESIZE, ARENA_PAGESIZE + 8, usize::MAX] {
+            // SAFETY: nobody uses the memory.
+            let given = unsafe { memory.give_back_past(kept) }.unwrap();
+            assert_eq!((given.bytes, given.zero_from), (0, ARENA_PAGESIZE), "{kept}");
+        }
+        assert_eq!(memory.ready(), ARENA_PAGESIZE);
+    }
+
+    #[test]
+    fn the_usable_bytes_are_provided_at_once_and_end_with_the_region() {
+        let memory = OwnedMemory::reserve_in_steps(4 * STEP, ARENA_PAGESIZE, 0).unwrap();
+        assert_eq!(memory.ready(), STEP);
+        let needed = 3 * STEP + ARENA_PAGESIZE;
+        for (asked, ready) in [(STEP + 1, 2 * STEP), (needed - 1, needed), (needed + 1, 4 * STEP), (1, 4 * STEP)] {
+            assert!(memory.provide(asked));
+            assert_eq!(memory.ready(), ready, "{asked}");
+        }
     }
 }

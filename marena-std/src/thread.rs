@@ -94,11 +94,11 @@ impl ThreadNumber {
         let number = match numbers.free.pop() {
             Some(Reverse(number)) => number,
             None => {
+                let number = numbers.unused;
                 numbers.unused += 1;
-                numbers.unused - 1
+                number
             }
         };
-        drop(numbers);
         STATE.try_with(|state| state.set(State::Numbered(number))).ok()?;
         Some(number)
     }
@@ -159,6 +159,26 @@ mod tests {
         // Other tests of this process run meanwhile and hold some numbers.
         let largest = (0..threads).map(|_| thread::spawn(number).join().unwrap()).max().unwrap();
         assert!(largest < threads / 2, "{largest}");
+    }
+
+    #[test]
+    fn no_number_is_left_out() {
+        const THREADS: usize = if cfg!(miri) { 40 } else { 200 };
+        let barrier = std::sync::Barrier::new(THREADS);
+        let largest = thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let number = number();
+                        barrier.wait();
+                        number
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).max().unwrap()
+        });
+        // The threads of other tests have some, too.
+        assert!((THREADS - 1..THREADS + THREADS / 2).contains(&largest), "{largest}");
     }
 
     #[test]

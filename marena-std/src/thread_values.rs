@@ -63,24 +63,30 @@ impl<T> ThreadValues<T> {
         let position = number.checked_add(1)?;
         let index = position.ilog2() as usize;
         let entry = self.tables.get(index)?;
-        // ORDERING: Acquire pairs with the compare-and-swap below: the table's slots are there.
+        // ORDERING: Acquire pairs with the Release of `install`: the table's slots are there.
         let mut table = entry.load(Acquire);
         if table.is_null() {
-            let new = new_table(index);
-            // ORDERING: Release publishes the slots. Acquire, where another thread's table was
-            // first, is as above.
-            table = match entry.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire) {
-                Ok(_) => new,
-                Err(first) => {
-                    // SAFETY: the table was made above with this index, and nobody else knows it.
-                    unsafe { free_table(new, index) };
-                    first
-                }
-            };
+            table = Self::install(entry, index);
         }
         // SAFETY: the table has `2^index` slots, and `position` is `2^index` to `2^(index + 1) -
         // 1`.
         NonNull::new(unsafe { table.add(position - (1 << index)) })
+    }
+
+    /// Makes the table of this index, and returns it, or that of another thread that was first.
+    #[cold]
+    fn install(entry: &AtomicPtr<Slot<T>>, index: usize) -> *mut Slot<T> {
+        let new = new_table(index);
+        // ORDERING: Release publishes the slots. Acquire pairs with the Release of a thread that
+        // was first: the slots of its table are there.
+        match entry.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire) {
+            Ok(_) => new,
+            Err(first) => {
+                // SAFETY: the table was made above with this index, and nobody else knows it.
+                unsafe { free_table(new, index) };
+                first
+            }
+        }
     }
 }
 
@@ -153,5 +159,91 @@ unsafe impl<T: Send> Sync for ThreadValues<T> {}
 impl<T> fmt::Debug for ThreadValues<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThreadValues").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::Barrier;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_makes_its_value_once_and_finds_it_again() {
+        let (one, other) = (ThreadValues::default(), ThreadValues::default());
+        assert_ne!(one.owner, other.owner);
+        let made = Cell::new(0);
+        let number = |values: &ThreadValues<i32>, make| {
+            values.with(
+                || {
+                    made.set(made.get() + 1);
+                    make
+                },
+                |&found| found,
+            )
+        };
+        // Each lookup forgets the other's last one.
+        for _ in 0..3 {
+            assert_eq!((number(&one, 1), number(&other, 2)), (Some(1), Some(2)));
+        }
+        assert_eq!(made.get(), 2);
+    }
+
+    #[test]
+    fn a_value_that_was_made_while_another_was_made_stays() {
+        let values = ThreadValues::default();
+        let inner = || values.with(|| 1, |&value| value);
+        assert_eq!(values.with(|| 2 + inner().unwrap(), |&value| value), Some(1));
+        assert_eq!(values.with(|| 4, |&value| value), Some(1));
+    }
+
+    #[test]
+    fn the_first_slots_lie_in_the_first_tables() {
+        let values = ThreadValues::<u8>::default();
+        let slots: Vec<_> = (0..7).map(|number| values.slot(number).unwrap()).collect();
+        let expected: Vec<_> = values.tables[..3]
+            .iter()
+            .enumerate()
+            .flat_map(|(index, table)| (0..1_usize << index).map(move |at| table.load(Acquire).wrapping_add(at)))
+            .collect();
+        assert_eq!(slots.iter().map(|slot| slot.as_ptr()).collect::<Vec<_>>(), expected);
+        assert!(values.tables[3].load(Acquire).is_null());
+        assert!(values.slot(usize::MAX).is_none() && values.slot((1 << TABLES) - 1).is_none());
+    }
+
+    #[test]
+    fn the_values_of_all_threads_are_dropped_with_the_whole() {
+        struct Counted<'c>(&'c AtomicUsize);
+        impl Drop for Counted<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Relaxed);
+            }
+        }
+        const THREADS: usize = if cfg!(miri) { 4 } else { 20 };
+        let (dropped, barrier) = (AtomicUsize::new(0), Barrier::new(THREADS));
+        let values = ThreadValues::default();
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    assert!(values.with(|| Counted(&dropped), |_| ()).is_some());
+                    barrier.wait();
+                });
+            }
+        });
+        assert_eq!(dropped.load(Relaxed), 0);
+        drop(values);
+        assert_eq!(dropped.load(Relaxed), THREADS);
+    }
+
+    #[test]
+    fn the_first_of_two_tables_stays() {
+        let values = ThreadValues::<u8>::default();
+        let table = ThreadValues::install(&values.tables[3], 3);
+        // Where memory that is lost counts, as in Miri, the second table does not stay.
+        assert_eq!(ThreadValues::install(&values.tables[3], 3), table);
+        assert_eq!(values.tables[3].load(Acquire), table);
     }
 }

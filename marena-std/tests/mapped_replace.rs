@@ -12,8 +12,6 @@ use marena_std::marena_core::AttachError;
 use marena_std::{MapError, MappedArena, MappedBuilder};
 use tempfile::TempDir;
 
-mod another_user;
-
 const CAPACITY: usize = 1 << 16;
 
 fn place() -> (TempDir, PathBuf) {
@@ -70,41 +68,6 @@ fn the_new_file_has_the_owner_and_group_of_the_old_one() {
     drop(replace(&path).unwrap());
     let found = fs::metadata(&path).unwrap();
     assert_eq!((found.uid(), found.gid(), found.mode() & 0o7777), (65_534, 65_533, 0o4640));
-}
-
-/// The test runs in a process of a user who may write the file and its folder, but may not give
-/// files away.
-#[test]
-fn replacing_a_file_of_another_owner_gives_nobody_more_access() {
-    const PATH: &str = "MARENA_TEST_REPLACED";
-    if let Some(path) = std::env::var_os(PATH) {
-        drop(replace(Path::new(&path)).unwrap());
-        return;
-    }
-    let (directory, path) = place();
-    make(&path);
-    if chown(&path, Some(0), Some(65_533)).is_err() {
-        eprintln!("not tested: this user may not give files away");
-        return;
-    }
-    for (mode, kept) in [(0o666, 0o666), (0o646, 0o646), (0o6776, 0o766), (0o662, 0o622)] {
-        fs::remove_file(&path).unwrap();
-        make(&path);
-        chown(&path, Some(0), Some(65_533)).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-        fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
-        let test = "replacing_a_file_of_another_owner_gives_nobody_more_access";
-        let Some(output) = another_user::run(directory.path(), test, &[(PATH, path.as_os_str())], || Ok(())) else {
-            return;
-        };
-        let readable = mode & 0o006 == 0o006;
-        assert_eq!(output.status.success(), readable, "{}", String::from_utf8_lossy(&output.stdout));
-        if readable {
-            let found = fs::metadata(&path).unwrap();
-            assert_eq!((found.uid(), found.gid()), (65_534, 65_534));
-            assert_eq!(found.mode() & 0o7777, kept, "{:o} from {mode:o}", found.mode());
-        }
-    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use marena_core::{ARENA_MAX_ALLOC_SIZE, ARENA_MIN_ADDRESS, Address, AllocError, Memory};
 
 use super::arena::MappedArena;
-use super::memory::MappedMemory;
+use super::memory::SMALLEST_PAGE;
 use super::words::{self, WORD};
 
 /// Allocating: the methods return addresses of blocks that belong to the caller until it tells
@@ -30,12 +30,15 @@ impl MappedArena {
     /// [`AllocError::TooLarge`], [`AllocError::Full`] and [`AllocError::Alignment`].
     #[inline]
     pub fn allocate_address_aligned(&self, size: usize, align: usize) -> Result<Address, AllocError> {
-        let supported = MappedMemory::REMAP_ALIGN.unwrap_or(1);
-        if !align.is_power_of_two() || size > 0 && align > supported {
-            return Err(AllocError::Alignment { requested: align, supported });
+        let error = AllocError::Alignment { requested: align, supported: SMALLEST_PAGE };
+        if !align.is_power_of_two() {
+            return Err(error);
         }
         if size == 0 {
             return Ok(EMPTY);
+        }
+        if align > SMALLEST_PAGE {
+            return Err(error);
         }
         let start = self.claim(size, align)?;
         // SAFETY: claimed just now, in whole words, and everybody accesses the bytes as
@@ -147,12 +150,13 @@ impl MappedArena {
         Ok(self.address_of(start, bytes.len()))
     }
 
-    /// Claims `size` bytes, more than 0, rounded up to words. This process accesses them only by
-    /// 64-bit atomics of aligned words, unless a caller of an unsafe method promised that its
-    /// accesses race with none.
+    /// Claims `size` bytes, more than 0, rounded up to words, at a multiple of `align` and of a
+    /// word, as all claims of the core. This process accesses them only by 64-bit atomics of
+    /// aligned words, unless a caller of an unsafe method promised that its accesses race with
+    /// none.
     #[inline]
     fn claim(&self, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
-        let layout = Layout::from_size_align(size, align.max(WORD));
+        let layout = Layout::from_size_align(size, align);
         let layout = layout.map_err(|_| match size {
             // On 32-bit targets, no layout has the largest allocation size.
             0..=ARENA_MAX_ALLOC_SIZE => AllocError::Full { requested: size, remaining: self.remaining() },

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PersistError};
 
 use super::file::lock_shared;
 use super::interrupted::repeat;
@@ -79,26 +79,33 @@ impl NewFile {
         let linked = match self {
             #[cfg(target_os = "linux")]
             Self::Unnamed(file) => repeat(|| unnamed::link(&file, path)),
-            Self::Named { file, .. } => {
-                let mut left = Some(file);
-                repeat(|| {
-                    let file = left.take().ok_or(ErrorKind::NotFound)?;
-                    let linked = if replaces { file.persist(path) } else { file.persist_noclobber(path) };
-                    linked.map(drop).map_err(|failed| {
-                        left = Some(failed.file);
-                        failed.error
-                    })
-                })
-            }
+            Self::Named { file, .. } if replaces => persist(file, |file| file.persist(path)),
+            Self::Named { file, .. } => persist(file, |file| file.persist_noclobber(path)),
         };
         linked.map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => MapError::Exists { path: path.into() },
             // Windows does not replace an open file.
-            ErrorKind::PermissionDenied if cfg!(windows) && replaces => MapError::InUse { path: path.into() },
+            #[cfg(windows)]
+            ErrorKind::PermissionDenied if replaces => MapError::InUse { path: path.into() },
             _ => failed("link", path)(error),
         })?;
         sync_directory(path)
     }
+}
+
+/// Gives a file its name by `attempt`, again if a signal interrupts that.
+fn persist(
+    file: NamedTempFile,
+    mut attempt: impl FnMut(NamedTempFile) -> Result<File, PersistError>,
+) -> io::Result<()> {
+    let mut left = Some(file);
+    repeat(|| {
+        let file = left.take().ok_or(ErrorKind::NotFound)?;
+        attempt(file).map(drop).map_err(|failed| {
+            left = Some(failed.file);
+            failed.error
+        })
+    })
 }
 
 /// Writes the name to the disk.
@@ -139,6 +146,50 @@ mod tests {
         });
         first.link(&path).unwrap();
         assert!(matches!(second.link(&path), Err(MapError::Exists { .. })));
+        assert_eq!(directory.path().read_dir().unwrap().count(), 1);
+    }
+
+    /// What a folder's files are called, and their modes.
+    #[cfg(unix)]
+    fn files(directory: &Path) -> Vec<(String, u32)> {
+        use std::os::unix::fs::MetadataExt;
+        let files = directory.read_dir().unwrap().map(|file| {
+            let file = file.unwrap();
+            (file.file_name().into_string().unwrap(), file.metadata().unwrap().mode() & 0o7777)
+        });
+        files.collect()
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn until_it_replaces_another_a_file_is_its_owners_alone_and_looks_temporary() {
+        let directory = tempfile::tempdir().unwrap();
+        let new = NewFile::empty(&directory.path().join("arena"), true).unwrap();
+        let [(name, mode)] = &files(directory.path())[..] else { panic!("one file") };
+        assert!(name.starts_with(".marena-") && name.ends_with(".new"), "{name}");
+        assert_eq!(*mode, 0o600);
+        drop(new);
+        assert_eq!(files(directory.path()), []);
+    }
+
+    #[test]
+    fn a_signal_while_a_file_gets_its_name_loses_no_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("arena");
+        let interrupted = |file| PersistError { error: ErrorKind::Interrupted.into(), file };
+        let mut signals = 2;
+        let result = persist(NamedTempFile::new_in(&directory).unwrap(), |file| {
+            if signals > 0 {
+                signals -= 1;
+                return Err(interrupted(file));
+            }
+            file.persist_noclobber(&path)
+        });
+        result.unwrap();
+        assert!(signals == 0 && path.is_file());
+        // Any other error is the last one, and nothing is left of the file.
+        let result = persist(NamedTempFile::new_in(&directory).unwrap(), |file| file.persist_noclobber(&path));
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::AlreadyExists);
         assert_eq!(directory.path().read_dir().unwrap().count(), 1);
     }
 }

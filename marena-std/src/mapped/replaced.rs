@@ -45,12 +45,11 @@ pub(super) fn keep_owner_and_mode(made: &File, previous: &File) -> io::Result<()
     const SET_USER: u32 = 0o4000;
     const SET_GROUP: u32 = 0o2000;
     const GROUP: u32 = 0o070;
-    const ALL: u32 = 0o7777;
 
     let (old, new) = (previous.metadata()?, made.metadata()?);
     let owner = (old.uid() != new.uid()).then(|| old.uid());
     let group = (old.gid() != new.gid()).then(|| old.gid());
-    let mut mode = old.mode() & ALL;
+    let mut mode = old.mode();
     if (owner, group) != (None, None) && fchown(made, owner, group).is_err() {
         mode &= !SET_USER;
         if group.is_some() && fchown(made, None, group).is_err() {
@@ -76,5 +75,20 @@ pub(super) fn directory(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent.into(),
         _ => PathBuf::from("."),
+    }
+}
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_end_that_comes_too_early_says_that_a_file_is_no_arena() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        fs::write(&path, b"short").unwrap();
+        assert!(!holds_arena(&mut File::open(&path).unwrap()).unwrap());
+        // Any other error is one: nothing can be read by this descriptor.
+        assert!(holds_arena(&mut File::options().write(true).open(&path).unwrap()).is_err());
     }
 }

@@ -3,28 +3,17 @@
 //! When a full disk has no space for a mapped page, writing the page ends the process (`SIGBUS`).
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read};
 
 #[cfg(not(target_os = "linux"))]
 use super::interrupted::repeat;
 
-/// How many bytes are written at once if space cannot be reserved otherwise.
-const ZEROS: usize = 1 << 20;
-
-/// Reserves the space of a new file of `len` zeros.
+/// Reserves the space of a new file of `len` zeros, of which nothing was read or written yet.
 pub(super) fn whole(file: &mut File, len: u64) -> io::Result<()> {
     match allocate(file, len) {
         Err(error) if is_unsupported(&error) => {
             // The file system has no reservations, so only bytes that were written have space.
-            file.seek(SeekFrom::Start(0))?;
-            let zeros = vec![0; ZEROS];
-            let mut left = len;
-            while left > 0 {
-                let written = left.min(ZEROS as u64);
-                file.write_all(&zeros[..written as usize])?;
-                left -= written;
-            }
-            Ok(())
+            io::copy(&mut io::repeat(0).take(len), file).map(drop)
         }
         outcome => outcome,
     }

@@ -55,10 +55,11 @@ const SMALLEST_PAGE: usize = 4096;
 /// ```
 pub struct MappedView {
     /// INVARIANT: all of `mapping`, which is readable as long as the value exists, and writable if
-    /// `writable`. The pointer is raw, so that there is never a reference to bytes that others
-    /// write.
+    /// it was mapped so. The pointer is raw, so that there is never a reference to bytes that
+    /// others write.
     region: NonNull<[u8]>,
     mapping: MmapRaw,
+    #[cfg(not(target_pointer_width = "64"))]
     writable: bool,
     /// Keeps the lock, which is dropped with the last copy of this descriptor.
     file: File,
@@ -72,7 +73,13 @@ impl MappedView {
         options.len(len);
         let mapping = if writable { options.map_raw(&file)? } else { options.map_raw_read_only(&file)? };
         let start = NonNull::new(mapping.as_mut_ptr()).ok_or(io::ErrorKind::AddrNotAvailable)?;
-        Ok(Self { region: NonNull::slice_from_raw_parts(start, len), mapping, writable, file })
+        Ok(Self {
+            region: NonNull::slice_from_raw_parts(start, len),
+            mapping,
+            #[cfg(not(target_pointer_width = "64"))]
+            writable,
+            file,
+        })
     }
 
     /// Checks whether the file holds an arena. The caller does this before it reads anything else.
@@ -139,6 +146,7 @@ impl MappedView {
     /// Loads a 32-bit word of the region. The caller passes a multiple of 4 that lies in it.
     #[inline]
     fn load_u32(&self, offset: usize) -> u32 {
+        debug_assert!(offset.is_multiple_of(size_of::<u32>()), "{offset}");
         // SAFETY: the word is aligned, and readable as long as `self`. Writers use atomics of this
         // size here, or other mappings of the file.
         let word = unsafe { AtomicU32::from_ptr(self.at(offset).cast().as_ptr()) };
@@ -149,27 +157,16 @@ impl MappedView {
     /// Loads a 64-bit word. The caller passes one that overlaps the region, at a multiple of 8.
     #[inline]
     fn load_word(&self, word: NonNull<u64>) -> u64 {
-        if cfg!(target_pointer_width = "64") || self.writable {
-            // SAFETY: the word is aligned, and readable as long as `self`, because the region lies
-            // in whole pages. The width is a pointer's, or the memory can be written.
-            let word = unsafe { words::atomic(word) };
-            // ORDERING: Relaxed: a fence of the caller orders it.
-            return word.load(Relaxed);
+        #[cfg(not(target_pointer_width = "64"))]
+        if !self.writable {
+            let offset = word.addr().get() - self.region.addr().get();
+            return words::join_halves(|half| self.load_u32(offset + size_of::<u32>() * half));
         }
-        let offset = word.addr().get() - self.region.addr().get();
-        let (upper, lower) = if cfg!(target_endian = "little") { (offset + 4, offset) } else { (offset, offset + 4) };
-        // The upper half says where a block lies. If it is the same before and after the load of
-        // the lower half, both belong together, because no two blocks begin at the same place.
-        loop {
-            let first = self.load_u32(upper);
-            // ORDERING: the fences keep the three loads in this order.
-            fence(Acquire);
-            let second = self.load_u32(lower);
-            fence(Acquire);
-            if self.load_u32(upper) == first {
-                return (u64::from(first) << 32) | u64::from(second);
-            }
-        }
+        // SAFETY: the word is aligned, and readable as long as `self`, because the region lies in
+        // whole pages. The width is a pointer's, or the memory can be written.
+        let word = unsafe { words::atomic(word) };
+        // ORDERING: Relaxed: a fence of the caller orders it.
+        word.load(Relaxed)
     }
 
     /// Returns the pointer to an offset of the region. The caller passes one that lies in it, or

@@ -78,6 +78,30 @@ pub(super) unsafe fn copy_in(target: NonNull<u8>, bytes: &[u8]) {
     }
 }
 
+/// Returns the word that two loads of its halves make, in memory order 0 and 1. `load` returns a
+/// half.
+///
+/// The upper half of an address says where a block lies. If it is the same before and after the
+/// load of the lower half, both belong together, because no two blocks begin at the same place.
+#[cfg(any(test, not(target_pointer_width = "64")))]
+#[inline]
+pub(super) fn join_halves(load: impl Fn(usize) -> u32) -> u64 {
+    use std::sync::atomic::Ordering::Acquire;
+    use std::sync::atomic::fence;
+
+    let (upper, lower) = if cfg!(target_endian = "little") { (1, 0) } else { (0, 1) };
+    loop {
+        let first = load(upper);
+        // ORDERING: the fences keep the three loads in this order.
+        fence(Acquire);
+        let second = load(lower);
+        fence(Acquire);
+        if load(upper) == first {
+            return (u64::from(first) << 32) | u64::from(second);
+        }
+    }
+}
+
 /// Makes `len` bytes zero, and also the rest of the last word.
 ///
 /// # Safety
@@ -123,4 +147,84 @@ fn replace_part(word: &AtomicU64, start: usize, bytes: &[u8]) {
     // ORDERING: Relaxed, as in `copy_in`.
     let stored = word.fetch_update(Relaxed, Relaxed, replaced);
     debug_assert!(stored.is_ok(), "every word can be replaced");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[test]
+    fn halves_are_joined_when_the_upper_one_stays() {
+        const WORD: u64 = 0x8123_4567_89AB_CDEF;
+        let halves: [u32; 2] = zerocopy::transmute!(WORD);
+        assert_eq!(join_halves(|half| halves[half]), WORD);
+        // Each load returns the next number. The upper half changes between the first two, so the
+        // lower half between them is not used.
+        let loads = RefCell::new(vec![5, 6, 5, 4, 9, 1]);
+        let upper = if cfg!(target_endian = "little") { 1 } else { 0 };
+        let seen = RefCell::new(Vec::new());
+        let word = join_halves(|half| {
+            seen.borrow_mut().push(half == upper);
+            loads.borrow_mut().pop().unwrap()
+        });
+        assert_eq!(word, 5 << 32 | 6);
+        assert_eq!((loads.take(), seen.take()), (vec![], vec![true, false, true, true, false, true]));
+    }
+
+    #[test]
+    fn a_copy_out_loads_the_words_of_its_bytes_and_no_other() {
+        let words = [0_u64; 4];
+        let start = NonNull::from(&words).cast::<u8>();
+        for (skipped, len, expected) in [
+            (0, 0, 0..0),
+            (0, 8, 0..1),
+            (0, 16, 0..2),
+            (3, 5, 0..1),
+            (3, 6, 0..2),
+            (3, 13, 0..2),
+            (8, 8, 1..2),
+            (7, 10, 0..3),
+        ] {
+            let loaded = RefCell::new(Vec::new());
+            let mut into = vec![0; len];
+            let load = |word: NonNull<u64>| {
+                loaded.borrow_mut().push((word.addr().get() - start.addr().get()) / WORD);
+                0
+            };
+            // SAFETY: within `words`.
+            let source = unsafe { start.add(skipped) };
+            // SAFETY: the bytes lie in `words`, and `load` reads nothing.
+            unsafe { copy_out(source, &mut into, load) };
+            assert_eq!(loaded.take(), expected.collect::<Vec<_>>(), "{len} bytes from {skipped}");
+        }
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", not(miri)))]
+    fn a_copy_in_touches_no_word_behind_its_bytes() {
+        const PAGES: usize = 2 << 16;
+        let (access, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping, where nothing else is mapped.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), PAGES, access, flags, -1, 0) };
+        assert_ne!(start, libc::MAP_FAILED);
+        let middle = NonNull::new(start.cast::<u8>().wrapping_add(PAGES / 2)).unwrap();
+        // An access to the second half ends the process.
+        // SAFETY: this half of the mapping is not used.
+        assert_eq!(unsafe { libc::mprotect(middle.as_ptr().cast(), PAGES / 2, libc::PROT_NONE) }, 0);
+        for len in [1, 8, 13, 16] {
+            // SAFETY: within the mapping.
+            let target = unsafe { middle.sub(len) };
+            // SAFETY: the words that overlap the bytes lie in the first half.
+            unsafe { copy_in(target, &vec![0xA5; len]) };
+        }
+        // SAFETY: within the mapping.
+        let end = unsafe { middle.sub(24) }.cast::<[u8; 24]>();
+        // SAFETY: the first half can be read.
+        let found = unsafe { end.read() };
+        assert_eq!((&found[..8], &found[8..]), (&[0; 8][..], &[0xA5; 16][..]));
+        // SAFETY: mapped above, and not used any more.
+        unsafe { libc::munmap(start, PAGES) };
+    }
 }

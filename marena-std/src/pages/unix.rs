@@ -143,3 +143,47 @@ fn page_size() -> usize {
     // No system has smaller pages, and the size of a page is a power of two.
     usize::try_from(answer).ok().filter(|size| size.is_power_of_two()).unwrap_or(4096)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_pages_are_given_back() {
+        let page = page_size();
+        let base = map(4 * page, page, 0).unwrap();
+        // For each part of the bytes: its start and length, and the pages in it.
+        for (at, len, start, pages) in [
+            (0, 4 * page, 0, 4),
+            (1, 2 * page, page - 1, 1),
+            (99, 2 * page, page - 99, 1),
+            (99, 3 * page - 99, page - 99, 2),
+            (page - 1, 3 * page, 1, 2),
+            (page, page + 1, 0, 1),
+            // None.
+            (1, 100, 100, 0),
+            (1, page, page, 0),
+            (page - 1, page, page, 0),
+            (page, 0, 0, 0),
+            (page, page - 1, page - 1, 0),
+        ] {
+            let what = format!("{len} bytes from {at}");
+            let bytes = NonNull::slice_from_raw_parts(base, 4 * page);
+            // SAFETY: the mapping is this test's, and its bytes are initialised; here and below.
+            unsafe { &mut *bytes.as_ptr() }.fill(1);
+            // SAFETY: within the mapping.
+            let part = unsafe { base.add(at) };
+            // SAFETY: nobody else uses the bytes.
+            let offered = unsafe { give_back(part, len) }.unwrap();
+            assert_eq!((offered.start, offered.len, offered.are_uncommitted), (start, pages * page, false), "{what}");
+            assert_eq!(offered.are_zero, pages > 0 && cfg!(any(target_os = "linux", target_os = "android")), "{what}");
+            // SAFETY: as above.
+            let found = unsafe { bytes.as_ref() };
+            let given = at + start..at + start + pages * page;
+            assert!(found[..given.start].iter().chain(&found[given.end..]).all(|&byte| byte == 1), "{what}");
+            assert!(!offered.are_zero || found[given].iter().all(|&byte| byte == 0), "{what}");
+        }
+        // SAFETY: mapped above, and not used any more.
+        unsafe { unmap(base, 4 * page) };
+    }
+}
