@@ -1,5 +1,6 @@
 //! Values in an arena whose destructors run.
 
+use core::any::Any;
 use core::borrow::{Borrow, BorrowMut};
 use core::cmp::Ordering;
 use core::error::Error;
@@ -165,6 +166,62 @@ impl<'a, T> ArenaBox<'a, T> {
         // enclosing coercion would be for a closure with captures: none exists outside of these
         // calls, and what a function reaches besides its argument lives for `'static`.
         unsafe { ArenaBox::from_raw(value) }
+    }
+}
+
+impl<'a, U: ?Sized> ArenaBox<'a, U> {
+    /// Forgets what the value's type is known as.
+    ///
+    /// # Safety
+    ///
+    /// - The value is a `T`.
+    unsafe fn cast<T>(self) -> ArenaBox<'a, T> {
+        let value = Self::into_raw(self).cast();
+        // SAFETY: the box's own value, a `T` by the caller's promise. The box is gone and did not
+        // drop it.
+        unsafe { ArenaBox::from_raw(value) }
+    }
+}
+
+impl<'a> ArenaBox<'a, dyn Any> {
+    /// Turns the box into one of a `T` if its value is one, or returns it in `Err`.
+    ///
+    /// ```
+    /// # use core::any::Any;
+    /// # use core::mem::MaybeUninit;
+    /// # use marena_core::Arena;
+    /// # let mut bytes = [MaybeUninit::uninit(); 1024];
+    /// # let arena = Arena::borrowed(&mut bytes)?;
+    /// let any = arena.alloc_box(String::from("text")).unwrap().unsize::<dyn Any>(|value| value);
+    /// let any = any.downcast::<u32>().unwrap_err();
+    /// assert_eq!(*any.downcast::<String>().unwrap(), "text");
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The box, if its value is of another type.
+    pub fn downcast<T: Any>(self) -> Result<ArenaBox<'a, T>, Self> {
+        if !self.is::<T>() {
+            return Err(self);
+        }
+        // SAFETY: just checked.
+        Ok(unsafe { self.cast() })
+    }
+}
+
+impl<'a> ArenaBox<'a, dyn Any + Send> {
+    /// Turns the box into one of a `T` if its value is one, or returns it in `Err`.
+    ///
+    /// # Errors
+    ///
+    /// The box, if its value is of another type.
+    pub fn downcast<T: Any>(self) -> Result<ArenaBox<'a, T>, Self> {
+        if !self.is::<T>() {
+            return Err(self);
+        }
+        // SAFETY: just checked.
+        Ok(unsafe { self.cast() })
     }
 }
 

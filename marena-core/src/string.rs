@@ -104,6 +104,39 @@ impl<'a, A: Claim<'a>> ArenaString<'a, A> {
         written
     }
 
+    /// Removes the last character and returns it, or `None` if there is none. Keeps the capacity.
+    ///
+    /// ```
+    /// # use core::mem::MaybeUninit;
+    /// # use marena_core::Arena;
+    /// # let mut bytes = [MaybeUninit::uninit(); 1024];
+    /// # let arena = Arena::borrowed(&mut bytes)?;
+    /// let mut list = arena.alloc_string(16).unwrap();
+    /// for name in ["a", "b"] {
+    ///     write!(list, "{name},").unwrap();
+    /// }
+    /// assert_eq!(list.pop(), Some(','));
+    /// assert_eq!(list.finish(), "a,b");
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    pub fn pop(&mut self) -> Option<char> {
+        let last = self.chars().next_back()?;
+        self.truncate(self.len() - last.len_utf8());
+        Some(last)
+    }
+
+    /// Shortens the text to `len` bytes, or to fewer if a character would be cut. Keeps the
+    /// capacity.
+    pub fn truncate(&mut self, len: usize) {
+        let mut end = len.min(self.len());
+        // Position 0 is a boundary.
+        while !self.is_char_boundary(end) {
+            end -= 1;
+        }
+        // INVARIANT: a text that ends between two characters.
+        self.bytes.truncate(end);
+    }
+
     /// Removes the text. Keeps the capacity.
     pub fn clear(&mut self) {
         // INVARIANT: no bytes are UTF-8.

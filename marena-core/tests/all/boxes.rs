@@ -115,6 +115,26 @@ fn a_box_becomes_one_of_a_trait_object_or_a_slice() {
 }
 
 #[test]
+fn a_box_of_any_value_becomes_one_of_its_type_and_of_no_other() {
+    let arena = zeroed_arena(1024);
+    thread_local! { static DROPS: Cell<u32> = const { Cell::new(0) } }
+    struct Counted(u64);
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            DROPS.set(DROPS.get() + 1);
+        }
+    }
+    let any: ArenaBox<'_, dyn Any> = arena.alloc_box(Counted(7)).unwrap().unsize::<dyn Any>(|value| value);
+    let any = any.downcast::<u64>().unwrap_err();
+    let counted = any.downcast::<Counted>().unwrap();
+    assert_eq!((counted.0, DROPS.get()), (7, 0));
+    let sent = counted.unsize::<dyn Any + Send>(|value| value).downcast::<String>().unwrap_err();
+    assert_eq!((sent.downcast::<Counted>().map(|counted| counted.0).ok(), DROPS.get()), (Some(7), 1));
+    drop(arena.alloc_box(Counted(8)).unwrap().unsize::<dyn Any>(|value| value).downcast::<u8>());
+    assert_eq!(DROPS.get(), 2);
+}
+
+#[test]
 fn a_box_whose_coercion_panics_drops_its_value() {
     let dropped = RefCell::new(Vec::new());
     let arena = zeroed_arena(4096);

@@ -415,6 +415,28 @@ fn a_string_is_written_pushed_and_cleared() {
 }
 
 #[test]
+fn a_string_is_shortened_between_characters() {
+    let arena = zeroed_arena(1024);
+    let mut text = arena.alloc_string(0).unwrap();
+    assert_eq!(text.pop(), None);
+    text.truncate(5);
+    let whole = "aé€🦀";
+    text.push_str(whole).unwrap();
+    let capacity = text.capacity();
+    for len in (0..12).rev() {
+        text.truncate(len);
+        let end = (0..=len).rev().find(|&end| whole.is_char_boundary(end)).unwrap();
+        assert_eq!(&*text, &whole[..end]);
+    }
+    text.push_str(whole).unwrap();
+    let popped: Vec<char> = std::iter::from_fn(|| text.pop()).collect();
+    assert_eq!(popped, ['🦀', '€', 'é', 'a']);
+    assert_eq!((text.len(), text.capacity()), (0, capacity));
+    text.push('b').unwrap();
+    assert_eq!(text.finish(), "b");
+}
+
+#[test]
 fn a_value_that_ignores_an_error_leaves_no_gap_in_a_text() {
     /// Writes more than there is room for, ignores the error, and then writes less.
     struct Careless;
