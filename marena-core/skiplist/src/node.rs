@@ -24,6 +24,7 @@ use core::sync::atomic::Ordering::{self, Acquire, Relaxed};
 
 use marena_core::{ARENA_MIN_ADDRESS, AllocError, Word};
 
+pub(crate) use compare::compares_in_place;
 pub(crate) use new_node::NewNode;
 pub(crate) use path::{Batch, Gap, Path};
 pub(crate) use shaped::Node;

@@ -6,7 +6,7 @@ use core::cmp::Ordering;
 
 use crate::damage::Damage;
 use crate::layout::MIN_NODE;
-use crate::node::{Gap, Node, Nodes, Path, Place};
+use crate::node::{Gap, Node, Nodes, Path, Place, compares_in_place};
 use crate::order::{Order, first_bytes};
 use crate::region::Region;
 
@@ -80,6 +80,13 @@ impl Steps {
     #[inline]
     pub(crate) fn take<R: Region>(&mut self, node: Node<'_, R>) -> Result<(), Damage> {
         self.spend(node.size() as u64, node.place())
+    }
+
+    /// Takes a search's step to a node. Its size counts if the whole key is read.
+    #[inline]
+    pub(crate) fn pass<R: Region, O: Order>(&mut self, node: Node<'_, R>) -> Result<(), Damage> {
+        let bytes = if compares_in_place::<R, O>() { 0 } else { node.size() as u64 };
+        self.spend(bytes, node.place())
     }
 
     /// Begins again behind `place`, where a node was linked.
@@ -185,7 +192,7 @@ impl<'k, O: Order> Target<'k, O> {
                 let node = next.node()?;
                 let order = self.compare(node);
                 if self.is_behind(order) {
-                    if steps.take(node).is_err() {
+                    if steps.pass::<R, O>(node).is_err() {
                         return self.find_far(next, visit);
                     }
                     place = next;
@@ -285,7 +292,7 @@ impl<'n, 'k, R: Region, O: Order> Search<'n, 'k, R, O> {
                 let node = next.node()?;
                 let order = self.target.compare(node);
                 if self.target.is_behind(order) {
-                    if self.steps.take(node).is_err() {
+                    if self.steps.pass::<R, O>(node).is_err() {
                         let (found, _) = self.target.find_far(next, |gap| self.path.record(gap))?;
                         let offset = found.gap.next().map_or(0, Place::offset);
                         (self.gap, self.bound) = (found.gap, Bound { offset, equal: found.equal });

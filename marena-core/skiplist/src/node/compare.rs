@@ -40,8 +40,14 @@ impl<R: Region> Node<'_, R> {
     /// because it copies nothing.
     #[inline]
     fn in_parts<O: Order>(self) -> bool {
-        !R::TRUSTED && O::ID == ByteOrder::ID && self.key_len() > PART as usize
+        compares_in_place::<R, O>() && self.key_len() > PART as usize
     }
+}
+
+/// Returns whether comparing two keys reads no more bytes than the shorter one has, and some.
+#[inline]
+pub(crate) fn compares_in_place<R: Region, O: Order>() -> bool {
+    !R::TRUSTED && O::ID == ByteOrder::ID
 }
 
 /// Compares parts until they differ, or until one that is shorter than the others.

@@ -193,6 +193,10 @@ unsafe impl<S: Space> Region for Checked<S> {
     }
 
     unsafe fn try_with_bytes<R>(&self, at: u32, len: u32, look: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        if len as usize <= SHORT_KEY {
+            // SAFETY: the caller's promise.
+            return Some(unsafe { self.with_bytes(at, len, look) });
+        }
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(len as usize).ok()?;
         bytes.resize(len as usize, 0);
