@@ -24,8 +24,11 @@ pub(super) fn work() -> Work {
             entry::<Herd>(Herd::NAME, threads),
             entry::<BumpScopePool>(BumpScopePool::NAME, threads),
             entry::<Stores>(Stores::NAME, threads),
-            entry::<Shared>(Shared::NAME, threads),
         ]);
+        // More threads than two would take seconds a batch, for what *scaling* shows already.
+        if threads <= 2 {
+            entries.push(entry::<Shared>(Shared::NAME, threads));
+        }
     }
     let two_threads = vec![
         Target::at_least("marena leases, 2 threads", "bumpalo-herd, 2 threads", 0.95),
