@@ -254,7 +254,6 @@ fn every_statistic_is_the_sum_of_those_of_the_arenas() {
         lease.allocate(16).unwrap();
         arena.allocate(8 << round).unwrap();
         drop(lease);
-        std::mem::forget(arena.lease(2048 << round).allocate(8));
         let lease = arena.lease(2048 << round);
         lease.allocate(1500).unwrap();
         std::mem::forget(lease);

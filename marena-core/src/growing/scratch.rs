@@ -150,26 +150,28 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
         unsafe { part.scratch.claim(size, align, retries) }.map(|claimed| claimed.start())
     }
 
-    /// Returns the error of a request for `size` bytes if another segment has room for `elsewhere`
-    /// bytes.
-    fn full(&self, size: usize, elsewhere: usize) -> AllocError {
+    /// Returns how many bytes a part in another segment takes besides a request: the part before it
+    /// and what aligns both. The claim has the alignment of the cursor, so it has no padding.
+    fn room(align: usize) -> usize {
+        (const { size_of::<Part<'s, M>>() + align_of::<Part<'s, M>>() + STEP }).saturating_add(align)
+    }
+
+    /// Returns how many bytes are left for one request, if all that a new part would have is
+    /// `elsewhere` bytes.
+    fn left(&self, elsewhere: usize, align: usize) -> usize {
         let here = self.part().map_or(0, |part| Claim::remaining(&part.scratch));
-        AllocError::Full { requested: size, remaining: here.max(elsewhere & !(STEP - 1)) }
+        here.max(elsewhere.saturating_sub(Self::room(align)) & !(STEP - 1))
     }
 
     /// Adds a part, in a segment that has room for the request.
     fn go_on(&self, size: usize, align: usize, retries: Option<u32>) -> Result<(), AllocError> {
         let segment = self.part().map(|part| part.segment);
-        // Adds room for the part before this one, however both are aligned. The claim has the
-        // alignment of the cursor, so it has no padding.
-        let room = size_of::<Part<'s, M>>() + align_of::<Part<'s, M>>() + align;
-        let needed = size.saturating_add(room).saturating_add(STEP);
+        let needed = size.saturating_add(Self::room(align));
         let found = self.growing.claim_behind(segment, needed, STEP, retries);
         let claimed = found.map_err(|error| match error {
             AllocError::Contended { .. } => error,
             _ if size > ARENA_MAX_ALLOC_SIZE => AllocError::TooLarge { requested: size },
-            // The bytes that are left there have to hold the part before as well.
-            other => self.full(size, other.remaining().saturating_sub(room + STEP)),
+            other => AllocError::Full { requested: size, remaining: self.left(other.remaining(), align) },
         })?;
         let arena = claimed.origin();
         // SAFETY: claimed just now, never published, and not used. Nobody else claims meanwhile, so
@@ -306,8 +308,7 @@ unsafe impl<'s, M: Reserve> Claim<'s> for &'s GrowingScratch<'_, M> {
     }
 
     fn remaining(self) -> usize {
-        let in_part = self.part().map_or(0, |part| Claim::remaining(&part.scratch));
-        in_part.max(Claim::remaining(self.growing))
+        self.left(Claim::remaining(self.growing), STEP)
     }
 }
 

@@ -125,7 +125,7 @@ fn a_c_string_claims_its_bytes_and_one_more_at_once() {
         let needed = (len + 1).next_multiple_of(8);
         let exact = zeroed_arena(128 + needed);
         let string = exact.alloc_cstr_from_str(&text[..len]).unwrap();
-        assert_eq!(string.to_bytes_with_nul(), [text[..len].as_bytes(), &[0]].concat());
+        assert_eq!(string.to_bytes_with_nul(), [&text.as_bytes()[..len], &[0]].concat());
         // No attempt failed, and nothing was claimed and given back.
         assert_eq!((exact.used(), exact.stats().failed), (needed, 0));
         let roomy = zeroed_arena(1024);

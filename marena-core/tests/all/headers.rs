@@ -9,7 +9,7 @@ use marena_core::{
     Arena, AtomicU32, AttachError, BorrowedMemory, Claim, Header, Memory, MemoryError, RawMemory, StaticMemory, Word,
 };
 
-use crate::owned::{Buffer, Owned, zeroed_arena};
+use crate::owned::{Buffer, Owned, byte_of, zeroed_arena};
 
 const LEN: usize = 1024;
 const HEADER: usize = 128;
@@ -64,7 +64,6 @@ fn a_header_in_memory_that_is_not_zeroed_is_cleared_and_nothing_behind_it() {
     let arena = Arena::new(bytes.memory(LEN)).unwrap();
     // What was in the peak's place says nothing.
     assert_eq!((arena.stats().high_water, arena.stats().leased, arena.stats().failed), (0, 0, 0));
-    drop(arena);
     for reserved in RESERVED {
         assert_eq!(bytes.0[reserved.clone()], vec![0; reserved.len()]);
     }
@@ -76,7 +75,7 @@ fn a_peak_between_two_steps_counts_up_to_the_next() {
     for (found, expected) in [(0_u32, 0), (1, 8), (7, 8), (8, 8), (13, 16), (895, 896), (896, 896), (897, 896)] {
         let memory = Owned::<0>::new(LEN);
         // SAFETY: in the header, aligned to four bytes, and nobody else uses it.
-        unsafe { memory.region().cast::<u8>().add(PEAK).cast().write(found) };
+        unsafe { byte_of(&memory, PEAK).cast().write(found) };
         assert_eq!(Arena::new(memory).unwrap().stats().high_water, expected, "{found}");
     }
 }
@@ -86,7 +85,7 @@ fn no_more_bytes_count_as_leased_than_are_used() {
     let arena = zeroed_arena(LEN);
     arena.allocate(40).unwrap();
     // SAFETY: a word of the header, which is initialised, and aligned to four bytes.
-    let leased = unsafe { arena.memory().region().cast::<u8>().add(LEASED).cast::<AtomicU32>().as_ref() };
+    let leased = unsafe { byte_of(arena.memory(), LEASED).cast::<AtomicU32>().as_ref() };
     for (found, expected) in [(0, 0), (39, 39), (40, 40), (41, 40), (u32::MAX, 40)] {
         leased.store(found, Ordering::Relaxed);
         assert_eq!(arena.stats().leased, expected);
@@ -108,7 +107,6 @@ fn a_region_of_any_length_has_the_capacity_of_its_whole_steps_for_everyone() {
         let region = (capacity + 8) as u64;
         assert_eq!(header.validate(capacity + 8), Err(AttachError::Capacity { header: capacity as u64, region }));
         assert_eq!(header.stats(len).capacity, capacity);
-        drop(arena);
         // SAFETY: initialised bytes, which nothing else uses.
         let again = unsafe { Arena::attach(bytes.memory(len)) }.unwrap();
         assert_eq!((again.capacity(), again.remaining()), (capacity, capacity - HEADER));
@@ -252,7 +250,7 @@ fn a_new_arena_counts_as_handed_out_no_more_than_is_ready_in_whole_steps() {
     for ready in LEN..LEN + 64 {
         let memory = Owned::new(2 * LEN);
         // SAFETY: in the header, aligned to four bytes, and nobody else uses it.
-        unsafe { memory.region().cast::<u8>().add(PEAK).cast().write(1920_u32) };
+        unsafe { byte_of(&memory, PEAK).cast().write(1920_u32) };
         let arena = Arena::new(Partly { memory, ready }).unwrap();
         assert_eq!(arena.stats().high_water, (ready & !7) - HEADER, "{ready}");
     }

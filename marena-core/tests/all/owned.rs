@@ -58,6 +58,13 @@ unsafe impl<const REMAP: usize> Memory for Owned<REMAP> {
 // SAFETY: the value is the only owner of the allocation.
 unsafe impl<const REMAP: usize> ExclusiveMemory for Owned<REMAP> {}
 
+/// Returns the place of a byte of a region.
+pub(crate) fn byte_of(memory: &impl Memory, offset: usize) -> NonNull<u8> {
+    assert!(offset < memory.region().len());
+    // SAFETY: in the region.
+    unsafe { memory.region().cast::<u8>().add(offset) }
+}
+
 /// Returns an arena over `len` bytes that are known to be zero.
 pub(crate) fn zeroed_arena(len: usize) -> Arena<Owned> {
     Arena::new(Owned::new(len)).unwrap()
