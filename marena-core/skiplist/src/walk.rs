@@ -38,6 +38,9 @@ impl<R: Region> Nodes<R> {
     }
 }
 
+/// Nodes before a target, and the last place before it.
+type Collected<'n, R> = (Batch<'n, R>, Place<'n, R>);
+
 /// The level on which a walk back starts to collect nodes. About every sixteenth node is on it.
 const COLLECTING_LEVEL: u32 = 4;
 
@@ -209,9 +212,8 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
         Ok(nearest)
     }
 
-    /// Collects nodes before a target. Also returns the last place before it, or `None` if there is
-    /// none.
-    fn collect_before(&self, key: &[u8], side: Side) -> Result<Option<(Batch<'n, R>, Place<'n, R>)>, Damage> {
+    /// Collects nodes before a target. Returns `None` if there are none.
+    fn collect_before(&self, key: &[u8], side: Side) -> Result<Option<Collected<'n, R>>, Damage> {
         let target = Target::new(self.order, key, side);
         let mut path = Path::new(self.nodes);
         let (found, mut near) = target.find_or_near(self.nodes, |gap| path.record(gap))?;

@@ -104,8 +104,10 @@ fn a_file_that_ends_at_any_length_is_an_error_or_a_map() {
     }
 }
 
+type Compare = fn(&[u8], &[u8]) -> Ordering;
+
 /// Has the number of [`Counting`], and is another order.
-struct Lying(fn(&[u8], &[u8]) -> Ordering);
+struct Lying(Compare);
 
 impl Order for Lying {
     const ID: u32 = Counting::ID;
@@ -117,7 +119,7 @@ impl Order for Lying {
 
 #[test]
 fn a_map_that_is_read_in_another_order_causes_errors_and_nothing_worse() {
-    let orders: [fn(&[u8], &[u8]) -> Ordering; 5] = [
+    let orders: [Compare; 5] = [
         |a, b| b.cmp(a),
         |_, _| Ordering::Less,
         |_, _| Ordering::Equal,
@@ -300,6 +302,6 @@ fn a_key_of_any_length_is_compared_in_place_and_a_copy_may_fail() {
         assert_eq!(map.seek(b"l").unwrap(), None);
         let _ = map.len();
         assert!(matches!(map.first(), Err(SharedMapError::NoMemory { bytes }) if bytes == 20 << 20));
-        assert!(matches!(map.iter().rev().next(), Some(Err(_))));
+        assert!(matches!(map.iter().next_back(), Some(Err(_))));
     });
 }
