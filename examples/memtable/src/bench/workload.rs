@@ -109,8 +109,7 @@ impl Workload {
     }
 }
 
-/// Depends on the first and the last bytes of a value, so that whoever computes it has read the
-/// value.
+/// Returns a number that depends on the first and the last bytes of a value, so that they are read.
 pub(super) fn digest(value: &[u8]) -> u64 {
     match (value.first_chunk(), value.last_chunk()) {
         (Some(first), Some(last)) => u64::from_ne_bytes(*first) ^ u64::from_ne_bytes(*last),

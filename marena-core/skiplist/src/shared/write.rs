@@ -221,6 +221,31 @@ mod tests {
     }
 
     #[test]
+    fn entries_of_writers_that_were_killed_while_they_waited_for_the_disk_are_found() {
+        let path = std::env::temp_dir().join(std::format!("marena-skiplist-killed-{}", std::process::id()));
+        // SAFETY: the file is this test's own.
+        let arena = unsafe { MappedArena::create(&path, 1 << 18) }.unwrap();
+        let map = SharedMap::create(arena, 0, ByteOrder).unwrap();
+        let count = 2_000_u32;
+        for number in 0..count {
+            // As far as a killed writer comes: the entry is linked, and has no shortcuts.
+            let killed = |_| Err(PublishError::Undurable);
+            assert!(map.put_with(&number.to_be_bytes(), Some(b""), Rule::Always, || Ok(()), killed).is_err());
+        }
+        assert!(map.verify().unwrap().missing_links > 1_000);
+        for number in 0..count {
+            assert!(map.contains_key(&number.to_be_bytes()).unwrap());
+        }
+        let keys = |entry: Result<(Vec<u8>, _), _>| entry.unwrap().0;
+        assert!(map.iter().rev().map(keys).eq((0..count).rev().map(|number| number.to_be_bytes().to_vec())));
+        // The next writers are not killed.
+        map.insert(&count.to_be_bytes(), b"").unwrap();
+        assert_eq!(map.insert_group(&[(b"a", b""), (b"\0", b"")]).unwrap(), 2);
+        assert_eq!(map.len().unwrap(), count as usize + 3);
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
     fn a_group_that_cannot_go_on_says_how_many_entries_are_in_the_map() {
         let path = std::env::temp_dir().join(std::format!("marena-skiplist-group-{}", std::process::id()));
         // SAFETY: the file is this test's own.

@@ -34,7 +34,7 @@ fn comparisons(keys: impl ExactSizeIterator<Item = u64>) -> f64 {
     order.0.get() as f64 / count as f64
 }
 
-/// The height that a list once gave a record, from the byte at which its line began: whoever wrote
+/// The height that a list once gave a record, from the byte at which its line began. The writer of
 /// the lines chose it.
 fn height_of_line(start: u64) -> u32 {
     let hash = (start + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
