@@ -20,6 +20,25 @@ fn prefaulting_reports_rising_progress_that_ends_at_the_total() {
 }
 
 #[test]
+fn progress_counts_the_bytes_of_all_arenas_of_a_pool() {
+    let mut reports = Vec::new();
+    let pool = Arena::builder().capacity(1).prefault(|done, total| reports.push((done, total))).build_pool(3).unwrap();
+    assert_eq!(pool.arena_count(), 3);
+    drop(pool);
+    assert_eq!(reports, [1, 2, 3].map(|arenas| (arenas * 65_536, 3 * 65_536)));
+}
+
+#[test]
+#[cfg(not(miri))]
+fn progress_is_reported_every_four_mebibytes() {
+    const MIB: usize = 1 << 20;
+    let mut reports = Vec::new();
+    let arena = Arena::builder().capacity(10 * MIB).prefault(|done, _| reports.push(done)).build().unwrap();
+    drop(arena);
+    assert_eq!(reports, [4 * MIB, 8 * MIB, 10 * MIB]);
+}
+
+#[test]
 fn a_prefaulted_arena_is_empty_and_zero() {
     for huge_pages in [false, true] {
         let arena = Arena::builder().capacity(CAPACITY).huge_pages(huge_pages).prefault(|_, _| ()).build().unwrap();

@@ -6,7 +6,7 @@ use std::thread;
 
 use bytes::Bytes;
 use marena_std::marena_core::{CloneStableDeref, StableDeref};
-use marena_std::{Allocate, Arena, GrowingArena, Handle, Owned, OwnedPoolGuard, Pool};
+use marena_std::{AllocError, Allocate, Arena, GrowingArena, Handle, Owned, OwnedPoolGuard, Pool};
 use static_assertions::assert_impl_all;
 
 assert_impl_all!(OwnedPoolGuard: Send, Sync, Clone, StableDeref, CloneStableDeref);
@@ -182,6 +182,25 @@ fn owned_values_keep_their_growing_arena() {
     drop(arena);
     let texts = thread::spawn(move || texts).join().unwrap();
     assert!(texts.iter().zip(0..).all(|(text, number)| **text == *format!("text number {number}")));
+}
+
+#[test]
+fn an_owned_guard_grows_and_gives_back_in_place() {
+    let pool = pool(1);
+    let guard = pool.acquire_owned().unwrap();
+    let mut numbers = Allocate::alloc_vec(&guard, 4).unwrap();
+    for number in 0..100_u64 {
+        numbers.push(number).unwrap();
+    }
+    // Nothing was copied to another place.
+    assert_eq!(guard.used(), numbers.capacity() * 8);
+    assert!(numbers.capacity() < 200, "{}", numbers.capacity());
+    drop(numbers);
+    assert_eq!(guard.used(), 0);
+    let remaining = guard.remaining();
+    // Several blocks that no arena has room for.
+    let full = Allocate::allocate_multiple(&guard, [1 << 30, 1 << 30, 8]).map(drop);
+    assert_eq!(full, Err(AllocError::Full { requested: (2 << 30) + 8, remaining }));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Trimming: used bytes stay, and blocks are zero afterwards.
 
 use marena_std::marena_core::Memory;
-use marena_std::{ARENA_PAGESIZE, Arena, OwnedMemory};
+use marena_std::{ARENA_PAGESIZE, Arena, OwnedMemory, Pool};
 
 const PAGES: usize = if cfg!(miri) { 1 } else { 4 };
 
@@ -84,6 +84,17 @@ fn locked_pages_are_a_typed_error_that_changes_nothing() {
     // SAFETY: as for locking.
     assert_eq!(unsafe { libc::syscall(libc::SYS_munlock, locked, 1_usize) }, 0);
     assert!(arena.trim().unwrap() > 512 << 10);
+}
+
+#[test]
+fn a_pool_sums_what_its_free_arenas_offer() {
+    let pool = Pool::with_capacity(3, ARENA_PAGESIZE).unwrap();
+    assert_eq!(pool.arena_count(), 3);
+    let in_use: Vec<_> = (0..3).map(|_| pool.acquire().unwrap()).collect();
+    assert_eq!((pool.trim().unwrap(), pool.arena_count(), pool.available()), (0, 3, 0));
+    let alone = Arena::with_capacity(ARENA_PAGESIZE).unwrap().trim().unwrap();
+    drop(in_use);
+    assert_eq!((pool.trim().unwrap(), pool.available()), (3 * alone, 3));
 }
 
 #[test]

@@ -253,13 +253,14 @@ impl MappedBuilder {
                     outcome => return outcome,
                 }
             };
-            if !self.replace_other_files && !replaced::holds_arena(&mut previous).map_err(failed("open", path))? {
-                return Err(unusable(path)(AttachError::NotAnArena));
-            }
             let target = replaced::behind_links(path);
             if !file::is_named(&target, &previous)? {
-                // The link was changed since, or only the system can follow it.
+                // The file was replaced or the link was changed since, or only the system can
+                // follow it.
                 break;
+            }
+            if !self.replace_other_files && !replaced::holds_arena(&mut previous).map_err(failed("open", path))? {
+                return Err(unusable(path)(AttachError::NotAnArena));
             }
             // SAFETY: the caller's promise. As long as `previous` is open, nobody else can open the
             // file.

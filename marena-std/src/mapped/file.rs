@@ -32,16 +32,14 @@ pub(super) fn open(path: &Path, write: bool) -> Result<(File, usize), MapError> 
     Err(MapError::InUse { path: path.into() })
 }
 
-/// Returns the file at `path`, if there is one, locked so that nobody else can open it.
+/// Returns the file at `path`, if there is one, locked so that nobody else can open it. The caller
+/// checks that the name still leads to it.
 pub(super) fn open_alone(path: &Path) -> Result<Option<File>, MapError> {
     let file = match open_with(options().write(true), path) {
         Err(MapError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
         outcome => outcome?,
     };
     lock(|| FileExt::try_lock(&file), path)?;
-    if !is_named(path, &file)? {
-        return Err(MapError::InUse { path: path.into() });
-    }
     Ok(Some(file))
 }
 

@@ -34,12 +34,13 @@ impl NewFile {
     pub(super) fn prepare(path: &Path, len: usize, reserve: bool, previous: Option<&File>) -> Result<Self, MapError> {
         let mut new = Self::empty(path, previous.is_some()).map_err(failed("create", path))?;
         let file = new.file();
-        if let Some(previous) = previous {
-            replaced::keep_owner_and_mode(file, previous).map_err(failed("create", path))?;
-        }
         file.set_len(len as u64).map_err(failed("size", path))?;
         if reserve {
             reserve::whole(file, len as u64).map_err(failed("reserve space for", path))?;
+        }
+        // At the end, because some of the calls above take the right to run as another user away.
+        if let Some(previous) = previous {
+            replaced::keep_owner_and_mode(file, previous).map_err(failed("create", path))?;
         }
         lock_shared(file, path)?;
         Ok(new)
