@@ -71,9 +71,9 @@ pub struct Stats {
     /// Bytes that ended leases had claimed, and that nobody can use until the next reset: a lower
     /// bound.
     pub stranded: usize,
-    /// The part of `used` that leases hold unused, leaked leases included. It is an upper bound, at
-    /// most twice the largest number of bytes that they held at once. Leases that held no more than
-    /// 1,024 bytes do not count.
+    /// The part of `used` that leases hold unused, leaked leases included. It is an upper bound:
+    /// each lease counts with at most twice the largest number of bytes that it held at once, and
+    /// not at all if those were no more than 1,024.
     pub leased: usize,
     /// The number of requests that found no room or were too large since the arena was made. It is
     /// a lower bound, because two that fail at the same time may count as one. A growing arena

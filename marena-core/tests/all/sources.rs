@@ -5,8 +5,8 @@ use std::ptr::NonNull;
 use std::sync::{Mutex, OnceLock};
 
 use marena_core::{
-    ARENA_MAX_ALLOC_SIZE, ARENA_PAGESIZE, AllocError, Allocate, GrowingArena, Handle, MemoryError, PerThread, Pool,
-    Regions, Reserve, View,
+    ARENA_MAX_ALLOC_SIZE, ARENA_PAGESIZE, AllocError, Allocate, Arena, AtomicU32, Claim, ExclusiveMemory, GrowingArena,
+    Handle, Memory, MemoryError, NoThreads, PerThread, Pool, PoolSlot, Regions, Reserve, View,
 };
 
 use crate::owned::{Owned, zeroed_arena};
@@ -39,6 +39,32 @@ impl Reserve for Owned {
 
     fn reserve(capacity: usize) -> Result<Self, MemoryError> {
         Ok(Self::new(capacity))
+    }
+}
+
+/// The same memory where no thread has values.
+struct Alone(Owned);
+
+// SAFETY: the memory within is one.
+unsafe impl Memory for Alone {
+    type Word = AtomicU32;
+
+    fn region(&self) -> NonNull<[u8]> {
+        self.0.region()
+    }
+}
+
+// SAFETY: nothing else reaches the memory within.
+unsafe impl ExclusiveMemory for Alone {}
+
+impl Reserve for Alone {
+    type Error = MemoryError;
+    type Builder<'b> = ();
+    type PerThread<T: Send> = NoThreads<T>;
+    const MAX_CAPACITY: usize = LARGEST;
+
+    fn reserve(capacity: usize) -> Result<Self, MemoryError> {
+        Ok(Self(Owned::new(capacity)))
     }
 }
 
@@ -154,6 +180,20 @@ fn arenas_and_regions_keep_their_promises() {
 }
 
 #[test]
+fn a_slot_of_a_pool_trims_what_it_has_only_while_nobody_has_it() {
+    let slot = PoolSlot::new(zeroed_arena(512));
+    assert_eq!(slot.trim(), Some(Ok(0)));
+    let guard = slot.acquire().unwrap();
+    let number = guard.alloc(7_u64).unwrap();
+    assert_eq!((slot.trim(), *number), (None, 7));
+    let other = guard.clone();
+    drop(guard);
+    assert_eq!(slot.trim(), None);
+    drop(other);
+    assert_eq!((slot.trim(), slot.is_free()), (Some(Ok(0)), true));
+}
+
+#[test]
 fn leases_keep_their_promises() {
     for chunk in [0, 8, 64, 256, 100_000] {
         worlds(|len, used| {
@@ -170,6 +210,12 @@ fn leases_keep_their_promises() {
             let leases = arena.leases(chunk);
             leases.allocate(used).unwrap();
             check("leases", &leases, get!(&arena));
+
+            let arena = Arena::new(Alone(Owned::new(len))).unwrap();
+            let leases = arena.leases(chunk);
+            leases.allocate(used).unwrap();
+            check("leases without threads", &leases, get!(&arena));
+            assert_eq!(Claim::remaining(&leases), 0);
         });
     }
 }

@@ -1,0 +1,216 @@
+//! The books of leases: every byte that is used was handed out, is free in a lease, or counts as
+//! stranded in the end.
+
+use std::ptr::NonNull;
+
+use marena_core::{Arena, Claim, Lease, Memory, Scratch};
+
+use crate::owned::zeroed_arena;
+
+/// A random generator that gives the same numbers in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+
+    fn size(&mut self) -> usize {
+        let bound = [16, 100, 600, 3000][self.below(4)];
+        1 + self.below(bound)
+    }
+}
+
+/// Claims a block, and grows it or gives a part of it back. Returns how many bytes it has in the
+/// end.
+fn block<'a>(source: impl Claim<'a>, random: &mut Random) -> usize {
+    let size = random.size();
+    // SAFETY: a power of two, and not 0.
+    let Ok(claimed) = (unsafe { source.claim(size, 8, None) }) else { return 0 };
+    let start = claimed.start();
+    match random.below(4) {
+        0 => {
+            let new = size + random.size();
+            // SAFETY: the last block, which becomes no less.
+            let extended = unsafe { source.extend(start, size, new) };
+            (if extended.is_some() { new } else { size }).next_multiple_of(8)
+        }
+        1 => {
+            let kept = random.below(size);
+            // SAFETY: in the block.
+            let rest = unsafe { start.add(kept) };
+            // SAFETY: the end of the last block, which is not used any more.
+            unsafe { source.give_back(rest, size - kept) };
+            kept.next_multiple_of(8)
+        }
+        _ => size.next_multiple_of(8),
+    }
+}
+
+/// Allocates in a scope, and in scopes within it.
+fn in_scope<M: Memory>(scope: &mut Scratch<'_, M>, random: &mut Random, depth: usize) {
+    for _ in 0..random.below(6) {
+        let before = scope.remaining();
+        if depth > 0 && random.below(4) == 0 {
+            in_scope(&mut scope.scratch(), random, depth - 1);
+            assert_eq!(scope.remaining(), before, "the bytes of an inner scope come back");
+        } else {
+            let taken = block(&*scope, random);
+            assert_eq!(scope.remaining(), before - taken, "{taken}");
+        }
+    }
+}
+
+/// Returns how many bytes a lease has claimed and not handed out.
+fn free<M: Memory>(lease: &mut Lease<'_, M>, arena: &Arena<M>) -> usize {
+    lease.scratch().remaining() - arena.remaining()
+}
+
+#[test]
+fn every_used_byte_is_handed_out_free_in_a_lease_or_stranded() {
+    for seed in 0..if cfg!(miri) { 3 } else { 400 } {
+        let mut random = Random(seed);
+        let arena = zeroed_arena([8 << 10, 64 << 10][random.below(2)]);
+        let mut handed_out = 0;
+        let mut lost = 0;
+        {
+            let mut leases = [0, 64, 512, 4096, 100_000].map(|chunk| arena.lease(chunk));
+            let alone = random.below(leases.len());
+            for _ in 0..40 {
+                // Runs of requests to one lease, and some to others.
+                let which = if random.below(3) > 0 { alone } else { random.below(leases.len()) };
+                let lease = &mut leases[which];
+                match random.below(6) {
+                    0 => handed_out += block(&arena, &mut random),
+                    1 => in_scope(&mut lease.scratch(), &mut random, 2),
+                    _ => handed_out += block(&*lease, &mut random),
+                }
+                let held: usize = leases.iter_mut().map(|lease| free(lease, &arena)).sum();
+                let stats = arena.stats();
+                assert!(stats.used >= handed_out + held + lost, "seed {seed}: a byte has two owners");
+                // What was lost stays lost.
+                lost = stats.used - handed_out - held;
+                assert!(stats.stranded <= lost, "seed {seed}");
+                // Leases that hold little do not count.
+                assert!(held <= stats.leased + 1024 * leases.len(), "seed {seed}: {held} and {}", stats.leased);
+            }
+        }
+        let stats = arena.stats();
+        assert_eq!((stats.used - handed_out, stats.leased), (stats.stranded, 0), "seed {seed}");
+        assert!(stats.stranded >= lost, "seed {seed}");
+        assert!(arena.allocate(arena.remaining()).is_ok());
+    }
+}
+
+#[test]
+fn a_lease_with_a_chunk_larger_than_the_arena_acts_as_one_of_the_arenas_size() {
+    for seed in 0..if cfg!(miri) { 2 } else { 50 } {
+        let arenas = [zeroed_arena(32 << 10), zeroed_arena(32 << 10)];
+        let leases = [arenas[0].lease(usize::MAX), arenas[1].lease((32 << 10) - 128)];
+        let mut randoms = [Random(seed), Random(seed)];
+        for _ in 0..60 {
+            let used = [0, 1].map(|i| {
+                let random = &mut randoms[i];
+                let handed_out =
+                    if random.below(4) == 0 { block(&arenas[i], random) } else { block(&leases[i], random) };
+                (handed_out, arenas[i].used())
+            });
+            assert_eq!(used[0], used[1], "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn the_last_block_of_a_lease_or_its_scopes_grows_to_the_end_of_the_arena_and_no_farther() {
+    fn grows<'a>(source: impl Claim<'a>, before: usize, total: usize) {
+        // SAFETY: a power of two, and not 0.
+        let start = unsafe { source.claim(8, 8, None) }.unwrap().start();
+        let mut size = 8;
+        let mut to = |new| {
+            // SAFETY: the last block, which becomes no less.
+            let extended = unsafe { source.extend(start, size, new) };
+            size = if extended.is_some() { new } else { size };
+            extended.is_some()
+        };
+        let most = total - before;
+        assert!(!to(most + 1));
+        for new in [9, 64, most / 2, most - 8, most - 7, most] {
+            assert!(to(new), "{before} of {total}: {new} of {most}");
+        }
+        assert!(!to(most + 1));
+    }
+    let total = 4096 - 128;
+    for chunk in [0, 8, 64, 256, 1024, 100_000] {
+        for before in [8, 40, 64, 248, 256, 2000] {
+            let arena = zeroed_arena(4096);
+            let mut lease = arena.lease(chunk);
+            lease.allocate(before).unwrap();
+            grows(&lease.scratch(), before, total);
+            {
+                let mut scratch = lease.scratch();
+                grows(&scratch.scratch(), before, total);
+                // The inner scope claimed it all for the lease.
+                grows(&scratch, before, total);
+            }
+            grows(&lease, before, total);
+            assert_eq!(arena.remaining(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_block_at_the_cursor_grows_and_goes_back_through_any_lease() {
+    let arena = zeroed_arena(4096);
+    let lease = arena.lease(64);
+    lease.alloc(0_u64).unwrap();
+    let claim = |size| {
+        // SAFETY: a power of two, and not 0.
+        unsafe { Claim::claim(&arena, size, 8, None) }.unwrap().start()
+    };
+    let start: NonNull<u8> = claim(16);
+    let used = arena.used();
+    // SAFETY: the last block of the arena, which becomes no less.
+    let extended = unsafe { Claim::extend(&lease, start, 16, 100) }.unwrap();
+    assert_eq!((extended.start(), arena.used()), (start, used + 88));
+    // SAFETY: the last block, which is not used any more.
+    unsafe { Claim::give_back(&lease, start, 100) };
+    assert_eq!(arena.used(), used - 16);
+    let (first, second) = (claim(16), claim(16));
+    let used = arena.used();
+    // SAFETY: a block that is not the last one.
+    assert!(unsafe { Claim::extend(&lease, first, 16, 24) }.is_none());
+    // SAFETY: as above; it is not used any more.
+    unsafe { Claim::give_back(&lease, first, 16) };
+    assert_eq!((arena.used(), second.addr().get()), (used, first.addr().get() + 16));
+}
+
+#[test]
+fn a_lease_uses_every_run_that_it_keeps() {
+    // Others claim behind each run, so that the lease has many of them.
+    for count in 1..12 {
+        let arena = zeroed_arena(16 << 10);
+        let mut lease = arena.lease(0);
+        let mut sizes = Vec::new();
+        {
+            let scope = lease.scratch();
+            for number in 0..count {
+                let size = 64 + 16 * ((number * 7) % count);
+                scope.allocate(size).unwrap();
+                arena.allocate(8).unwrap();
+                sizes.push(size);
+            }
+        }
+        let arena_used = arena.used();
+        let held = free(&mut lease, &arena);
+        let kept = sizes.len().min(7);
+        assert!(held >= sizes[sizes.len() - kept..].iter().min().unwrap() * kept, "{held} in {sizes:?}");
+        // All that is free can be had, in pieces of one step, before the arena is asked.
+        for _ in 0..held / 8 {
+            lease.alloc(0_u64).unwrap();
+        }
+        assert_eq!((arena.used(), free(&mut lease, &arena)), (arena_used, 0));
+        lease.alloc(0_u64).unwrap();
+        assert!(arena.used() > arena_used);
+    }
+}
