@@ -9,7 +9,7 @@ use crate::bump::Bump;
 use crate::claim::no_room;
 use crate::error::AllocError;
 use crate::memory::Memory;
-use crate::placement::{STEP, Span, place};
+use crate::placement::{HEADER_SIZE, STEP, Span, place};
 use crate::protocol::{self, Unclaimed};
 use crate::runs::{self, CURRENT, Marks, Spares};
 use crate::sync::Word;
@@ -285,7 +285,7 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
         protocol::extend(cursor, run.end, end)?;
         // SAFETY: the bytes behind the old end were claimed just now, by this lease.
         unsafe { self.set_run(slot, Span { end, ..run }) };
-        self.note_claim();
+        self.note_claim(Span { start: run.end, end }, self.chunk.get());
         self.count_leased();
         Ok(())
     }
@@ -316,7 +316,7 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
             }
             Unclaimed::Contended => AllocError::Contended { retries: retries.unwrap_or(0) },
         })?;
-        self.note_claim();
+        self.note_claim(claimed, request.ahead);
         Ok(claimed)
     }
 
@@ -369,10 +369,16 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
         chunk.min(share) as u32
     }
 
-    /// Notes a claim from the arena: the next one takes more bytes.
-    fn note_claim(&self) {
+    /// Notes a claim from the arena: the next one takes more bytes. A chunk, which has at most
+    /// `ahead` bytes, will be used soon. A larger claim is for a block of which that is not known.
+    fn note_claim(&self, claimed: Span, ahead: usize) {
         self.chunk.set(self.chunk.get().saturating_mul(2).min(self.max_chunk));
         self.learn_dirty_end();
+        let unused = self.dirty_position().max(claimed.start as usize);
+        let len = (claimed.end as usize).saturating_sub(unused);
+        if len > 0 && claimed.len() as usize <= ahead {
+            self.arena.memory().announce(HEADER_SIZE + unused, len);
+        }
     }
 
     /// Counts the bytes of the runs, if they have more than is counted. The count goes up in powers

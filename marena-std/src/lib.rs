@@ -105,8 +105,9 @@
 //! # Memory
 //!
 //! [`Arena::with_capacity`] reserves addresses, 2 GiB as readily as 64 KiB. Memory is used page by
-//! page, when bytes on a page are first touched. It stays with the arena through resets, until the
-//! arena is dropped. Three methods change that:
+//! page, when bytes on a page are first touched. On Linux, a lease gets all pages of an unused
+//! chunk of 64 KiB to 1 MiB at once. Memory stays with the arena through resets, until the arena is
+//! dropped. Three methods change that:
 //!
 //! - [`Arena::trim`] gives back the pages past the cursor, for example after the largest batch of
 //!   the day.

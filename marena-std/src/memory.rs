@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::mem::ManuallyDrop;
+use std::ops::RangeInclusive;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -27,6 +28,10 @@ const SMALLEST_PAGE: usize = 4096;
 /// How many bytes are committed at once, if committed bytes cost memory. A region that is not
 /// larger is committed whole.
 const STEP: usize = 1 << 20;
+
+/// How many announced bytes are fetched at once. Fewer are not worth a system call, and of more
+/// some may stay unused for long.
+const FETCHED: RangeInclusive<usize> = 64 << 10..=1 << 20;
 
 /// How many bytes are touched between two reports of progress.
 const PREFAULT_CHUNK: usize = 4 << 20;
@@ -324,6 +329,16 @@ unsafe impl Memory for OwnedMemory {
         // Not more than the region, whose length is such a multiple.
         let needed = len.next_multiple_of(ARENA_PAGESIZE);
         self.commit_to(ahead.min(total)).is_ok() || self.commit_to(needed).is_ok()
+    }
+
+    #[cold]
+    fn announce(&self, start: usize, len: usize) {
+        let ready = self.ready();
+        if FETCHED.contains(&len) && start <= ready && len <= ready - start {
+            // SAFETY: at most the region's length.
+            let start = unsafe { self.region.cast::<u8>().add(start) };
+            pages::fetch(start, len);
+        }
     }
 }
 

@@ -27,6 +27,11 @@ fn addresses(arena: &Arena) -> Range<usize> {
 /// Returns how many bytes of all mappings that overlap `addresses` are in memory, or `None` if
 /// there are no such mappings.
 fn resident(addresses: &Range<usize>) -> Option<usize> {
+    // A flag of its own keeps the mapping apart from those beside it, such as another thread's
+    // heap.
+    let start = std::ptr::without_provenance_mut(addresses.start);
+    // SAFETY: the advice changes no byte.
+    unsafe { libc::madvise(start, addresses.len(), libc::MADV_DONTDUMP) };
     let mut total = None;
     let mut counted = false;
     for line in fs::read_to_string("/proc/self/smaps").unwrap().lines() {
@@ -257,4 +262,42 @@ fn a_pool_is_trimmed_while_others_take_its_arenas() {
         });
     });
     assert_eq!(pool.available(), 2);
+}
+
+/// Returns whether the kernel can provide several pages at once.
+fn kernel_fetches_pages() -> bool {
+    let arena = Arena::with_capacity(MIB).unwrap();
+    let page = arena.memory().region().cast::<u8>();
+    // SAFETY: pages of the arena; this advice changes no byte.
+    unsafe { libc::madvise(page.as_ptr().cast(), 65_536, libc::MADV_POPULATE_WRITE) == 0 }
+}
+
+#[test]
+fn a_lease_fetches_the_pages_of_a_chunk_at_once() {
+    let _alone = alone();
+    let arena = Arena::with_capacity(64 * MIB).unwrap();
+    let lease = arena.lease(256 << 10);
+    for _ in 0..8 * MIB / 64 {
+        lease.allocate(64).unwrap().fill(1);
+    }
+    // The first block of the next chunk.
+    let used = arena.used();
+    while arena.used() == used {
+        lease.allocate(64).unwrap().fill(1);
+    }
+    assert_eq!(arena.used(), used + (256 << 10));
+    let resident = resident_in(&arena);
+    assert_eq!(resident >= used + (250 << 10), kernel_fetches_pages(), "{resident} of {}", arena.used());
+    // The chunk and the header.
+    assert!(resident <= arena.used() + 2 * 65_536, "{resident} of {}", arena.used());
+}
+
+#[test]
+fn large_blocks_of_a_lease_occupy_memory_when_they_are_touched() {
+    let _alone = alone();
+    let arena = Arena::with_capacity(64 * MIB).unwrap();
+    let lease = arena.lease(256 << 10);
+    let blocks: Vec<_> = (0..40).map(|_| lease.allocate(900 << 10).unwrap()).collect();
+    assert!(blocks.iter().all(|block| block.len() == 900 << 10));
+    assert!(resident_in(&arena) <= MIB, "{}", resident_in(&arena));
 }

@@ -40,6 +40,7 @@ use crate::sync::Word;
 ///   memory, and never below what that keeps.
 /// - Where [`IS_EXCLUSIVE`](Self::IS_EXCLUSIVE) is true, the type keeps the promise of
 ///   [`ExclusiveMemory`].
+/// - [`announce`](Self::announce) changes no byte.
 /// - [`header`](Self::header), where it is not the region's start, points to a valid header that
 ///   lives as long.
 ///
@@ -118,6 +119,14 @@ pub unsafe trait Memory {
     #[cold]
     fn provide(&self, len: usize) -> bool {
         len <= self.ready()
+    }
+
+    /// Announces that a lease is about to use `len` bytes of the region, `start` bytes behind its
+    /// base, which nobody has used before. Memory whose pages come as they are touched can fetch
+    /// these pages at once. No byte changes.
+    #[cold]
+    fn announce(&self, start: usize, len: usize) {
+        let _ = (start, len);
     }
 
     /// Returns the arena's control block: the region's first 128 bytes, unless the word does not

@@ -54,6 +54,9 @@ pub(crate) unsafe fn unmap(base: NonNull<u8>, len: usize) {
 /// Does nothing: there are no huge pages here.
 pub(crate) fn prefer_huge(_: NonNull<u8>, _: usize) {}
 
+/// Does nothing: there is no such call here.
+pub(crate) fn fetch(_: NonNull<u8>, _: usize) {}
+
 /// Offers no pages to the system.
 ///
 /// # Safety

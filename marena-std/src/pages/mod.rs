@@ -12,11 +12,11 @@ mod unix;
 mod windows;
 
 #[cfg(not(any(all(unix, not(miri)), windows)))]
-pub(crate) use heap::{commit, give_back, map, mapping_commits, prefer_huge, reserve, unmap};
+pub(crate) use heap::{commit, fetch, give_back, map, mapping_commits, prefer_huge, reserve, unmap};
 #[cfg(all(unix, not(miri)))]
-pub(crate) use unix::{commit, give_back, map, mapping_commits, prefer_huge, reserve, unmap};
+pub(crate) use unix::{commit, fetch, give_back, map, mapping_commits, prefer_huge, reserve, unmap};
 #[cfg(windows)]
-pub(crate) use windows::{commit, give_back, map, mapping_commits, prefer_huge, reserve, unmap};
+pub(crate) use windows::{commit, fetch, give_back, map, mapping_commits, prefer_huge, reserve, unmap};
 
 /// The alignment and size of huge pages, or `None` if the system is never asked for them.
 pub(crate) const HUGE_PAGE: Option<usize> = if cfg!(target_os = "linux") { Some(2 << 20) } else { None };

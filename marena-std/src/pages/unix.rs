@@ -107,6 +107,22 @@ pub(crate) fn prefer_huge(base: NonNull<u8>, len: usize) {
     let _ = (base, len);
 }
 
+/// Makes the system provide pages now which it would provide one by one when they are touched: from
+/// the page of the first byte to the last one that ends in the bytes. No byte changes.
+pub(crate) fn fetch(start: NonNull<u8>, len: usize) {
+    // This is a wish: a kernel before 5.14 does not know the call, and there may be no memory.
+    #[cfg(target_os = "linux")]
+    {
+        let inside = start.addr().get() & (page_size() - 1);
+        let len = (inside + len) & !(page_size() - 1);
+        let page = start.as_ptr().wrapping_sub(inside);
+        // SAFETY: this advice changes no byte.
+        let _ = unsafe { libc::madvise(page.cast(), len, libc::MADV_POPULATE_WRITE) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (start, len);
+}
+
 /// Offers the system the pages that lie wholly in the bytes. An error carries the number of bytes
 /// offered.
 ///

@@ -80,6 +80,9 @@ pub(crate) unsafe fn unmap(base: NonNull<u8>, _: usize) {
 /// Does nothing: huge pages need a privilege here.
 pub(crate) fn prefer_huge(_: NonNull<u8>, _: usize) {}
 
+/// Does nothing: there is no such call here.
+pub(crate) fn fetch(_: NonNull<u8>, _: usize) {}
+
 /// Gives the system the pages that lie wholly in the bytes. An error carries the number of bytes
 /// offered.
 ///
