@@ -3,23 +3,25 @@
 use crate::measure::Figures;
 use crate::work::Work;
 
-/// A ratio between two entries of one work, or a figure that is counted.
+/// A ratio between two entries of one work, or the time of one.
 pub struct Target {
     /// Whose time.
     pub ours: &'static str,
     /// Over whose.
     pub theirs: &'static str,
-    /// What the ratio is to be.
+    /// What the ratio or the time is to be.
     pub bound: Bound,
 }
 
-/// Where a ratio is to lie.
+/// Where a ratio or a time is to lie.
 #[derive(Clone, Copy)]
 pub enum Bound {
     /// A ratio of times.
     AtMost(f64),
     /// A ratio of throughputs.
     AtLeast(f64),
+    /// Nanoseconds, compared with nobody.
+    Within(f64),
 }
 
 /// A target and what came of it.
@@ -32,7 +34,7 @@ pub struct Outcome {
     pub against: String,
     /// The target.
     pub bound: Bound,
-    /// The ratio measured.
+    /// The ratio measured, or the time.
     pub measured: f64,
 }
 
@@ -47,6 +49,11 @@ impl Target {
         Self { ours, theirs, bound: Bound::AtLeast(limit) }
     }
 
+    /// At most `limit` nanoseconds.
+    pub fn within(ours: &'static str, limit: f64) -> Self {
+        Self { ours, theirs: "–", bound: Bound::Within(limit) }
+    }
+
     /// Whether the figures meet it.
     pub fn outcome(&self, work: &Work, figures: &[Figures]) -> Outcome {
         let of = |name| {
@@ -57,6 +64,7 @@ impl Target {
             Bound::AtMost(_) => of(self.ours).ratio_to(of(self.theirs)),
             // The less time, the more throughput.
             Bound::AtLeast(_) => of(self.theirs).ratio_to(of(self.ours)),
+            Bound::Within(_) => of(self.ours).median(),
         };
         Outcome {
             work: work.id,
@@ -72,7 +80,7 @@ impl Outcome {
     /// Whether it is as aimed at.
     pub fn met(&self) -> bool {
         match self.bound {
-            Bound::AtMost(limit) => self.measured <= limit,
+            Bound::AtMost(limit) | Bound::Within(limit) => self.measured <= limit,
             Bound::AtLeast(limit) => self.measured >= limit,
         }
     }

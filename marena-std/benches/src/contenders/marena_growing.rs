@@ -3,6 +3,7 @@
 use std::alloc::Layout;
 use std::ptr::NonNull;
 
+use marena_core::GrowingScratch;
 use marena_std::{Arena, GrowingArena, GrowingLease, Leases, OwnedMemory};
 
 use crate::contender::{Contender, SharedContender, Source};
@@ -30,6 +31,9 @@ pub struct Growing(GrowingArena);
 
 /// Claims in a lease of a growing arena.
 pub struct GrowingLeased<const BYTES: usize = CHUNK>(GrowingArena);
+
+/// Claims in a scratch of a growing arena.
+pub struct GrowingScratched(GrowingArena);
 
 /// The segments are there: growing is no part of what is measured.
 fn growing(bytes: usize) -> GrowingArena {
@@ -152,6 +156,28 @@ impl<const BYTES: usize> SharedContender for GrowingLeased<BYTES> {
 }
 
 impl Source for GrowingLease<'_, OwnedMemory> {
+    #[inline(always)]
+    fn block(&mut self, layout: Layout) -> NonNull<u8> {
+        self.allocate_layout(layout).expect("works reserve what they use").cast()
+    }
+}
+
+impl Contender for GrowingScratched {
+    const NAME: &'static str = "marena scratch, growing";
+
+    fn with_capacity(bytes: usize) -> Self {
+        Self(growing(bytes))
+    }
+
+    fn source(&mut self) -> impl Source {
+        self.0.scratch()
+    }
+
+    /// The scratch's end took everything back.
+    fn reset(&mut self) {}
+}
+
+impl Source for GrowingScratch<'_, OwnedMemory> {
     #[inline(always)]
     fn block(&mut self, layout: Layout) -> NonNull<u8> {
         self.allocate_layout(layout).expect("works reserve what they use").cast()

@@ -17,7 +17,7 @@ pub use bumping::{Bumpalo, Herd};
 pub use floor::Floor;
 pub use heap::{Heap, HeapAllocator, Jemalloc, Mimalloc, System};
 pub use marena::{HugePages, Leased, LeasedScratch, Scratched, Shared};
-pub use marena_growing::{AllThreads, Growing, GrowingAllThreads, GrowingLeased};
+pub use marena_growing::{AllThreads, Growing, GrowingAllThreads, GrowingLeased, GrowingScratched};
 pub use multitude::Multitude;
 pub use rarena::{Rarena, RarenaUnwrapped};
 pub use scoped::{BumpScope, BumpScopePool, BumpScoped};

@@ -1,5 +1,6 @@
 //! The works, one a file.
 
+mod boxed;
 mod chunks;
 mod cold;
 mod everyone;
@@ -7,6 +8,7 @@ mod layouts;
 mod lease;
 
 mod multiple;
+mod owned;
 mod reset;
 mod scaling;
 mod scratch;
@@ -38,6 +40,8 @@ pub const ALL: &[Maker] = &[
     multiple::work,
     view::work,
     reset::work,
+    owned::work,
+    boxed::work,
     vector::work,
     cold::work,
     scaling::work,

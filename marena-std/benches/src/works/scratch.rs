@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{NODES, Node};
 use crate::contender::{Contender, Source, chain};
-use crate::contenders::{Blink, BumpScoped, Bumpalo, LeasedScratch, Scratched};
+use crate::contenders::{Blink, BumpScoped, Bumpalo, GrowingScratched, LeasedScratch, Scratched};
 use crate::target::Target;
 use crate::work::{Effort, Entry, Work};
 
@@ -16,6 +16,10 @@ pub(super) fn long() -> Work {
         id: "scratch",
         title: "scope of 8,192 blocks of 24 B",
         how: "Opened, filled (the first word of each block written) and ended; memory warm. A peer without scopes is reset as a whole.",
+        targets: vec![
+            Target::at_most("marena scratch", "bumpalo", 1.0),
+            Target::at_most("marena scratch", "bump-scope, a scope", 1.0),
+        ],
         ..scopes(NODES)
     }
 }
@@ -25,6 +29,11 @@ pub(super) fn short() -> Work {
         id: "short-scratch",
         title: "scope of 16 blocks of 24 B",
         how: "As above, 512 scopes one after the other. A peer without scopes can do this only where nothing else is in it.",
+        targets: vec![
+            Target::at_most("marena scratch", "bumpalo", 0.7),
+            Target::at_most("marena lease's scratch", "bumpalo", 0.7),
+            Target::at_most("marena scratch", "bump-scope, a scope", 1.0),
+        ],
         ..scopes(FEW)
     }
 }
@@ -38,6 +47,7 @@ fn scopes(blocks: usize) -> Work {
         entries: vec![
             entry::<Scratched>(blocks),
             entry::<LeasedScratch>(blocks),
+            entry::<GrowingScratched>(blocks),
             entry::<Bumpalo>(blocks),
             entry::<BumpScoped>(blocks),
             entry::<Blink>(blocks),
@@ -49,10 +59,7 @@ fn scopes(blocks: usize) -> Work {
             ("static-alloc", "no scopes"),
             ("system allocator, mimalloc, jemalloc", "no scopes"),
         ],
-        targets: vec![
-            Target::at_most("marena scratch", "bumpalo", 1.0),
-            Target::at_most("marena scratch", "bump-scope, a scope", 1.0),
-        ],
+        targets: vec![],
         effort: Effort::SMALL,
     }
 }
