@@ -8,7 +8,7 @@ use crate::placement::{STEP, round_up};
 
 /// The longest block that the fast path claims by one comparison, in bytes: a multiple of the step.
 /// The last bytes of a run, as many as this, are handed out by the slow path.
-const SHORT: usize = 128;
+const SHORT: usize = 64;
 
 /// The bytes `[next, end)`, which belong to one owner alone.
 pub(crate) struct Bump {

@@ -182,7 +182,8 @@ impl<W: Word> Header<W> {
     pub(crate) fn count_failure(&self) {
         // ORDERING: Relaxed for both: a number for people.
         let failed = self.failed.load(Relaxed);
-        self.failed.store(failed.saturating_add(1), Relaxed);
+        // Wrapping: a count that starts anew is still a lower bound, and costs one instruction.
+        self.failed.store(failed.wrapping_add(1), Relaxed);
     }
 
     /// Makes every root slot name nothing. Nobody else uses the header meanwhile.

@@ -77,13 +77,21 @@ pub(crate) fn claim<W: Word>(
         };
         match attempt {
             Ok(_) => return Ok(span),
-            Err(found) => seen = found,
+            Err(found) => {
+                lost();
+                seen = found;
+            }
         }
         if retries.is_some() {
             left = left.checked_sub(1).ok_or(Unclaimed::Contended)?;
         }
     }
 }
+
+/// Does nothing. Being cold, it marks its branch as rare, so that a claim that is not repeated runs
+/// straight through.
+#[cold]
+fn lost() {}
 
 /// Claims `[end, new_end)` if the cursor stands at `end`, so that nobody owns anything behind it.
 /// `Err` carries the cursor otherwise.

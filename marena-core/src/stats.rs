@@ -76,8 +76,8 @@ pub struct Stats {
     /// not at all if those were no more than 1,024.
     pub leased: usize,
     /// The number of requests that found no room or were too large since the arena was made. It is
-    /// a lower bound, because two that fail at the same time may count as one. A growing arena
-    /// counts a request in each segment that it tried.
+    /// a lower bound: two that fail at the same time may count as one, and after 2^32 the count
+    /// starts anew. A growing arena counts a request in each segment that it tried.
     pub failed: usize,
 }
 

@@ -32,7 +32,8 @@ impl<W: Word> Tickets<W> {
             // from `low` next is not older.
             let before = self.halves.load(Acquire);
             let count = self.count();
-            let half = if before & 1 == count >> 31 {
+            // The lowest bit of one and the highest of the other, by the sign of their difference.
+            let half = if ((before << 31) ^ count) as i32 >= 0 {
                 before
             } else {
                 // The parity is wrong, so this draw is past a multiple of 2^31 that `halves` does

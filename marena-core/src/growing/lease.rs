@@ -128,6 +128,11 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
         align: usize,
         retries: Option<u32>,
     ) -> Result<Claimed<ClaimedFrom<'a, M>>, AllocError> {
+        // The last bytes of the chunk.
+        if let Some(start) = self.bump.claim_exactly(size, align) {
+            // SAFETY: claimed just now, from bytes of the lease.
+            return Ok(unsafe { Claimed::new(start, self.origin()) });
+        }
         // SAFETY: the callers' promises are those of `Claim::claim`.
         let in_segment = self.synced(|lease| unsafe { lease.claim(size, align, retries) }.map(Claimed::from));
         match in_segment {
