@@ -72,6 +72,8 @@ fn build<'a>(memory: impl Allocate<'a>, number: usize) {
     if let Ok(mut text) = memory.alloc_string(number) {
         black_box(text.push_str(black_box("text"))).ok();
         black_box(text.push(black_box('t'))).ok();
+        black_box(text.pop());
+        text.truncate(number);
         text.clear();
         black_box(text.finish());
     }
