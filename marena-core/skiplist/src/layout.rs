@@ -33,11 +33,15 @@ pub(crate) mod block {
     pub(crate) const SEED: u32 = 16;
     /// The number of keys with a value. It is not kept in files.
     pub(crate) const LIVE: u32 = 24;
-    /// The number of bytes in all nodes. It is not kept in files.
+    /// The number of bytes in all nodes and indexes. It is not kept in files.
     pub(crate) const BYTES: u32 = 28;
     /// The head: a node before all others, with the largest height and without a key.
     pub(crate) const HEAD: u32 = 64 + MAX_HEIGHT as u32 * LINK;
-    pub(crate) const SIZE: u32 = HEAD + WORD + MIN_BODY;
+    /// The newest index, or 0.
+    pub(crate) const INDEX: u32 = HEAD + WORD + MIN_BODY;
+    /// The number of nodes on the index's level.
+    pub(crate) const INDEXED: u32 = INDEX + WORD;
+    pub(crate) const SIZE: u32 = INDEXED + WORD;
     pub(crate) const ALIGN: u32 = 64;
 }
 

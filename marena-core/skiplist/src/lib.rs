@@ -67,6 +67,7 @@ mod shape;
 #[cfg(all(feature = "mapped", any(unix, windows), target_has_atomic = "64"))]
 mod shared;
 mod space;
+mod start;
 mod walk;
 
 #[cfg(feature = "mapped")]

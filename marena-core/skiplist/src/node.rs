@@ -15,6 +15,7 @@
 //! that links is a Release, and every load that leads to a node is an Acquire.
 
 mod compare;
+mod index;
 mod new_node;
 mod path;
 mod shaped;
@@ -25,6 +26,7 @@ use core::sync::atomic::Ordering::{self, Acquire, Relaxed};
 use marena_core::{ARENA_MIN_ADDRESS, AllocError, Word};
 
 pub(crate) use compare::compares_in_place;
+pub(crate) use index::{INDEX_LEVEL, Index};
 pub(crate) use new_node::NewNode;
 pub(crate) use path::{Batch, Gap, Path};
 pub(crate) use shaped::Node;
@@ -38,7 +40,7 @@ use crate::space::Space;
 
 /// The first bytes of a map, in the machine's byte order.
 pub(crate) const MAGIC: [u8; 8] = *b"marenasl";
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// The offset of the first byte of a region that can belong to a map.
 const FIRST: u32 = ARENA_MIN_ADDRESS;
@@ -243,6 +245,11 @@ impl<R> PartialEq for Place<'_, R> {
 }
 
 impl<'n, R: Region> Place<'n, R> {
+    #[inline]
+    pub(crate) fn level(self) -> u32 {
+        self.level
+    }
+
     /// Returns the next place on this level.
     #[inline]
     pub(crate) fn next(self) -> Result<Option<Self>, Damage> {

@@ -141,11 +141,16 @@ impl<'k, O: Order> Target<'k, O> {
         self.order
     }
 
+    /// Returns the prefix of the target's key.
+    #[inline]
+    pub(crate) fn prefix(&self) -> u64 {
+        self.prefix
+    }
+
     /// Compares a node's key with the target's.
     #[inline]
     pub(crate) fn compare<R: Region>(&self, node: Node<'_, R>) -> Ordering {
-        let prefix = self.order.prefix(node.first_bytes(), node.key_len());
-        match prefix.cmp(&self.prefix) {
+        match prefix_of(self.order, node).cmp(&self.prefix) {
             Ordering::Equal => node.compare_key(self.order, self.key),
             decided => decided,
         }
@@ -163,27 +168,27 @@ impl<'k, O: Order> Target<'k, O> {
         self.is_behind(self.compare(node))
     }
 
-    /// Finds the target on level 0, from the head down. Calls `visit` with the gap of each level.
+    /// Finds the target on level 0, from the index or from the head down.
     #[inline]
-    pub(crate) fn find<'n, R: Region>(
-        &self,
-        nodes: &'n Nodes<R>,
-        visit: impl FnMut(Gap<'n, R>),
-    ) -> Result<Found<'n, R>, Damage> {
-        Ok(self.find_or_near(nodes, visit)?.0)
+    pub(crate) fn find<'n, R: Region>(&self, nodes: &'n Nodes<R>) -> Result<Found<'n, R>, Damage> {
+        Ok(self.find_or_near(nodes, 1, |_| ())?.0)
     }
 
-    /// Finds the target like [`find`](Self::find). If there are no shortcuts to it, also returns a
-    /// place some nodes before it.
+    /// Finds the target like [`find`](Self::find). Calls `visit` with the gaps of at least so many
+    /// levels. If there are no shortcuts to the target, also returns a place some nodes before it.
     #[inline]
     pub(crate) fn find_or_near<'n, R: Region>(
         &self,
         nodes: &'n Nodes<R>,
+        levels: u32,
         mut visit: impl FnMut(Gap<'n, R>),
     ) -> Result<(Found<'n, R>, Option<Place<'n, R>>), Damage> {
         let mut steps = Steps::until_far(nodes);
         let mut bound = Bound::NONE;
-        let mut place = nodes.top();
+        let (mut place, mut patience) = self.start(nodes, levels, &mut steps);
+        for levels in 1..=AHEAD {
+            place.prefetch_below(levels);
+        }
         loop {
             let gap = Gap::behind(place)?;
             if let Some(next) = gap.next()
@@ -195,7 +200,7 @@ impl<'k, O: Order> Target<'k, O> {
                     if steps.pass::<R, O>(node).is_err() {
                         return self.find_far(next, visit);
                     }
-                    place = next;
+                    place = patience.pass(next);
                     for levels in 1..=AHEAD {
                         place.prefetch_below(levels);
                     }
@@ -247,14 +252,20 @@ impl<'k, O: Order> Target<'k, O> {
     }
 }
 
+/// Returns the prefix of a node's key.
+#[inline]
+pub(crate) fn prefix_of<R: Region, O: Order>(order: &O, node: Node<'_, R>) -> u64 {
+    order.prefix(node.first_bytes(), node.key_len())
+}
+
 /// Compares two nodes' keys.
 #[inline]
 pub(crate) fn compare_nodes<R: Region, O: Order>(order: &O, a: Node<'_, R>, b: Node<'_, R>) -> Ordering {
-    let prefix = |node: Node<'_, R>| order.prefix(node.first_bytes(), node.key_len());
-    prefix(a).cmp(&prefix(b)).then_with(|| a.compare_node(order, b))
+    prefix_of(order, a).cmp(&prefix_of(order, b)).then_with(|| a.compare_node(order, b))
 }
 
-/// A search that stops where it would wait for memory, so that other searches can use the time.
+/// A search that stops where it would wait for memory, so that other searches can use the time. It
+/// begins at the head: a search in the index would wait.
 #[derive(Debug)]
 pub(crate) struct Search<'n, 'k, R, O> {
     target: Target<'k, O>,

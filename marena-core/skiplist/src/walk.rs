@@ -8,9 +8,13 @@ use core::ops::Bound;
 use crate::damage::Damage;
 #[cfg(feature = "mapped")]
 use crate::layout::MAX_HEIGHT;
+#[cfg(feature = "mapped")]
+use crate::node::INDEX_LEVEL;
 use crate::node::{Batch, Node, Nodes, Path, Place};
 use crate::order::Order;
 use crate::region::Region;
+#[cfg(feature = "mapped")]
+use crate::search::prefix_of;
 use crate::search::{Side, Steps, Target, compare_nodes};
 
 impl<R: Region> Nodes<R> {
@@ -35,6 +39,25 @@ impl<R: Region> Nodes<R> {
             }
         }
         Ok(())
+    }
+
+    /// Checks every index, and returns the bytes that they take. An entry that is not the prefix
+    /// and the offset of a node on the index's level is damage.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn walk_indexes<O: Order>(&self, order: &O) -> Result<usize, Damage> {
+        let mut bytes = 0;
+        let mut newest = self.index()?;
+        while let Some(index) = newest {
+            bytes += (index.size() as usize).next_multiple_of(8);
+            for entry in 0..index.len() {
+                let place = index.place(entry)?.ok_or(Damage { offset: index.at() })?;
+                let node = place.node()?;
+                let sound = node.has_level(INDEX_LEVEL) && prefix_of(order, node) == index.prefix(entry);
+                self.region().check(sound, place.offset())?;
+            }
+            newest = index.before()?;
+        }
+        Ok(bytes)
     }
 }
 
@@ -155,7 +178,7 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
             Bound::Included(key) => (key, Side::Before),
             Bound::Excluded(key) => (key, Side::Behind),
         };
-        Ok(Target::new(self.order, key, side).find(self.nodes, |_| ())?.gap.previous)
+        Ok(Target::new(self.order, key, side).find(self.nodes)?.gap.previous)
     }
 
     /// Compares a node with the next one. Nodes that are out of order are damage.
@@ -204,7 +227,7 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
             Some(place) => Some(place),
             // All these places were nodes of one key. A search for the key finds its newest node.
             None => last.node()?.try_with_key(|key| {
-                let found = Target::new(self.order, key, Side::Before).find(self.nodes, |_| ())?;
+                let found = Target::new(self.order, key, Side::Before).find(self.nodes)?;
                 Ok(found.node())
             })?,
         };
@@ -216,7 +239,7 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
     fn collect_before(&self, key: &[u8], side: Side) -> Result<Option<Collected<'n, R>>, Damage> {
         let target = Target::new(self.order, key, side);
         let mut path = Path::new(self.nodes);
-        let (found, mut near) = target.find_or_near(self.nodes, |gap| path.record(gap))?;
+        let (found, mut near) = target.find_or_near(self.nodes, COLLECTING_LEVEL + 1, |gap| path.record(gap))?;
         let mut last = found.gap.previous;
         if last.is_head() {
             return Ok(None);

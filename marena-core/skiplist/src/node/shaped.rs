@@ -64,7 +64,7 @@ impl<'n, R: Region> Node<'n, R> {
     }
 
     /// Returns whether the node has a level.
-    #[cfg(feature = "mapped")]
+    #[inline]
     pub(crate) fn has_level(self, level: u32) -> bool {
         level < self.shape.height
     }

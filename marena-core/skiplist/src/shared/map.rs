@@ -31,7 +31,7 @@ use crate::space::Space;
 ///   maps do, causes errors or wrong entries, and nothing worse: no undefined behaviour, no panic
 ///   and no endless loop.
 /// - If a process is killed at any moment, every insert that returned stays, and nobody waits for
-///   it. It may leave one node that is in no map, and one without shortcuts to it.
+///   it. It may leave one node or index that is in no map, and one node without shortcuts to it.
 /// - Where many shortcuts are missing, because writers were killed or the file is damaged, a search
 ///   follows the list and remembers its way. Later ones take the same way faster.
 ///
@@ -218,7 +218,7 @@ pub(super) fn value_of<S: Space>(place: Place<'_, Checked<S>>) -> Result<Option<
 /// [`SharedMapError::Damage`], and [`SharedMapError::NoMemory`] where an entry is copied.
 impl<S: Space, O: Order> SharedMap<S, O> {
     fn find(&self, key: &[u8]) -> Result<Option<Place<'_, Checked<S>>>, Damage> {
-        Ok(Target::new(&self.order, key, Side::Before).find(&self.nodes, |_| ())?.node())
+        Ok(Target::new(&self.order, key, Side::Before).find(&self.nodes)?.node())
     }
 
     /// Returns a key's value.
@@ -294,7 +294,7 @@ impl<S: Space, O: Order> SharedMap<S, O> {
     }
 
     /// Checks the whole map: on every level, each node lies in the region, has that level, and
-    /// comes in order.
+    /// comes in order. The indexes name nodes on their level.
     pub fn verify(&self) -> Result<Verified, SharedMapError> {
         let bytes = (block::SIZE as usize).next_multiple_of(8);
         let mut verified = Verified { entries: self.len()?, nodes: 0, bytes, missing_links: 0 };
@@ -307,6 +307,7 @@ impl<S: Space, O: Order> SharedMap<S, O> {
                 verified.missing_links += node.height() as usize;
             }
         })?;
+        verified.bytes += self.nodes.walk_indexes(&self.order)?;
         // Others may have linked nodes after they were counted.
         verified.missing_links = verified.missing_links.saturating_sub(links);
         Ok(verified)

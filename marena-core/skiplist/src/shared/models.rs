@@ -17,7 +17,8 @@ use marena_core::{AllocError, Word};
 
 use super::map::SharedMap;
 use crate::insert::Rule;
-use crate::order::ByteOrder;
+use crate::node::Node;
+use crate::order::{ByteOrder, first_bytes};
 use crate::space::Space;
 
 /// How a word changes the orders that it gets.
@@ -75,7 +76,7 @@ struct Bytes {
     _room: [u8; LEN],
 }
 
-const LEN: usize = 640;
+const LEN: usize = 768;
 
 /// A region whose bytes nobody reads, with one of loom's words for each four bytes.
 struct LoomSpace<F> {
@@ -167,9 +168,11 @@ fn explore<F: Fault>(seed: u64, keys: &'static [&'static [u8]], threads: [fn(&Ma
     iterations.load(Relaxed)
 }
 
-/// A seed with which the first nodes are one link high, and one with which they are higher.
+/// Two seeds with which the first nodes have different heights, and one with which they are on the
+/// index's level.
 const LOW: u64 = 0;
 const HIGH: u64 = 6;
+const TALL: u64 = 361;
 
 fn entries<F: Fault>(map: &Map<F>) -> Vec<Vec<u8>> {
     map.iter().map(|entry| entry.unwrap().0).collect()
@@ -269,6 +272,47 @@ fn a_walk_meets_all_that_was_there_while_another_inserts() {
         |map| assert_eq!(entries(map), [b"a", b"b", b"c"]),
     );
     assert!(iterations >= 5_000);
+}
+
+/// A reader sees an index whole or not at all, with the nodes that it names.
+fn indexing<F: Fault>() -> usize {
+    explore::<F>(
+        TALL,
+        &[b"a", b"c"],
+        [
+            |map| {
+                assert!(map.nodes.make_index(2, Node::first_bytes, || true).is_some());
+                assert_eq!(map.nodes.index().unwrap().map(|index| index.len()), Some(2));
+            },
+            |map| {
+                if let Some(index) = map.nodes.index().unwrap() {
+                    for (entry, key) in [(0, first_bytes(b"a")), (1, first_bytes(b"c"))] {
+                        let node = index.place(entry).unwrap().unwrap().node().unwrap();
+                        assert_eq!((index.prefix(entry), node.first_bytes()), (key, key));
+                    }
+                }
+                assert_eq!(map.get(b"c").unwrap().unwrap(), b"c");
+            },
+        ],
+        |map| assert_eq!(entries(map), [b"a", b"c"]),
+    )
+}
+
+#[test]
+fn a_reader_sees_an_index_whole_or_not_at_all() {
+    assert!(indexing::<Faithful>() >= 10);
+}
+
+#[test]
+#[should_panic]
+fn an_index_loaded_without_acquire_is_noticed() {
+    indexing::<RelaxedLoads>();
+}
+
+#[test]
+#[should_panic]
+fn an_index_published_without_release_is_noticed() {
+    indexing::<RelaxedLinks>();
 }
 
 #[test]

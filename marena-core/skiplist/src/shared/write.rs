@@ -11,10 +11,10 @@ use super::spaces::Mapped;
 use crate::damage::Damage;
 use crate::insert::{Linked, Rule, link_above, link_bottom, occupant};
 use crate::map::{Entry, GROUP};
-use crate::node::{NewNode, Path, Place};
+use crate::node::{INDEX_LEVEL, NewNode, Path, Place};
 use crate::order::Order;
 use crate::region::Region;
-use crate::search::{Found, Search, Side, Target};
+use crate::search::{Found, Search, Side, Target, prefix_of};
 use crate::space::Space;
 
 /// Inserting and removing.
@@ -86,9 +86,9 @@ impl<O: Order> SharedMap<Mapped, O> {
 }
 
 impl<S: Space, O: Order> SharedMap<S, O> {
-    fn make(&self, key: &[u8], value: Option<&[u8]>) -> Result<NewNode<'_, Checked<S>>, SharedMapError> {
-        let height = self.heights.draw(self.nodes.region().space().used() as u64);
-        Ok(self.nodes.make(height, key, value)?)
+    /// Returns the height of the next node.
+    fn draw_height(&self) -> u32 {
+        self.heights.draw(self.nodes.region().space().used() as u64)
     }
 
     /// Inserts up to [`GROUP`] entries. `before` and `after` are those of
@@ -101,12 +101,12 @@ impl<S: Space, O: Order> SharedMap<S, O> {
     ) -> Result<usize, SharedMapError> {
         let mut inserts = Vec::with_capacity(entries.len());
         for &(key, value) in entries {
-            match self.make(key, Some(value)) {
+            match self.nodes.make(self.draw_height(), key, Some(value)) {
                 Ok(node) => {
                     let target = Target::new(&self.order, key, Side::Before);
                     inserts.push((node, Search::new(&self.nodes, target)?));
                 }
-                Err(error) if inserts.is_empty() => return Err(error),
+                Err(error) if inserts.is_empty() => return Err(error.into()),
                 Err(_) => break,
             }
         }
@@ -141,11 +141,12 @@ impl<S: Space, O: Order> SharedMap<S, O> {
     ) -> Result<Option<Vec<u8>>, SharedMapError> {
         let target = Target::new(&self.order, key, Side::Before);
         let mut path = Path::new(&self.nodes);
-        let found = target.find(&self.nodes, |gap| path.record(gap))?;
+        let height = self.draw_height();
+        let (found, _) = target.find_or_near(&self.nodes, height, |gap| path.record(gap))?;
         let other = match occupant(rule, &found)? {
             Some(occupant) => Some(occupant),
             None => {
-                let node = self.make(key, value)?;
+                let node = self.nodes.make(height, key, value)?;
                 self.link_with(&node, &target, &path, found, rule, before, after)?
             }
         };
@@ -174,7 +175,11 @@ impl<S: Space, O: Order> SharedMap<S, O> {
                 after(previous.link_offset())?;
                 // Damage there does not make the insert fail, because the entry is in the map
                 // already.
-                let _: Result<(), Damage> = link_above(node, target, path);
+                let above: Result<(), Damage> = link_above(node, target, path);
+                if node.height() > INDEX_LEVEL && above.is_ok() {
+                    // Without an index, the map is slower.
+                    self.nodes.add_to_index(|node| prefix_of(&self.order, node), || before().is_ok());
+                }
                 Ok(replaced)
             }
         }

@@ -4,6 +4,7 @@ mod bounds;
 mod cost;
 mod full;
 mod groups;
+mod index;
 mod map;
 mod threads;
 

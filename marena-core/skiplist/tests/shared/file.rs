@@ -136,7 +136,7 @@ fn a_full_file_is_an_error_that_changes_nothing() {
         (file, map, count)
     };
     // With some heights the entries fill the file to its last byte.
-    let (_file, map, count) = std::iter::repeat_with(full).find(|(_, map, _)| map.stats().remaining >= 64).unwrap();
+    let (_file, map, count) = std::iter::repeat_with(full).find(|(_, map, _)| map.stats().remaining >= 256).unwrap();
     let state = || (map.stats().used, map.verify().unwrap());
     let before = state();
     assert_eq!(before.1.entries, count);

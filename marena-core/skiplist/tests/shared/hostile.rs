@@ -19,6 +19,7 @@ fn a_peer_that_writes_hostile_links_causes_errors_and_nothing_worse() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut numbers = numbers(3);
+            let mut written = Vec::new();
             // ORDERING: Relaxed: it only ends the loop.
             while !done.load(Relaxed) {
                 let at = 128 + numbers.next().unwrap() % used / 4 * 4;
@@ -32,9 +33,12 @@ fn a_peer_that_writes_hostile_links_causes_errors_and_nothing_worse() {
                 let mut before = [0; 4];
                 peer.read_into(address, &mut before).unwrap();
                 MappedArena::write_from(&peer, address, &word.to_ne_bytes()).unwrap();
-                // Mostly taken back, so that the map stays one.
-                if !numbers.next().unwrap().is_multiple_of(16) {
-                    peer.write_from(address, &before).unwrap();
+                written.push((address, before));
+                // Taken back, the last first, so that the map stays one.
+                if written.len() == 16 {
+                    while let Some((address, before)) = written.pop() {
+                        peer.write_from(address, &before).unwrap();
+                    }
                 }
             }
         });

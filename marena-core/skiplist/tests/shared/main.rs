@@ -6,6 +6,7 @@
 mod damage;
 mod file;
 mod hostile;
+mod index;
 mod layout;
 mod processes;
 
