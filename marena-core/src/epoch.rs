@@ -34,6 +34,8 @@ mod tests {
                 (0..4).map(|_| scope.spawn(move || (0..draws).map(|_| draw()).collect::<std::vec::Vec<_>>())).collect();
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<std::vec::Vec<_>>()
         });
+        // Even, where those of static arenas are odd.
+        assert!(all.iter().all(|epoch| epoch.get() % 4 == 2));
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 4 * draws);

@@ -169,3 +169,62 @@ pub(crate) fn longest(runs: impl Iterator<Item = Span>, cursor: u32, limit: u32)
     let reach = |run: Span| if run.end == cursor { run.len() + rest } else { run.len() };
     runs.map(reach).fold(rest, u32::max) as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    fn run(start: u32, len: u32) -> Span {
+        Span { start, end: start + len }
+    }
+
+    #[test]
+    fn spares_are_put_into_unused_slots_first_and_then_in_place_of_the_shortest() {
+        let spares = Spares::new();
+        assert_eq!((spares.slots(), spares.bytes(), spares.may_fit(0), spares.may_fit(1)), (0..1, 0, true, false));
+        for (slot, len) in (1..).zip([64, 32, 48, 16, 80, 16]) {
+            assert_eq!(spares.slot_for_another(), slot);
+            spares.set(slot, run(1000 * slot as u32, len));
+            assert_eq!(spares.slots(), 0..slot + 1);
+        }
+        assert_eq!((spares.bytes(), spares.slots()), (256, 0..SLOTS));
+        assert_eq!((spares.may_fit(80), spares.may_fit(81)), (true, false));
+        // Of the two shortest, the first.
+        assert_eq!(spares.slot_for_another(), 4);
+        spares.set(4, run(9000, 96));
+        assert_eq!(spares.slot_for_another(), 6);
+        assert_eq!(spares.bytes(), 336);
+        // The last one goes away, and its slot is the next one.
+        spares.set(6, run(6016, 0));
+        assert_eq!((spares.slots(), spares.slot_for_another(), spares.bytes()), (0..6, 6, 320));
+        // One before it leaves the end where it is.
+        spares.set(2, run(2032, 0));
+        assert_eq!((spares.slots(), spares.slot_for_another()), (0..6, 6));
+        // The longest is known again after it was measured.
+        spares.set(4, run(9096, 0));
+        assert!(spares.may_fit(96));
+        spares.measure();
+        assert_eq!((spares.may_fit(80), spares.may_fit(81)), (true, false));
+    }
+
+    #[test]
+    fn a_run_is_found_by_its_end_if_it_has_bytes() {
+        let spares = Spares::new();
+        spares.set(1, run(100, 0));
+        spares.set(3, run(200, 8));
+        spares.set(5, run(92, 8));
+        let found = |position| spares.ending_at(position);
+        assert_eq!([found(0), found(100), found(200), found(208), found(92)], [None, Some(5), None, Some(3), None]);
+        spares.set(5, run(100, 0));
+        assert_eq!(found(100), None);
+        // There are no such slots.
+        spares.set(CURRENT, run(0, 8));
+        spares.set(SLOTS, run(0, 8));
+        let all: Vec<Span> = (0..=SLOTS).map(|slot| spares.get(slot)).collect();
+        assert_eq!(all.iter().map(|run| run.len()).sum::<u32>(), 8);
+        assert_eq!((spares.bytes(), spares.slots()), (8, 0..5));
+        assert_eq!((all[CURRENT].start, all[CURRENT].end, all[SLOTS].end), (0, 0, 0));
+    }
+}

@@ -244,7 +244,11 @@ fn an_alignment_that_mappings_do_not_keep_fails_before_anything_is_reserved() {
     lease.allocate(8).unwrap();
     assert_eq!(lease.allocate_aligned(8, 8192).unwrap_err(), error);
     drop(lease);
-    assert_eq!(arena.scratch().allocate_aligned(8, 8192).unwrap_err(), error);
+    // In a scope, with room for it at hand or not.
+    for size in [8, 40_000] {
+        arena.scratch().allocate(size).unwrap();
+        assert_eq!(arena.scratch().allocate_aligned(8, 8192).unwrap_err(), error);
+    }
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use marena_core::{
-    Arena, AtomicU32, AttachError, BorrowedMemory, Claim, Header, Memory, MemoryError, RawMemory, StaticMemory, Word,
+    AllocError, Arena, AtomicU32, AttachError, BorrowedMemory, Claim, Header, Memory, MemoryError, RawMemory,
+    StaticMemory, Word,
 };
 
 use crate::owned::{Buffer, Owned, byte_of, zeroed_arena};
@@ -209,7 +210,7 @@ fn a_header_is_no_arenas_from_the_first_store_to_the_last() {
         Noted { value: AtomicU32::new(0), number: number - 1, stores: Arc::clone(&stores) }
     });
     // The header counts as one of an arena from its second word on: see `LAYOUT.md`.
-    let arena = Arena::new(NotedMemory { region: Owned::new(LEN), header: Box::new(header) }).unwrap();
+    let mut arena = Arena::new(NotedMemory { region: Owned::new(LEN), header: Box::new(header) }).unwrap();
     let stores = std::mem::take(&mut *stores.lock().unwrap());
     assert_eq!(stores[0], (1, 0));
     let &(word, value) = stores.last().unwrap();
@@ -217,6 +218,10 @@ fn a_header_is_no_arenas_from_the_first_store_to_the_last() {
     assert_eq!(stores.iter().filter(|&&(word, _)| word == 1).count(), 2);
     // SAFETY: initialised, and valid while the arena lives.
     assert_eq!(unsafe { arena.memory().header().as_ref() }.validate(LEN), Ok(()));
+    // A reset reads and writes such words as their only user.
+    arena.allocate(100).unwrap();
+    arena.reset();
+    assert_eq!((arena.used(), arena.stats().high_water), (0, 104));
 }
 
 /// Zeroed memory of which fewer bytes are ready than it has.
@@ -268,6 +273,28 @@ fn memory_provides_what_is_ready_and_nothing_else_unless_it_says_otherwise() {
     // A request that no memory would serve counts as well.
     arena.allocate(2 * LEN).unwrap_err();
     assert_eq!((arena.stats().failed, arena.used()), (2, LEN - HEADER));
+}
+
+#[test]
+fn a_lease_says_how_many_ready_bytes_are_left_if_the_memory_provides_no_more() {
+    let (ready, limit) = (LEN - HEADER, 2 * LEN - HEADER);
+    for chunk in [0, 8, 64, 256, 100_000] {
+        for used in [8, 16, 400, ready - 8, ready] {
+            let arena = Arena::new(Partly { memory: Owned::new(2 * LEN), ready: LEN }).unwrap();
+            let mut lease = arena.lease(chunk);
+            lease.allocate(used).unwrap();
+            let remaining = ready - used;
+            for requested in [remaining + 1, remaining + 8, limit - used - 8, limit - used] {
+                let error = AllocError::Full { requested, remaining };
+                assert_eq!(lease.allocate(requested).unwrap_err(), error, "{chunk} {used}");
+                assert_eq!(lease.scratch().allocate(requested).unwrap_err(), error, "{chunk} {used}");
+            }
+            // No memory would have room for more.
+            let error = AllocError::Full { requested: limit - used + 8, remaining: limit - used };
+            assert_eq!(lease.allocate(limit - used + 8).unwrap_err(), error);
+            lease.allocate(remaining).unwrap();
+        }
+    }
 }
 
 /// Memory that is asked only for what it has, and only for what is not ready.

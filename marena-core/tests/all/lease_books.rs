@@ -185,32 +185,82 @@ fn a_block_at_the_cursor_grows_and_goes_back_through_any_lease() {
     assert_eq!((arena.used(), second.addr().get()), (used, first.addr().get() + 16));
 }
 
+/// Makes a lease keep free runs of these sizes, by claims of another behind each of them.
+fn with_runs<'a, M: Memory>(arena: &'a Arena<M>, sizes: &[usize]) -> Lease<'a, M> {
+    let mut lease = arena.lease(0);
+    let scope = lease.scratch();
+    for &size in sizes {
+        scope.allocate(size).unwrap();
+        arena.allocate(8).unwrap();
+    }
+    drop(scope);
+    lease
+}
+
 #[test]
-fn a_lease_uses_every_run_that_it_keeps() {
-    // Others claim behind each run, so that the lease has many of them.
-    for count in 1..12 {
-        let arena = zeroed_arena(16 << 10);
-        let mut lease = arena.lease(0);
-        let mut sizes = Vec::new();
-        {
-            let scope = lease.scratch();
-            for number in 0..count {
-                let size = 64 + 16 * ((number * 7) % count);
-                scope.allocate(size).unwrap();
-                arena.allocate(8).unwrap();
-                sizes.push(size);
+fn a_lease_keeps_seven_runs_and_serves_each_request_from_the_shortest_that_fits() {
+    for order in [[80, 160, 320, 640, 1280, 2560, 5120], [5120, 80, 2560, 160, 1280, 320, 640]] {
+        for ascending in [true, false] {
+            let arena = zeroed_arena(64 << 10);
+            let mut lease = with_runs(&arena, &order);
+            let used = arena.used();
+            let mut sizes = order;
+            sizes.sort_unstable();
+            if !ascending {
+                sizes.reverse();
+            }
+            for (served, size) in sizes.into_iter().enumerate() {
+                let left: usize = sizes[served..].iter().sum();
+                assert!(free(&mut lease, &arena) >= left, "{served} of {sizes:?}");
+                lease.allocate(size).unwrap();
+                assert_eq!(arena.used(), used, "{size} of {sizes:?}");
             }
         }
-        let arena_used = arena.used();
-        let held = free(&mut lease, &arena);
-        let kept = sizes.len().min(7);
-        assert!(held >= sizes[sizes.len() - kept..].iter().min().unwrap() * kept, "{held} in {sizes:?}");
-        // All that is free can be had, in pieces of one step, before the arena is asked.
-        for _ in 0..held / 8 {
-            lease.alloc(0_u64).unwrap();
-        }
-        assert_eq!((arena.used(), free(&mut lease, &arena)), (arena_used, 0));
-        lease.alloc(0_u64).unwrap();
-        assert!(arena.used() > arena_used);
     }
+}
+
+#[test]
+fn a_scope_of_a_fresh_lease_claims_a_chunk() {
+    let arena = zeroed_arena(64 << 10);
+    let mut lease = arena.lease(4096);
+    lease.scratch().allocate(8).unwrap();
+    assert_eq!(arena.used(), 256);
+    // Larger ones from then on, until the largest, and as much as the lease has.
+    lease.scratch().allocate(300).unwrap();
+    assert_eq!(arena.used(), 256 + 512);
+}
+
+#[test]
+fn a_scope_goes_on_in_a_run_that_its_lease_no_longer_keeps() {
+    let arena = zeroed_arena(64 << 10);
+    let mut lease = arena.lease(512);
+    lease.allocate(250).unwrap();
+    arena.allocate(8).unwrap();
+    let mut scope = lease.scratch();
+    // In a run of its own, which has some room behind it.
+    let first = scope.allocate_layout(std::alloc::Layout::new::<[u64; 10]>()).unwrap().cast::<u8>();
+    arena.allocate(8).unwrap();
+    // Within it, so many runs are claimed that the lease gives up the shortest: that one.
+    let inner = scope.scratch();
+    for _ in 0..7 {
+        inner.allocate(1000).unwrap();
+        arena.allocate(8).unwrap();
+    }
+    drop(inner);
+    let mut left = scope.remaining();
+    let mut end = first.addr().get() + 80;
+    let mut steps = 0;
+    loop {
+        let block = scope.allocate_layout(std::alloc::Layout::new::<u64>()).unwrap().cast::<u8>();
+        if block.addr().get() != end {
+            break;
+        }
+        assert_eq!(scope.remaining(), left - 8, "step {steps}");
+        // The last block grows in its run and not out of it.
+        // SAFETY: the last block, which becomes no less.
+        let grows = |to| unsafe { Claim::extend(&scope, block, 8, to) }.is_some();
+        assert!(!grows(64 << 10));
+        (left, end, steps) = (left - 8, end + 8, steps + 1);
+    }
+    assert!(steps > 4, "{steps}");
 }

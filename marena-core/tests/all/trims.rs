@@ -117,13 +117,18 @@ fn memory_that_gives_nothing_back_keeps_its_marks() {
 
 #[test]
 fn a_shared_reset_begins_a_generation_and_hands_out_no_byte_that_is_not_ready() {
-    for ready in [HEADER + 8, 512, 517, LEN - 8, LEN] {
+    for (ready, leaked) in
+        [HEADER + 8, 512, 517, LEN - 8, LEN].into_iter().flat_map(|ready| [(ready, false), (ready, true)])
+    {
         let mut arena = Arena::new(Told::<true>::new(ready)).unwrap();
         let bytes = (ready & !7) - HEADER;
         drop(arena.alloc_vec::<u8>(8).unwrap());
         assert_eq!(arena.stats().high_water_since_reset, 8);
-        // A scope that is leaked may keep the whole region, although not all of it is ready.
-        mem::forget(arena.scratch());
+        arena.alloc(0_u64).unwrap();
+        if leaked {
+            // Such a scope may keep the whole region, although not all of it is ready.
+            mem::forget(arena.scratch());
+        }
         let used = arena.used();
         // SAFETY: nothing of the arena is used, and no other thread has it.
         unsafe { arena.reset_shared() };
