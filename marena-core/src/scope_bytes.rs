@@ -377,8 +377,8 @@ impl<'s, M: Memory> ScopeBytes<'s, M> {
         // Marking costs an atomic operation, and dirty bytes must be zeroed when they are used
         // again. Marking some way ahead is a compromise.
         let dirty = next + self.bump.room() as u32;
-        let ahead = dirty.saturating_add(DIRTY_AHEAD.max(needed.end - next)).min(end);
-        let dirty = needed.end.max(ahead & !(STEP as u32 - 1));
+        // No less than is needed, and a multiple of the step, since all of these are.
+        let dirty = dirty.saturating_add(DIRTY_AHEAD.max(needed.end - next)).min(end);
         let provided = [dirty, needed.end].into_iter().find(|&end| self.arena.provide(end));
         let dirty = provided.ok_or_else(|| full(self.arena.ready_limit()))?;
         self.arena.header().raise_peaks(dirty);

@@ -94,4 +94,16 @@ mod tests {
         assert_eq!(next(4 << 20, 0), Some(Plan { capacity: 4 << 20, in_series: false }));
         assert_eq!(next((4 << 20) + 1, 0), None);
     }
+
+    #[test]
+    fn what_is_left_is_whole_pages_or_less_than_one() {
+        let left = |limit, reserved| Sizes { limit, ..SIZES }.left(reserved);
+        for more in [0, 1, 2, 3, 4096, ARENA_PAGESIZE - 1] {
+            assert_eq!(left(3 * ARENA_PAGESIZE + more, ARENA_PAGESIZE), 2 * ARENA_PAGESIZE, "{more}");
+        }
+        for less in [0, 1, 8, ARENA_PAGESIZE - 1, ARENA_PAGESIZE] {
+            assert_eq!(left(ARENA_PAGESIZE - less, 0), ARENA_PAGESIZE - less);
+        }
+        assert_eq!((left(8, 8), left(8, 9)), (0, 0));
+    }
 }

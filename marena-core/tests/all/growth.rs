@@ -1,9 +1,13 @@
 //! Vectors and texts: where their values lie, and exactly how much room they take.
 
+#[cfg(feature = "allocator-api2")]
+use std::alloc::Layout;
 use std::cell::RefCell;
 use std::fmt;
 use std::iter;
 
+#[cfg(feature = "allocator-api2")]
+use allocator_api2::alloc::Allocator;
 use marena_core::AllocError;
 
 use crate::owned::zeroed_arena;
@@ -190,4 +194,29 @@ fn values_of_no_bytes_take_none_however_they_are_aligned() {
     assert!(std::ptr::from_ref(&*arena.alloc_box(Nothing).unwrap()).is_aligned());
     assert_eq!(arena.alloc_slice_fill_with(3, |_| Nothing).unwrap().len(), 3);
     assert_eq!((arena.used(), arena.remaining()), (8, 0));
+}
+
+#[test]
+#[cfg(feature = "allocator-api2")]
+fn a_block_that_grows_by_a_few_zeroed_bytes_keeps_what_it_had() {
+    let layout = |size| Layout::from_size_align(size, 1).unwrap();
+    for old in 1..20 {
+        for new in old..old + 20 {
+            let mut arena = zeroed_arena(1024);
+            arena.allocate(400).unwrap().fill(0xEE);
+            arena.reset();
+            let start = arena.allocate_layout(layout(old)).unwrap().cast::<u8>();
+            // SAFETY: just allocated.
+            unsafe { start.write_bytes(0xEE, old) };
+            // In place, or behind another block.
+            let behind = (new % 3 == 0).then(|| arena.alloc(1_u64).unwrap());
+            // SAFETY: the block, which is not used any more and becomes no less.
+            let grown = unsafe { Allocator::grow_zeroed(&&arena, start, layout(old), layout(new)) }.unwrap();
+            // SAFETY: the first bytes were written, and the others are zeroed.
+            let bytes = unsafe { &grown.as_ref()[..new] };
+            assert!(bytes[..old].iter().all(|&byte| byte == 0xEE), "{old} to {new}");
+            assert!(bytes[old..].iter().all(|&byte| byte == 0), "{old} to {new}");
+            assert!(behind.is_none_or(|number| *number == 1));
+        }
+    }
 }
