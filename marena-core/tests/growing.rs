@@ -25,6 +25,8 @@ fn layout(len: usize) -> Layout {
 unsafe impl Memory for Heap {
     type Word = AtomicU32;
 
+    const IS_EXCLUSIVE: bool = true;
+
     fn region(&self) -> NonNull<[u8]> {
         self.0
     }
