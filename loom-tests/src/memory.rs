@@ -72,6 +72,7 @@ unsafe impl<F: Fault> Sync for LoomMemory<F> {}
 // all-zero header.
 unsafe impl<F: Fault> Memory for LoomMemory<F> {
     type Word = LoomWord<F>;
+    const BACKS_OFF: bool = true;
 
     fn region(&self) -> NonNull<[u8]> {
         self.region

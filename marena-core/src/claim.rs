@@ -11,7 +11,7 @@ use crate::error::AllocError;
 use crate::header::Header;
 use crate::memory::{Memory, max_align};
 use crate::placement::{HEADER_SIZE, Span, place, round_up};
-use crate::protocol::{self, Unclaimed};
+use crate::protocol::{self, BackOff, Unclaimed};
 use crate::sync::Word;
 
 /// A source of bytes. Every type that implements this trait has all methods of
@@ -254,12 +254,16 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
 
     #[inline(always)]
     unsafe fn claim(self, size: usize, align: usize, retries: Option<u32>) -> Result<Claimed<Self>, AllocError> {
+        if M::BACKS_OFF && retries.is_none() {
+            let claimed = self.claim_at_once(self.header(), Arena::base(self), size, align);
+            return claimed.or_else(|reason| self.claim_slowly(size, align, reason));
+        }
         require_stable_alignment::<M>(align)?;
         let (base, limit) = (Arena::base(self).addr().get(), self.ready_limit());
         let cursor = &self.header().cursor;
         let place = |seen| place(base, seen, limit, size, align);
         // ORDERING: Relaxed: a guess, which the compare-and-swap verifies.
-        match protocol::claim(cursor, cursor.load(Relaxed), place, retries) {
+        match protocol::claim(cursor, cursor.load(Relaxed), place, retries, None) {
             // SAFETY: claimed just now.
             Ok(span) => Ok(unsafe { Claimed::new(self.hand_out(span, size), self) }),
             Err(Unclaimed::NoPlace(cursor)) if limit < self.limit() => {
@@ -349,10 +353,19 @@ unsafe impl<M: Memory> Origin for &Arena<M> {
     }
 }
 
+/// Why one attempt to claim bytes ended without them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missed {
+    /// There is no place in the bytes that are ready.
+    NoPlace,
+    /// Another thread's claim or give-back came first.
+    Race,
+}
+
 impl<M: Memory> Arena<M> {
-    /// Claims bytes that are ready, in one attempt. Returns `None` if there are too few, or if
-    /// another thread was first. The caller passes the arena's header and base, a power of two as
-    /// `align`, and a `size` that is not 0.
+    /// Claims bytes that are ready, in one attempt. Otherwise the answer is for
+    /// [`claim_slowly`](Self::claim_slowly). The caller passes the arena's header and base, a power
+    /// of two as `align`, and a `size` that is not 0.
     #[inline(always)]
     pub(crate) fn claim_at_once(
         &self,
@@ -360,17 +373,36 @@ impl<M: Memory> Arena<M> {
         base: NonNull<u8>,
         size: usize,
         align: usize,
-    ) -> Option<Claimed<&Self>> {
-        require_stable_alignment::<M>(align).ok()?;
+    ) -> Result<Claimed<&Self>, Missed> {
+        if require_stable_alignment::<M>(align).is_err() {
+            return Err(Missed::NoPlace);
+        }
         // ORDERING: Relaxed: a guess, which the compare-and-swap verifies.
         let seen = header.cursor.load(Relaxed);
-        let span = place(base.addr().get(), seen, self.ready_limit(), size, align)?;
-        protocol::attempt(&header.cursor, seen, span).ok()?;
+        let span = place(base.addr().get(), seen, self.ready_limit(), size, align).ok_or(Missed::NoPlace)?;
+        protocol::attempt(&header.cursor, seen, span).map_err(|_| Missed::Race)?;
         // SAFETY: a position of the region.
         let start = unsafe { base.add(span.start as usize) };
         asan::unpoison(start, size);
         // SAFETY: claimed just now.
-        Some(unsafe { Claimed::new(start, self) })
+        Ok(unsafe { Claimed::new(start, self) })
+    }
+
+    /// Claims bytes where [`claim_at_once`](Self::claim_at_once) did not, in any number of
+    /// attempts.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn claim_slowly(&self, size: usize, align: usize, missed: Missed) -> Result<Claimed<&Self>, AllocError> {
+        require_stable_alignment::<M>(align)?;
+        let cursor = &self.header().cursor;
+        let seen = match missed {
+            // ORDERING: Relaxed: a guess, which the compare-and-swap verifies.
+            Missed::NoPlace => cursor.load(Relaxed),
+            Missed::Race => BackOff::new().wait(cursor),
+        };
+        let span = self.claim_beyond(size, align, None, seen)?;
+        // SAFETY: claimed just now.
+        Ok(unsafe { Claimed::new(self.hand_out(span, size), self) })
     }
 
     /// Claims bytes that the memory has to provide first. The caller found no place in the bytes
@@ -395,7 +427,7 @@ impl<M: Memory> Arena<M> {
                 return Err(no_room(size, cursor, ready));
             }
             let place = |seen| place(base, seen, ready, size, align);
-            match protocol::claim(&self.header().cursor, cursor, place, retries) {
+            match protocol::claim(&self.header().cursor, cursor, place, retries, M::BACKS_OFF.then(BackOff::new)) {
                 Ok(span) => return Ok(span),
                 Err(Unclaimed::NoPlace(seen)) => cursor = seen,
                 Err(Unclaimed::Contended) => return Err(AllocError::Contended { retries: retries.unwrap_or(0) }),

@@ -10,7 +10,7 @@ use crate::claim::no_room;
 use crate::error::AllocError;
 use crate::memory::Memory;
 use crate::placement::{HEADER_SIZE, STEP, Span, place};
-use crate::protocol::{self, Unclaimed};
+use crate::protocol::{self, BackOff, Unclaimed};
 use crate::runs::{self, CURRENT, Marks, Spares};
 use crate::sync::Word;
 
@@ -308,7 +308,7 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
             let end = needed.end.max(seen + self.ahead(request.ahead, limit - seen));
             Some(Span { start: seen, end: self.provided(needed.end, end)? })
         };
-        let claimed = protocol::claim(cursor, seen, place, retries);
+        let claimed = protocol::claim(cursor, seen, place, retries, M::BACKS_OFF.then(BackOff::new));
         let claimed = claimed.map_err(|reason| match reason {
             Unclaimed::NoPlace(cursor) => {
                 self.arena.header().count_failure();

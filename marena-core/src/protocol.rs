@@ -29,6 +29,7 @@
 //! to itself, goes by the recent peak, which is never above the peak. Nothing depends on the
 //! others.
 
+use core::hint::spin_loop;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::placement::Span;
@@ -55,6 +56,7 @@ pub(crate) fn attempt<W: Word>(cursor: &W, seen: u32, span: Span) -> Result<u32,
 
 /// Claims what `place` finds behind the cursor, which the caller has `seen` just now. Makes at most
 /// `retries` attempts after the first, for interrupt handlers and real-time code, or any number.
+/// With `back_off`, an unbounded claim waits after each attempt that was lost.
 ///
 /// Lock-free: an attempt fails only because another thread's claim or give-back succeeded. An
 /// unbounded claim also goes round again where a weak compare-and-swap fails for no reason, as
@@ -66,6 +68,7 @@ pub(crate) fn claim<W: Word>(
     mut seen: u32,
     place: impl Fn(u32) -> Option<Span>,
     retries: Option<u32>,
+    mut back_off: Option<BackOff>,
 ) -> Result<Span, Unclaimed> {
     let mut left = retries.unwrap_or(0);
     loop {
@@ -84,6 +87,8 @@ pub(crate) fn claim<W: Word>(
         }
         if retries.is_some() {
             left = left.checked_sub(1).ok_or(Unclaimed::Contended)?;
+        } else if let Some(back_off) = &mut back_off {
+            seen = back_off.wait(cursor);
         }
     }
 }
@@ -92,6 +97,36 @@ pub(crate) fn claim<W: Word>(
 /// straight through.
 #[cold]
 fn lost() {}
+
+/// How a thread that lost a race for the cursor lets the others go on.
+///
+/// A thread that tries again at once takes the cursor's cache line away from the thread that claims
+/// next, and most of the time all of them wait for the line. While a thread pauses, another one
+/// claims many times from its own cache.
+pub(crate) struct BackOff {
+    /// How many pauses the next wait has.
+    pauses: u32,
+}
+
+impl BackOff {
+    const FIRST_PAUSES: u32 = 16;
+    const MOST_PAUSES: u32 = 64;
+
+    pub(crate) const fn new() -> Self {
+        Self { pauses: Self::FIRST_PAUSES }
+    }
+
+    /// Waits, the next time for twice as long. Returns the cursor.
+    #[inline]
+    pub(crate) fn wait<W: Word>(&mut self, cursor: &W) -> u32 {
+        for _ in 0..self.pauses {
+            spin_loop();
+        }
+        self.pauses = (2 * self.pauses).min(Self::MOST_PAUSES);
+        // ORDERING: Relaxed: a guess, which the compare-and-swap verifies.
+        cursor.load(Relaxed)
+    }
+}
 
 /// Claims `[end, new_end)` if the cursor stands at `end`, so that nobody owns anything behind it.
 /// `Err` carries the cursor otherwise.

@@ -72,7 +72,7 @@ impl<'s, M: Memory> ScopeBytes<'s, M> {
             // SAFETY: the bytes behind the cursor are free, and stay so while the scope lives.
             return unsafe { Self::behind(arena, start, limit..limit) };
         }
-        let start = protocol::claim(cursor, seen, rest, None).map_or(limit, |rest| rest.start);
+        let start = protocol::claim(cursor, seen, rest, None, None).map_or(limit, |rest| rest.start);
         // SAFETY: the bytes up to the limit were claimed just now, or there are none.
         unsafe { Self::behind(arena, start, start..limit) }
     }

@@ -301,6 +301,7 @@ unsafe impl Sync for OwnedMemory {}
 unsafe impl Memory for OwnedMemory {
     type Word = AtomicU32;
     const IS_EXCLUSIVE: bool = true;
+    const BACKS_OFF: bool = true;
 
     #[inline]
     fn region(&self) -> NonNull<[u8]> {

@@ -118,6 +118,7 @@ unsafe impl<S: Step> Sync for Region<S> {}
 // value.
 unsafe impl<S: Step> Memory for Region<S> {
     type Word = ScheduledWord<S>;
+    const BACKS_OFF: bool = true;
 
     fn region(&self) -> NonNull<[u8]> {
         self.region

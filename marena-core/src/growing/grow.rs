@@ -7,7 +7,7 @@ use super::segments::Segment;
 use super::sizes::Plan;
 use crate::address::{ARENA_MAX_ALLOC_SIZE, ARENA_PAGESIZE};
 use crate::arena::Arena;
-use crate::claim::{Claim, Claimed, require_stable_alignment};
+use crate::claim::{Claim, Claimed, Missed, require_stable_alignment};
 use crate::error::AllocError;
 use crate::memory::Reserve;
 use crate::placement::STEP;
@@ -48,11 +48,16 @@ impl<M: Reserve> GrowingArena<M> {
         size: usize,
         align: usize,
         retries: Option<u32>,
+        missed: Missed,
     ) -> Result<Claimed<&Arena<M>>, AllocError> {
         let current = self.current();
         if let Some(segment) = current {
-            // SAFETY: the callers' promises are those of `Claim::claim`.
-            match unsafe { segment.arena().claim(size, align, retries) } {
+            let claimed = match retries {
+                None => segment.arena().claim_slowly(size, align, missed),
+                // SAFETY: the callers' promises are those of `Claim::claim`.
+                Some(_) => unsafe { segment.arena().claim(size, align, retries) },
+            };
+            match claimed {
                 Err(AllocError::Full { .. }) => {}
                 outcome => return outcome,
             }

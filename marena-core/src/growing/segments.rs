@@ -7,7 +7,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::arena::Arena;
-use crate::claim::{Claim, Claimed};
+use crate::claim::{Claim, Claimed, Missed};
 use crate::memory::{ExclusiveMemory, Memory, Reserve};
 use crate::placement::{HEADER_SIZE, place};
 use crate::sync::{AtomicBool, AtomicPtr};
@@ -61,9 +61,8 @@ impl<M: Memory> Segment<M> {
         header.cast() == region.cast::<u8>() && self.pointer().cast() == self.arena.base()
     }
 
-    /// Claims bytes that are ready, in one attempt. Returns `None` if there are too few, or if
-    /// another thread was first. The caller passes a power of two as `align`, and a `size` that is
-    /// not 0.
+    /// Claims bytes that are ready, in one attempt. The caller passes a power of two as `align`,
+    /// and a `size` that is not 0.
     ///
     /// # Safety
     ///
@@ -74,7 +73,7 @@ impl<M: Memory> Segment<M> {
         segment: NonNull<Self>,
         size: usize,
         align: usize,
-    ) -> Option<Claimed<&'a Arena<M>>> {
+    ) -> Result<Claimed<&'a Arena<M>>, Missed> {
         // The addresses of the cursor and of the region follow from the segment's. They do not wait
         // for a load of the region's.
         let base = segment.cast::<u8>();

@@ -102,6 +102,12 @@ pub unsafe trait Memory {
     /// ```
     const IS_EXCLUSIVE: bool = false;
 
+    /// Whether a thread pauses before it tries again, if another thread's allocation came before
+    /// its own. Threads that allocate from the arena itself at the same time are faster then. The
+    /// code of allocations has one more call, and machines with one core gain nothing. Bounded
+    /// allocations never pause.
+    const BACKS_OFF: bool = false;
+
     /// Returns the bytes, header first. The base is aligned to 128.
     fn region(&self) -> NonNull<[u8]>;
 

@@ -41,6 +41,7 @@ impl MappedMemory {
 // long, and that other writers of these bytes use arenas over this header.
 unsafe impl Memory for MappedMemory {
     type Word = AtomicU32;
+    const BACKS_OFF: bool = true;
 
     const REMAP_ALIGN: Option<usize> = Some(SMALLEST_PAGE);
 
