@@ -232,23 +232,24 @@ fn a_scope_of_a_fresh_lease_claims_a_chunk() {
 
 #[test]
 fn a_scope_goes_on_in_a_run_that_its_lease_no_longer_keeps() {
-    let arena = zeroed_arena(64 << 10);
+    let arena = zeroed_arena(4 << 20);
     let mut lease = arena.lease(512);
-    lease.allocate(250).unwrap();
+    lease.allocate(100).unwrap();
     arena.allocate(8).unwrap();
     let mut scope = lease.scratch();
     // In a run of its own, which has some room behind it.
-    let first = scope.allocate_layout(std::alloc::Layout::new::<[u64; 10]>()).unwrap().cast::<u8>();
+    let first = scope.allocate_layout(std::alloc::Layout::new::<[u64; 30]>()).unwrap().cast::<u8>();
     arena.allocate(8).unwrap();
     // Within it, so many runs are claimed that the lease gives up the shortest: that one.
     let inner = scope.scratch();
-    for _ in 0..7 {
-        inner.allocate(1000).unwrap();
+    for doublings in 0..8 {
+        // No run before has room for it.
+        inner.allocate_uninit(1000 << doublings, 8).unwrap();
         arena.allocate(8).unwrap();
     }
     drop(inner);
     let mut left = scope.remaining();
-    let mut end = first.addr().get() + 80;
+    let mut end = first.addr().get() + 240;
     let mut steps = 0;
     loop {
         let block = scope.allocate_layout(std::alloc::Layout::new::<u64>()).unwrap().cast::<u8>();
@@ -259,7 +260,7 @@ fn a_scope_goes_on_in_a_run_that_its_lease_no_longer_keeps() {
         // The last block grows in its run and not out of it.
         // SAFETY: the last block, which becomes no less.
         let grows = |to| unsafe { Claim::extend(&scope, block, 8, to) }.is_some();
-        assert!(!grows(64 << 10));
+        assert!(!grows(600) && !grows(4 << 20));
         (left, end, steps) = (left - 8, end + 8, steps + 1);
     }
     assert!(steps > 4, "{steps}");
