@@ -9,13 +9,15 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::arena::Arena;
 use crate::claim::{Claim, Claimed, Missed};
 use crate::memory::{ExclusiveMemory, Memory, Reserve};
-use crate::placement::{HEADER_SIZE, place};
+use crate::placement::{HEADER_SIZE, STEP, place};
 use crate::sync::{AtomicBool, AtomicPtr};
 
 /// The index of a segment that is not one of the series.
 const NO_INDEX: u32 = u32::MAX;
 
 /// An arena in a list. The value lies in the arena's own memory, so a list needs no other memory.
+// Its size is a multiple of the step on every target: some align no integer to more than four.
+#[repr(align(8))]
 pub(super) struct Segment<M: Memory> {
     arena: Arena<M>,
     /// The position at which this value ends. INVARIANT: the arena's cursor never goes below it.
@@ -52,6 +54,8 @@ impl<M: Reserve> Segment<M> {
 impl<M: Memory> Segment<M> {
     /// Returns the pointer to this segment, which may be used for all bytes of its region.
     pub(super) fn pointer(&self) -> NonNull<Self> {
+        // Then the value ends where its claim does, and starts that many bytes before.
+        const { assert!(size_of::<Self>().is_multiple_of(STEP)) }
         self.arena.at(self.start as usize - size_of::<Self>()).cast()
     }
 
