@@ -56,7 +56,9 @@ fn main() {
          Nanoseconds an entry, medians of {rounds} rounds in which the contenders take turns.\n"
     );
     let mut missed = 0;
-    for threads in [1, 2] {
+    // One, two, and all cores.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    for threads in [1, 2].into_iter().chain((cores > 2).then_some(cores)) {
         let mut times = Rounds::default();
         for round in 0..rounds {
             for turn in 0..NAMES.len() {
