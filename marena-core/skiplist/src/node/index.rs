@@ -95,8 +95,8 @@ impl<R: Region> Nodes<R> {
         self.make_index(len, prefix, prepare).unwrap_or(0)
     }
 
-    /// Makes an index of the first `len` nodes on its level. Returns its size in bytes, or `None`
-    /// if it has no room.
+    /// Makes an index of the first `len` nodes on its level, unless there is one that is as long.
+    /// Returns its size in bytes, or `None` if nothing was allocated.
     #[cold]
     #[inline(never)]
     pub(crate) fn make_index<'n>(
@@ -106,7 +106,11 @@ impl<R: Region> Nodes<R> {
         prepare: impl FnOnce() -> bool,
     ) -> Option<u32> {
         // ORDERING: Acquire pairs with the Release below: the next index names this one.
-        let before = self.index_word().load(Acquire);
+        let mut before = self.index_word().load(Acquire);
+        if !self.is_shorter(before, len) {
+            // Others were faster, and have made a later one.
+            return None;
+        }
         let size = len.checked_mul(ENTRY)?.checked_add(HEADER)?;
         let layout = Layout::from_size_align(size as usize, WORD as usize).ok()?;
         let start = self.region.space().allocate(layout).ok()?;
@@ -129,13 +133,28 @@ impl<R: Region> Nodes<R> {
             }
             place = next;
         }
-        if prepare() {
-            // If another was published meanwhile, it is the larger one.
-            // ORDERING: Release pairs with the Acquire in `index`. Relaxed at failure: nothing is
-            // read through it.
-            let _ = self.index_word().compare_exchange(before, at, Release, Relaxed);
+        if !prepare() {
+            return Some(size);
+        }
+        // Others may publish meanwhile. Each of them is longer than the one before, so there are
+        // not more, unless the map is damaged.
+        for _ in 0..u32::BITS {
+            // ORDERING: Release pairs with the Acquire in `index`. Acquire at failure: as at the
+            // load above.
+            match self.index_word().compare_exchange(before, at, Release, Acquire) {
+                Err(newer) if self.is_shorter(newer, len) => before = newer,
+                _ => break,
+            }
+            // SAFETY: as above: the header of an index that is not published.
+            unsafe { self.region.write_word(at + WORD, before) };
         }
         Some(size)
+    }
+
+    /// Returns whether the index at an offset has fewer entries than `len`. One that is damaged
+    /// has none.
+    fn is_shorter(&self, at: u32, len: u32) -> bool {
+        !matches!(self.index_at(at), Ok(Some(index)) if index.len >= len)
     }
 
     #[inline]
@@ -209,23 +228,38 @@ mod tests {
     use crate::region::Plain;
 
     #[test]
-    fn an_index_without_room_is_none_and_the_one_before_stays() {
+    fn an_index_gives_way_only_to_a_longer_one_for_which_there_is_room() {
         let mut bytes = [MaybeUninit::uninit(); 4096];
         let arena = Arena::borrowed(&mut bytes).unwrap();
         let nodes = Nodes::create(Plain::new(&arena), 0, 0).unwrap();
         let mut place = Place { level: INDEX_LEVEL, ..nodes.head() };
-        for key in [b"a", b"b", b"c"] {
+        for key in [b"a", b"b", b"c", b"d", b"e", b"f"] {
             let node = nodes.make(INDEX_LEVEL + 1, key, Some(b"")).unwrap();
             assert!(node.link(Gap::behind(place).unwrap(), || Ok::<_, Damage>(())).unwrap());
             place = Place { level: INDEX_LEVEL, ..node.bottom() };
         }
         let make = |len| nodes.make_index(len, Node::first_bytes, || true);
+        let size = |len| Some(HEADER + len * ENTRY);
         let len = || nodes.index().unwrap().map(|index| index.len());
         // There are not so many nodes.
-        assert_eq!((make(4), len()), (Some(HEADER + 4 * ENTRY), None));
-        assert_eq!((make(2), len()), (Some(HEADER + 2 * ENTRY), Some(2)));
+        assert_eq!((make(7), len()), (size(7), None));
+        // A shorter one comes first, and a longer one.
+        let between = |len, other| nodes.make_index(len, Node::first_bytes, || make(other).is_some());
+        assert_eq!((between(2, 1), len()), (size(2), Some(2)));
+        assert_eq!((between(3, 4), len()), (size(3), Some(4)));
+        // They are there already.
+        assert_eq!((make(4), make(2), len()), (None, None, Some(4)));
+        let lengths = [4, 2, 1].map(Some);
+        let mut index = nodes.index().unwrap();
+        for expected in lengths {
+            assert_eq!(index.as_ref().map(Index::len), expected);
+            // SAFETY: the header of an index, which was published.
+            let before = index.map(|index| unsafe { nodes.region.read_word(index.at + WORD) });
+            index = nodes.index_at(before.unwrap()).unwrap();
+        }
+        assert!(index.is_none());
         arena.allocate_address(arena.remaining()).unwrap();
-        assert_eq!((make(3), len()), (None, Some(2)));
-        assert_eq!((make(u32::MAX), len()), (None, Some(2)));
+        assert_eq!((make(5), len()), (None, Some(4)));
+        assert_eq!((make(u32::MAX), len()), (None, Some(4)));
     }
 }
