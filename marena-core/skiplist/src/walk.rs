@@ -117,19 +117,19 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
 
     #[inline]
     fn go_on(&mut self) -> Result<Option<Node<'n, R>>, Damage> {
-        let mut place = match self.front {
-            Some(front) => front.place(),
+        let mut next = match self.front {
+            Some(front) => front.place().next()?,
             None => self.first_place()?,
         };
-        while let Some(next) = place.next()? {
-            let node = next.node()?;
+        while let Some(place) = next {
+            let node = place.node()?;
             self.steps.take(node)?;
             node.prefetch_ahead();
-            place = next;
             // Skips an older node of the same key.
             if let Some(front) = self.front
                 && self.follows(front, node)?.is_eq()
             {
+                next = place.next()?;
                 continue;
             }
             if self.is_past(node) {
@@ -139,6 +139,7 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
             if !node.is_tombstone() {
                 return Ok(Some(node));
             }
+            next = place.next()?;
         }
         Ok(None)
     }
@@ -171,14 +172,15 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
         Ok(None)
     }
 
-    /// Returns the place before the first node in the bounds.
-    fn first_place(&self) -> Result<Place<'n, R>, Damage> {
+    /// Returns the first node that is not before the bounds. It is the one that the search met:
+    /// others may be linked before it meanwhile, and outside the bounds.
+    fn first_place(&self) -> Result<Option<Place<'n, R>>, Damage> {
         let (key, side) = match self.lower {
-            Bound::Unbounded => return Ok(self.nodes.head()),
+            Bound::Unbounded => return self.nodes.head().next(),
             Bound::Included(key) => (key, Side::Before),
             Bound::Excluded(key) => (key, Side::Behind),
         };
-        Ok(Target::new(self.order, key, side).find(self.nodes)?.gap.previous)
+        Ok(Target::new(self.order, key, side).find(self.nodes)?.gap.next())
     }
 
     /// Compares a node with the next one. Nodes that are out of order are damage.

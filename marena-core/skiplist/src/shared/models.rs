@@ -274,6 +274,23 @@ fn a_walk_meets_all_that_was_there_while_another_inserts() {
     assert!(iterations >= 5_000);
 }
 
+#[test]
+fn a_walk_stays_in_its_bounds_while_another_inserts_right_outside() {
+    let iterations = explore::<Faithful>(
+        LOW,
+        &[b"a", b"c", b"e"],
+        [
+            |map| assert_eq!([&b"b"[..], b"d"].map(|key| insert(map, key, key, Rule::Always)), [None, None]),
+            |map| {
+                assert_eq!(map.seek(b"c").unwrap().unwrap().0, b"c");
+                assert_eq!(map.seek_back(b"c").unwrap().unwrap().0, b"c");
+            },
+        ],
+        |map| assert_eq!(entries(map), [b"a", b"b", b"c", b"d", b"e"]),
+    );
+    assert!(iterations >= 100, "{iterations}");
+}
+
 /// A reader sees an index whole or not at all, with the nodes that it names.
 fn indexing<F: Fault>() -> usize {
     explore::<F>(
