@@ -253,7 +253,7 @@ impl<'s, M: Memory> ScopeBytes<'s, M> {
         match self.source {
             Source::Arena { end, .. } => self.dirty_more(size, align, end)?,
             Source::Lease(lease) => {
-                self.note_use();
+                self.note_use(lease);
                 let outside = self.outside(lease);
                 // A new run is as long as all that the lease has, so that few suffice for a large
                 // scope.
@@ -283,7 +283,7 @@ impl<'s, M: Memory> ScopeBytes<'s, M> {
     #[inline(never)]
     fn total_in_runs(&self) -> usize {
         let Source::Lease(lease) = self.source else { return 0 };
-        self.note_use();
+        self.note_use(lease);
         self.outside(lease) + lease.total(&self.marks)
     }
 
@@ -291,7 +291,7 @@ impl<'s, M: Memory> ScopeBytes<'s, M> {
     #[inline(never)]
     fn longest_in_runs(&self) -> usize {
         let Source::Lease(lease) = self.source else { return 0 };
-        self.note_use();
+        self.note_use(lease);
         self.outside(lease).max(lease.longest(&self.marks))
     }
 
@@ -302,7 +302,7 @@ impl<'s, M: Memory> ScopeBytes<'s, M> {
         self.bump.poison();
         if let Source::Lease(lease) = self.source {
             outer_marks.with(|outer_marks| {
-                self.note_use();
+                self.note_use(lease);
                 for (slot, run) in lease.runs() {
                     let (start, end) = (outer_marks.free(slot, run).start, self.marks.free(slot, run).start);
                     asan::poison(self.arena.at(start as usize), end.saturating_sub(start) as usize);
@@ -322,8 +322,11 @@ impl<'s, M: Memory> ScopeBytes<'s, M> {
     }
 
     /// Notes how far the scope has used the run that it is in.
-    fn note_use(&self) {
-        self.marks.set(self.marks.slot(), self.position(self.bump.next()));
+    fn note_use(&self, lease: &LeasedRuns<'_, M>) {
+        // Of another run in that slot it has used nothing. Its position would count as used there
+        // once that run reaches it.
+        let used = if self.is_in_run(lease) { self.position(self.bump.next()) } else { 0 };
+        self.marks.set(self.marks.slot(), used);
     }
 
     /// Returns whether the lease still has the run that the scope is in. An inner scope may have
@@ -354,7 +357,7 @@ impl<'s, M: Memory> ScopeBytes<'s, M> {
         if !self.is_in_run(lease) {
             return false;
         }
-        self.note_use();
+        self.note_use(lease);
         // An inner scope may have extended the run already.
         let free = self.marks.free(self.marks.slot(), lease.run(self.marks.slot())).len();
         let has_room = missing <= free as usize || lease.extend_run(&self.marks, missing, STEP).is_ok();

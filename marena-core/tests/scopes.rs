@@ -2,9 +2,10 @@
 
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use marena_core::{AllocError, Arena, BorrowedMemory, Lease, Memory, Scope, Scratch, StaticMemory};
+use marena_core::{AllocError, Arena, BorrowedMemory, Claim, Lease, Memory, Scope, Scratch, StaticMemory};
 
 type Bytes = [MaybeUninit<u8>; 8192];
 
@@ -288,4 +289,23 @@ fn the_last_bytes_of_a_run_go_to_blocks_of_every_size() {
         assert_eq!((0..fits).filter(|_| lease.allocate(size).is_ok()).count(), fits);
         assert!(lease.allocate(size).is_err(), "{size} bytes");
     }
+}
+
+#[test]
+fn a_scope_whose_empty_run_was_replaced_by_one_before_it_uses_all_of_that() {
+    let mut bytes: Bytes = [MaybeUninit::uninit(); 8192];
+    let arena = Arena::borrowed(&mut bytes).unwrap();
+    // Chunks are as long as what they are claimed for.
+    let mut lease = arena.lease(0);
+    let block = lease.allocate_uninit(16, 8).unwrap();
+    // SAFETY: the end of what the lease claimed from the arena, which nobody uses any more.
+    unsafe { Claim::give_back(&arena, NonNull::from(block).cast(), 16) };
+    assert_eq!(arena.used(), 0);
+
+    let mut outer = lease.scratch();
+    outer.scratch().allocate(8).unwrap();
+    assert_eq!(arena.used(), 8);
+    // The run that the inner scope claimed grows to where the outer one has been from the start.
+    outer.allocate(16).unwrap();
+    assert_eq!(arena.used(), 16);
 }
