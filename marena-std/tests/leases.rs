@@ -88,7 +88,7 @@ fn the_next_thread_goes_on_with_the_lease_of_one_that_ended() {
     for number in 0..threads {
         thread::scope(|scope| scope.spawn(|| *leases.alloc(number).unwrap()).join().unwrap());
     }
-    let used = threads * size_of::<usize>();
+    let used = threads * 8;
     assert!(arena.used() < used + 100 * CHUNK, "{} used for {used}", arena.used());
     drop(leases);
     assert!(arena.stats().stranded < 100 * CHUNK, "{}", arena.stats());
@@ -107,7 +107,7 @@ fn threads_that_come_and_go_by_the_ten_thousand_strand_next_to_nothing() {
             }
         });
     }
-    let used = rounds * at_once * each * size_of::<usize>();
+    let used = rounds * at_once * each * 8;
     assert!(arena.used() <= used + 200 * CHUNK, "{} used for {used}", arena.used());
 }
 

@@ -175,7 +175,8 @@ mod tests {
 
     #[test]
     fn a_copy_out_loads_the_words_of_its_bytes_and_no_other() {
-        let words = [0_u64; 4];
+        // Not every target aligns a `u64` to a word.
+        let words = [const { AtomicU64::new(0) }; 4];
         let start = NonNull::from(&words).cast::<u8>();
         for (skipped, len, expected) in [
             (0, 0, 0..0),
