@@ -100,7 +100,8 @@ macro_rules! all_threads {
 }
 
 all_threads!(AllThreads, Arena, "marena leases", bytes => {
-    Arena::with_capacity(2 * bytes + crate::machine::cores() * BYTES + 128).expect("address space")
+    let wanted = 2 * bytes + crate::machine::cores() * BYTES + 128;
+    Arena::with_capacity(wanted.min(marena_core::ARENA_MAX_CAPACITY)).expect("address space")
 });
 all_threads!(GrowingAllThreads, GrowingArena, "marena leases, growing", bytes => growing(bytes));
 
