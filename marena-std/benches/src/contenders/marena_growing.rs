@@ -101,7 +101,7 @@ macro_rules! all_threads {
 
 all_threads!(AllThreads, Arena, "marena leases", bytes => {
     let wanted = 2 * bytes + crate::machine::cores() * BYTES + 128;
-    Arena::with_capacity(wanted.min(marena_core::ARENA_MAX_CAPACITY)).expect("address space")
+    Arena::with_capacity(wanted.min(1 << 31)).expect("address space")
 });
 all_threads!(GrowingAllThreads, GrowingArena, "marena leases, growing", bytes => growing(bytes));
 
