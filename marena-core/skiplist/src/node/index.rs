@@ -19,7 +19,7 @@ use marena_core::Word;
 
 use super::{FIRST, Node, Nodes, Place};
 use crate::damage::Damage;
-use crate::layout::{WORD, block};
+use crate::layout::{LINK, MIN_BODY, WORD, block};
 use crate::region::Region;
 use crate::space::Space;
 
@@ -32,6 +32,9 @@ const SMALLEST: u32 = 64;
 const HEADER: u32 = 2 * WORD;
 const PREFIX: u32 = 2 * WORD;
 const ENTRY: u32 = PREFIX + WORD;
+
+/// The size of the smallest node on the index's level.
+const NODE: u32 = (INDEX_LEVEL + 1) * LINK + WORD + MIN_BODY;
 
 /// A published index.
 #[derive(Debug)]
@@ -111,6 +114,9 @@ impl<R: Region> Nodes<R> {
             // Others were faster, and have made a later one.
             return None;
         }
+        // Damage may have counted more nodes than the bytes that were handed out can hold.
+        let most = self.region.space().used() / NODE as usize;
+        self.region.check(len as usize <= most, self.block).ok()?;
         let size = len.checked_mul(ENTRY)?.checked_add(HEADER)?;
         let layout = Layout::from_size_align(size as usize, WORD as usize).ok()?;
         let start = self.region.space().allocate(layout).ok()?;

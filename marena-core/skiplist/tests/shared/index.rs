@@ -114,3 +114,21 @@ fn a_map_without_an_index_gets_one_later() {
     assert!(word(&bytes, at) > 0);
     assert!((0..3 * COUNT).all(|number| file.reopen().get(&key(number)).unwrap().unwrap() == number.to_le_bytes()));
 }
+
+#[test]
+fn a_damaged_number_of_nodes_takes_no_room() {
+    let file = TestFile::new();
+    let (mut bytes, ..) = indexed(&file);
+    let at = word(&bytes, 28) + 176;
+    // The next node on the index's level makes it a power of two.
+    bytes[at..at + 4].copy_from_slice(&8191_u32.to_ne_bytes());
+    fs::write(&file, &bytes).unwrap();
+    let map = file.reopen();
+    let used = map.stats().used;
+    for number in COUNT..COUNT + 200 {
+        map.insert(&key(number), &number.to_le_bytes()).unwrap();
+    }
+    let taken = map.stats().used - used;
+    assert!(taken < 200 * 64, "{taken} bytes");
+    map.verify().unwrap();
+}
