@@ -166,7 +166,8 @@ mod on {
 
         /// Poisons what was handed out, up to `next`.
         pub(crate) fn poison(&self, next: NonNull<u8>) {
-            poison(self.0.get(), next.addr().get() - self.0.get().addr().get());
+            // A scope that came back to a run may have given back blocks from before that.
+            poison(self.0.get(), next.addr().get().saturating_sub(self.0.get().addr().get()));
         }
     }
 }

@@ -57,6 +57,20 @@ impl Bump {
         }
     }
 
+    /// Returns a second bump over the same bytes, whose owner answers for none that were handed out
+    /// before.
+    ///
+    /// # Safety
+    ///
+    /// - The same as for [`copy`](Self::copy).
+    #[inline(always)]
+    pub(crate) unsafe fn rest(&self) -> Self {
+        // SAFETY: the caller's promise.
+        let rest = unsafe { self.copy() };
+        rest.run.restart(rest.next.get());
+        rest
+    }
+
     /// Goes on where a copy of this bump is by now.
     ///
     /// # Safety

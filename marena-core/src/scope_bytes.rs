@@ -126,7 +126,7 @@ impl<'s, M: Memory> ScopeBytes<'s, M> {
         Self {
             // SAFETY: the lease's free bytes, which it does not hand out while it is mutably
             // borrowed by this scope. It does not go on as the copy.
-            bump: unsafe { lease.bump().copy() },
+            bump: unsafe { lease.bump().rest() },
             arena: lease.arena(),
             source: Source::Lease(lease),
             marks: Marks::new(),
@@ -142,7 +142,7 @@ impl<'s, M: Memory> ScopeBytes<'s, M> {
     pub(crate) unsafe fn within(&self) -> ScopeBytes<'_, M> {
         ScopeBytes {
             // SAFETY: this scope hands out nothing meanwhile: the caller's promise.
-            bump: unsafe { self.bump.copy() },
+            bump: unsafe { self.bump.rest() },
             arena: self.arena,
             source: match self.source {
                 Source::Arena { end, .. } => Source::Arena { start: end, end },

@@ -309,3 +309,24 @@ fn a_scope_whose_empty_run_was_replaced_by_one_before_it_uses_all_of_that() {
     outer.allocate(16).unwrap();
     assert_eq!(arena.used(), 16);
 }
+
+#[test]
+fn a_scope_that_comes_back_to_a_run_takes_back_what_it_handed_out_there_first() {
+    let mut bytes: Bytes = [MaybeUninit::uninit(); 8192];
+    let arena = Arena::borrowed(&mut bytes).unwrap();
+    let mut lease = crowded_lease(&arena, 64);
+    let scope = lease.scratch();
+    let mut first = scope.alloc_slot::<[u64; 2]>().unwrap();
+    let place = first.as_uninit_mut().as_ptr().addr();
+    scope.allocate(200).unwrap();
+    fill(&arena, 0);
+    // All of the second run is used, and of the first one 48 bytes are left.
+    while scope.allocate(56).is_ok() {}
+    scope.allocate(scope.remaining() - 48).unwrap();
+    drop(scope.alloc_slot::<[u8; 48]>().unwrap());
+    drop(first);
+    assert_eq!(scope.remaining(), 64);
+    drop(scope);
+    let scope = lease.scratch();
+    assert_eq!(scope.allocate_uninit(64, 8).unwrap().as_ptr().addr(), place);
+}
