@@ -153,7 +153,8 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
     /// Returns how many bytes a part in another segment takes besides a request: the part before it
     /// and what aligns both. The claim has the alignment of the cursor, so it has no padding.
     fn room(align: usize) -> usize {
-        (const { size_of::<Part<'s, M>>() + align_of::<Part<'s, M>>() + STEP }).saturating_add(align)
+        let part = const { (size_of::<Part<'s, M>>() + align_of::<Part<'s, M>>() + STEP).next_multiple_of(STEP) };
+        part.saturating_add(align)
     }
 
     /// Returns how many bytes are left for one request, if all that a new part would have is
