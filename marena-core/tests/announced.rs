@@ -1,5 +1,6 @@
 //! What a lease announces to its memory: chunks that nobody has used before, and nothing else.
 
+use std::alloc::{self, Layout};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::ptr::NonNull;
@@ -20,9 +21,9 @@ struct Noting {
 
 impl Noting {
     fn new() -> Self {
-        // SAFETY: bytes may all be zero.
-        let bytes = unsafe { Box::<Bytes>::new_zeroed().assume_init() };
-        Self { bytes: NonNull::from(Box::leak(bytes)), announced: RefCell::default() }
+        // SAFETY: the size is not 0.
+        let bytes = unsafe { alloc::alloc_zeroed(Layout::new::<Bytes>()) };
+        Self { bytes: NonNull::new(bytes.cast()).expect("memory"), announced: RefCell::default() }
     }
 }
 
@@ -49,7 +50,7 @@ unsafe impl ExclusiveMemory for Noting {}
 
 impl Drop for Noting {
     fn drop(&mut self) {
-        // SAFETY: leaked by `new`.
+        // SAFETY: from the global allocator with this layout, and initialised.
         drop(unsafe { Box::from_raw(self.bytes.as_ptr()) });
     }
 }
