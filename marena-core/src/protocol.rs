@@ -10,8 +10,8 @@
 //!
 //! Claims and give-backs are read-modify-writes. A release sequence runs through all of them and
 //! ends at none, so a claim synchronises with *every* give-back before it in the order of the
-//! cursor's values, not only with the last. Only the stores of a reset and of formatting end a
-//! sequence, and neither runs beside claims.
+//! cursor's values, not only with the last. Only stores end a sequence: those of a reset, of
+//! formatting, and of a scope that has its growing arena to itself. None runs beside claims.
 //!
 //! A claim that finds no place writes nothing. With fetch-and-add, requests that fail would add up
 //! until the word wraps.

@@ -128,8 +128,8 @@ pub unsafe trait Memory {
     }
 
     /// Announces that a lease is about to use `len` bytes of the region, `start` bytes behind its
-    /// base, which nobody has used before. Memory whose pages come as they are touched can fetch
-    /// these pages at once. No byte changes.
+    /// base. In [zeroed](Self::is_zeroed) memory they are still zero. Memory whose pages come as
+    /// they are touched can fetch these pages at once. No byte changes.
     #[cold]
     fn announce(&self, start: usize, len: usize) {
         let _ = (start, len);
