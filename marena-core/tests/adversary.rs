@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 
 use marena_core::{
-    ARENA_MAX_ALLOC_SIZE, Address, AllocError, Allocate, Arena, Block, BorrowedMemory, Handle, Memory, Pool,
-    StaticMemory,
+    ARENA_MAX_ALLOC_SIZE, Address, Allocate, Arena, Block, BorrowedMemory, Handle, Memory, Pool, StaticMemory,
 };
 
 type Buffer = [MaybeUninit<u8>; 8192];
