@@ -81,8 +81,8 @@ fn markdown(results: &[Result], stranded: &[Stranded], command: &str) -> String 
 /// What was aimed at, and what came of it.
 pub fn targets(results: &[Result], stranded: &[Stranded]) -> String {
     let mut text = String::from(
-        "\n## Targets\n\nRatios of times, or of throughputs where the target is `≥`, or times where it is in ns. Medians of \
-         the rounds of one run.\n\n",
+        "\n## Targets\n\nRatios of times, or of throughputs where the target is `≥`, or times where it is in ns.\n\
+         Medians of the rounds of one run.\n\n",
     );
     text.push_str("|work|marena|against|measured|target|met|\n|---|---|---|---:|---:|---|\n");
     for outcome in results.iter().flat_map(|result| &result.outcomes) {
