@@ -182,6 +182,7 @@ impl Bump {
         }
         // SAFETY: the room is a multiple of the step, so the rounded size fits as well.
         self.next.set(unsafe { self.next.get().add(round_up(missing)) });
+        asan::unpoison(start, new_size);
         true
     }
 

@@ -319,6 +319,7 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
             return None;
         }
         protocol::extend(cursor, end as u32, new_end).ok()?;
+        asan::unpoison(start, new_size);
         // SAFETY: claimed from this arena before, and just now what lies behind.
         Some(unsafe { Claimed::new(start, self) })
     }

@@ -132,7 +132,6 @@ unsafe fn grow<'a, A: Claim<'a>, const ZEROED: bool>(
             // not 0.
             && let Some(claimed) = unsafe { memory.extend(start, old.size(), new.size()) }
         {
-            asan::unpoison(start, new.size());
             if ZEROED {
                 // SAFETY: these bytes are the block's.
                 unsafe { zero(start, old.size(), owned) };

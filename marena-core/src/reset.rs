@@ -159,10 +159,15 @@ impl<M: Reserve> Arena<M> {
     /// ```
     pub fn trim(&mut self) -> Result<usize, M::Error> {
         let kept = HEADER_SIZE + self.used();
+        let (free, len) = (self.at(self.used()), self.capacity() - kept);
+        // The memory may write to these bytes, which are its own meanwhile.
+        asan::unpoison(free, len);
         // SAFETY: behind the header and the used bytes nothing is handed out, and `&mut self` of
         // exclusive memory keeps others from claiming meanwhile. The arena counts on zeros only
         // past its peak, and those stay zero; below, it zeroes what it hands out.
-        let given = unsafe { self.memory().give_back_past(kept) }?;
+        let given = unsafe { self.memory().give_back_past(kept) };
+        asan::poison(free, len);
+        let given = given?;
         if self.memory().is_zeroed() {
             // Whatever a memory says, the sums do not wrap: past the region it says nothing.
             let zero_from = given.zero_from.max(kept).min(self.capacity()).next_multiple_of(STEP) - HEADER_SIZE;

@@ -243,6 +243,7 @@ impl<'a, A: Claim<'a>, T> ArenaVec<'a, A, T> {
         let fits = size <= old_size.next_multiple_of(STEP);
         // SAFETY: the vector's claim, which is some bytes and becomes more.
         if fits || (old_size > 0 && unsafe { self.memory.extend(self.start.cast(), old_size, size) }.is_some()) {
+            // What the claim's last step holds, too.
             asan::unpoison(self.start.cast(), size);
             self.capacity = capacity;
             return Ok(());
