@@ -39,7 +39,9 @@ require() {
         return 1
     fi
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+    # Another script may hold the lock.
+    local wait=DPkg::Lock::Timeout=600
+    apt-get -o $wait update -qq && apt-get -o $wait install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 }
 
 # must_fail WHAT PATTERN COMMAND...: runs a command with a planted fault. It must fail, in words
