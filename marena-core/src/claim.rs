@@ -271,10 +271,7 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
                 // SAFETY: claimed just now.
                 Ok(unsafe { Claimed::new(self.hand_out(span, size), self) })
             }
-            Err(Unclaimed::NoPlace(cursor)) => {
-                self.header().count_failure();
-                Err(no_room(size, cursor, limit))
-            }
+            Err(Unclaimed::NoPlace(cursor)) => Err(self.no_room(size, cursor, limit)),
             Err(Unclaimed::Contended) => Err(AllocError::Contended { retries: retries.unwrap_or(0) }),
         }
     }
@@ -424,8 +421,7 @@ impl<M: Memory> Arena<M> {
             let provided = self.provide(needed.end);
             let ready = self.ready_limit();
             if !provided {
-                self.header().count_failure();
-                return Err(no_room(size, cursor, ready));
+                return Err(self.no_room(size, cursor, ready));
             }
             let place = |seen| place(base, seen, ready, size, align);
             match protocol::claim(&self.header().cursor, cursor, place, retries, M::BACKS_OFF.then(BackOff::new)) {
@@ -434,8 +430,21 @@ impl<M: Memory> Arena<M> {
                 Err(Unclaimed::Contended) => return Err(AllocError::Contended { retries: retries.unwrap_or(0) }),
             }
         }
+        Err(self.no_room(size, cursor, self.limit()))
+    }
+
+    /// Counts a request that found no place at this cursor, and returns its error. Cold, so that
+    /// its code lies behind that of the claim. Inlined, so that the claim needs no stack frame for
+    /// it, and so that nothing but the count is left where the caller ignores the error.
+    #[cold]
+    #[inline]
+    pub(crate) fn no_room(&self, size: usize, cursor: u32, limit: u32) -> AllocError {
         self.header().count_failure();
-        Err(no_room(size, cursor, self.limit()))
+        if size > ARENA_MAX_ALLOC_SIZE {
+            AllocError::TooLarge { requested: size }
+        } else {
+            AllocError::Full { requested: size, remaining: limit.saturating_sub(cursor) as usize }
+        }
     }
 }
 
@@ -447,18 +456,5 @@ pub(crate) fn require_stable_alignment<M: Memory>(align: usize) -> Result<(), Al
             Err(AllocError::Alignment { requested: align, supported: max_align::<M>() })
         }
         _ => Ok(()),
-    }
-}
-
-/// Returns the error of a claim that found no place at this cursor. Cold, so that its code lies
-/// behind that of the claim. Inlined, so that the claim needs no stack frame for it, and nothing at
-/// all where the caller ignores the error.
-#[cold]
-#[inline]
-pub(crate) fn no_room(size: usize, cursor: u32, limit: u32) -> AllocError {
-    if size > ARENA_MAX_ALLOC_SIZE {
-        AllocError::TooLarge { requested: size }
-    } else {
-        AllocError::Full { requested: size, remaining: limit.saturating_sub(cursor) as usize }
     }
 }

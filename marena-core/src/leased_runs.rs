@@ -6,7 +6,6 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use crate::arena::Arena;
 use crate::bump::Bump;
-use crate::claim::no_room;
 use crate::error::AllocError;
 use crate::memory::Memory;
 use crate::placement::{HEADER_SIZE, STEP, Span, place};
@@ -56,7 +55,7 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
     /// Creates the runs of a lease that claims up to `chunk` bytes at once. Claims nothing yet.
     #[inline]
     pub(crate) fn new(arena: &'a Arena<M>, chunk: usize) -> Self {
-        let max_chunk = chunk.min(arena.limit() as usize) & !(STEP - 1);
+        let max_chunk = chunk & !(STEP - 1);
         let base = arena.base();
         Self {
             arena,
@@ -248,16 +247,9 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
     fn best_fit(&self, marks: &Marks, size: usize, align: usize) -> Option<usize> {
         // Usually no spare run is long enough. A scope may still find room in the current one.
         let slots = if self.spares.may_fit(size) { self.spares.slots() } else { CURRENT..CURRENT + 1 };
-        let (mut best, mut shortest) = (None, u32::MAX);
-        for slot in slots.clone() {
-            let free = marks.free(slot, self.run(slot));
-            if size <= free.len() as usize
-                && free.len() < shortest
-                && place(self.base.addr().get(), free.start, free.end, size, align).is_some()
-            {
-                (best, shortest) = (Some(slot), free.len());
-            }
-        }
+        let free = |slot| marks.free(slot, self.run(slot));
+        let fits = |run: Span| place(self.base.addr().get(), run.start, run.end, size, align).is_some();
+        let best = slots.clone().filter(|&slot| fits(free(slot))).min_by_key(|&slot| free(slot).len());
         if best.is_none() && slots.len() > 1 {
             self.spares.measure();
         }
@@ -310,10 +302,7 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
         };
         let claimed = protocol::claim(cursor, seen, place, retries, M::BACKS_OFF.then(BackOff::new));
         let claimed = claimed.map_err(|reason| match reason {
-            Unclaimed::NoPlace(cursor) => {
-                self.arena.header().count_failure();
-                no_room(size, cursor, limit)
-            }
+            Unclaimed::NoPlace(cursor) => self.arena.no_room(size, cursor, limit),
             Unclaimed::Contended => AllocError::Contended { retries: retries.unwrap_or(0) },
         })?;
         self.note_claim(claimed, request.ahead);
@@ -327,20 +316,18 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
     /// Few bytes are lost. A scope claims at least as much as the lease has already, so the
     /// shortest of six runs is a small part of them.
     fn keep(&self, claimed: Span, marks: &Marks) -> usize {
-        if let Some((slot, run)) = self.run_ending_at(claimed.start) {
-            // SAFETY: the run is the lease's, and the bytes behind it were claimed for it just now.
-            unsafe { self.set_run(slot, Span { end: claimed.end, ..run }) };
-            self.count_leased();
-            return slot;
-        }
-        let slot = if self.bump.room() == 0 { CURRENT } else { self.spares.slot_for_another() };
-        let lost = self.run(slot);
-        // A scope may still have values in the run, so it counts as stranded only later.
-        self.lost.set(self.lost.get().saturating_add(lost.len()));
-        // SAFETY: claimed just now, by this lease.
-        unsafe { self.set_run(slot, claimed) };
+        let (slot, start) = if let Some((slot, run)) = self.run_ending_at(claimed.start) {
+            (slot, run.start)
+        } else {
+            let slot = if self.bump.room() == 0 { CURRENT } else { self.spares.slot_for_another() };
+            // A scope may still have values in the run, so it counts as stranded only later.
+            self.lost.set(self.lost.get().saturating_add(self.run(slot).len()));
+            marks.set(slot, claimed.start);
+            (slot, claimed.start)
+        };
+        // SAFETY: claimed just now, by this lease, or the lease's before.
+        unsafe { self.set_run(slot, Span { start, end: claimed.end }) };
         self.count_leased();
-        marks.set(slot, claimed.start);
         slot
     }
 

@@ -7,7 +7,6 @@ use core::sync::atomic::Ordering::Relaxed;
 use crate::arena::Arena;
 use crate::asan;
 use crate::bump::Bump;
-use crate::claim::no_room;
 use crate::error::AllocError;
 use crate::lease::Lease;
 use crate::leased_runs::{LeasedRuns, Request};
@@ -372,10 +371,7 @@ impl<'s, M: Memory> ScopeBytes<'s, M> {
         let next = self.position(self.bump.next());
         let base = self.arena.base().addr().get();
         let needed = place(base, next, end, size, align);
-        let full = |limit| {
-            self.arena.header().count_failure();
-            no_room(size, next, limit)
-        };
+        let full = |limit| self.arena.no_room(size, next, limit);
         let needed = needed.ok_or_else(|| full(end))?;
         // Marking costs an atomic operation, and dirty bytes must be zeroed when they are used
         // again. Marking some way ahead is a compromise.

@@ -49,8 +49,8 @@ impl<W: Word> Tickets<W> {
             let after = self.halves.load(Acquire);
             // If `half` is not `before`, then `before` is gone, even if the exchange failed.
             if after == half {
-                // The count's highest bit is the half's lowest.
-                return ((u64::from(half) << 31) | u64::from(count)) << 1;
+                // The shift drops the count's highest bit, which is the half's lowest.
+                return (u64::from(half) << 32) | u64::from(count << 1);
             }
             // At least 2^31 draws passed since `before` was read, so the half of this count is
             // unknown.

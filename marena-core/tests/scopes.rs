@@ -29,15 +29,26 @@ fn remaining_of(result: Result<marena_core::Block<'_>, AllocError>) -> usize {
     }
 }
 
-/// Makes an outer scope with 200 bytes left in its chunk. An inner scope has replaced this chunk by
-/// one of 64 bytes, and the arena is full.
+/// Makes an outer scope with 200 bytes left in its chunk, which is the lease's shortest. The lease
+/// gave it up for one of 64 bytes, which an inner scope needed, and the arena is full.
 fn with_an_old_chunk(check: impl FnOnce(&Scratch<'_, BorrowedMemory<'_>>)) {
     let mut bytes: Bytes = [MaybeUninit::uninit(); 8192];
     let arena = Arena::borrowed(&mut bytes).unwrap();
-    let mut lease = crowded_lease(&arena, 208);
+    let chunks = [264, 256, 248, 240, 232, 224, 208];
+    // So little is left that nothing is claimed ahead.
+    fill(&arena, chunks.iter().sum::<usize>() + 8 * chunks.len() + 64);
+    let mut lease = arena.lease(0);
+    let scope = lease.scratch();
+    for size in chunks {
+        scope.allocate(size).unwrap();
+        arena.allocate(8).unwrap();
+    }
+    drop(scope);
     let mut outer = lease.scratch();
+    for size in &chunks[..6] {
+        outer.allocate(*size).unwrap();
+    }
     outer.allocate(8).unwrap();
-    fill(&arena, 64);
     let inner = outer.scratch();
     inner.allocate(200).unwrap();
     inner.allocate(64).unwrap();
@@ -59,7 +70,7 @@ fn a_failed_request_leaves_a_scope_in_its_chunk() {
 #[test]
 fn a_scope_counts_no_bytes_between_the_chunks_of_its_lease() {
     with_an_old_chunk(|outer| {
-        assert!(outer.remaining() <= 200 + 64);
+        assert_eq!(outer.remaining(), 200 + 64);
         outer.allocate(200).unwrap();
         assert_eq!(outer.remaining(), 64);
         outer.allocate(64).unwrap();
@@ -81,7 +92,7 @@ fn a_full_lease_or_scope_reports_the_bytes_that_one_more_request_can_have() {
         assert!(lease.allocate(remaining).is_ok());
     }
     with_an_old_chunk(|outer| {
-        assert_eq!(remaining_of(outer.allocate(2048)), 200);
+        assert_eq!((remaining_of(outer.allocate(2048)), Claim::remaining(outer)), (200, 200));
         assert!(outer.allocate(200).is_ok());
         assert_eq!(remaining_of(outer.allocate(2048)), 64);
     });
@@ -186,6 +197,12 @@ fn a_lease_counts_the_run_that_it_loses_at_once() {
         assert_eq!(arena.stats().stranded, 0, "{chunk}");
         assert_eq!(lease.remaining() - arena.remaining(), 32 * (chunk + 1));
     }
+    lease.allocate(56).unwrap();
+    assert_eq!(arena.stats().stranded, 32);
+    assert_eq!(lease.remaining() - arena.remaining(), 32 * 6 + 200);
+    // A run that is used up makes room for the next one.
+    lease.allocate(200).unwrap();
+    arena.allocate(8).unwrap();
     lease.allocate(56).unwrap();
     assert_eq!(arena.stats().stranded, 32);
     assert_eq!(lease.remaining() - arena.remaining(), 32 * 6 + 200);
@@ -308,6 +325,21 @@ fn a_scope_whose_empty_run_was_replaced_by_one_before_it_uses_all_of_that() {
     // The run that the inner scope claimed grows to where the outer one has been from the start.
     outer.allocate(16).unwrap();
     assert_eq!(arena.used(), 16);
+}
+
+#[test]
+fn a_scope_whose_empty_run_was_replaced_by_one_around_it_uses_all_of_that() {
+    for size in (8..64).step_by(8) {
+        let mut bytes: Bytes = [MaybeUninit::uninit(); 8192];
+        let arena = Arena::borrowed(&mut bytes).unwrap();
+        let mut lease = arena.lease(0);
+        let block = lease.allocate_uninit(16, 8).unwrap();
+        // SAFETY: the end of what the lease claimed from the arena, which nobody uses any more.
+        unsafe { Claim::give_back(&arena, NonNull::from(block).cast(), 16) };
+        let scope = lease.scratch();
+        scope.allocate(size).unwrap();
+        assert_eq!(arena.used(), size);
+    }
 }
 
 #[test]

@@ -253,6 +253,27 @@ fn an_arena_whose_memory_provides_no_more_is_full_and_says_what_still_fits() {
 }
 
 #[test]
+fn an_arena_that_is_found_with_more_used_than_is_ready_is_full() {
+    for used in [3 * STEP, CAPACITY - 256] {
+        let arena = arena(CAPACITY);
+        arena.allocate(used).unwrap();
+        let memory = arena.into_memory();
+        memory.ready.store(STEP, Relaxed);
+        memory.most.store(STEP, Relaxed);
+        // SAFETY: a header of an arena, of which nothing is used any more.
+        let mut arena = unsafe { Arena::attach(memory) }.unwrap();
+        let full = |size| Err(AllocError::Full { requested: size, remaining: 0 });
+        for size in [1, 64, 128] {
+            assert_eq!(arena.allocate(size).map(drop), full(size));
+            assert_eq!(arena.lease(256).allocate(size).map(drop), full(size));
+            assert_eq!(arena.lease(256).scratch().allocate(size).map(drop), full(size));
+            assert_eq!(arena.scratch().allocate(size).map(drop), full(size));
+        }
+        assert_eq!(arena.used(), used);
+    }
+}
+
+#[test]
 fn a_leaked_scope_over_the_whole_arena_makes_nothing_ready() {
     let mut arena = arena(CAPACITY);
     std::mem::forget(arena.scratch());

@@ -150,11 +150,14 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
         unsafe { part.scratch.claim(size, align, retries) }.map(|claimed| claimed.start())
     }
 
-    /// Returns how many bytes a part in another segment takes besides a request: the part before it
-    /// and what aligns both. The claim has the alignment of the cursor, so it has no padding.
+    /// Returns how many bytes a part in another segment takes besides a request: the part before
+    /// it, and what aligns the request.
     fn room(align: usize) -> usize {
-        let part = const { (size_of::<Part<'s, M>>() + align_of::<Part<'s, M>>() + STEP).next_multiple_of(STEP) };
-        part.saturating_add(align)
+        let part = const {
+            assert!(align_of::<Part<'s, M>>() <= STEP, "a part lies where a claim starts");
+            size_of::<Part<'s, M>>().next_multiple_of(STEP)
+        };
+        part.saturating_add(align.saturating_sub(STEP))
     }
 
     /// Returns how many bytes are left for one request, if all that a new part would have is
@@ -167,7 +170,8 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
     /// Adds a part, in a segment that has room for the request.
     fn go_on(&self, size: usize, align: usize, retries: Option<u32>) -> Result<(), AllocError> {
         let segment = self.part().map(|part| part.segment);
-        let needed = size.saturating_add(Self::room(align));
+        // No segment has so many bytes. A claim of more would not say what is left.
+        let needed = size.saturating_add(Self::room(align)).min(ARENA_MAX_ALLOC_SIZE);
         let found = self.growing.claim_behind(segment, needed, STEP, retries);
         let claimed = found.map_err(|error| match error {
             AllocError::Contended { .. } => error,

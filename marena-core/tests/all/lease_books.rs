@@ -220,6 +220,20 @@ fn a_lease_keeps_seven_runs_and_serves_each_request_from_the_shortest_that_fits(
 }
 
 #[test]
+fn a_run_that_grows_for_a_scope_in_another_one_counts_as_leased() {
+    let arena = zeroed_arena(1 << 20);
+    let mut lease = arena.lease(256);
+    lease.allocate(8).unwrap();
+    arena.allocate(8).unwrap();
+    for size in [4 << 10, 32 << 10, 256 << 10] {
+        // The scope begins in the first run. The second one, at the end, grows for it.
+        lease.scratch().allocate(size).unwrap();
+        let (held, leased) = (free(&mut lease, &arena), arena.stats().leased);
+        assert!(size <= held && held <= leased && leased <= 2 * held, "{held} bytes held, {leased} counted");
+    }
+}
+
+#[test]
 fn a_scope_of_a_fresh_lease_claims_a_chunk() {
     let arena = zeroed_arena(64 << 10);
     let mut lease = arena.lease(4096);
