@@ -182,15 +182,16 @@ impl<'a, M: Memory> Lease<'a, M> {
         self.arena().get(handle)
     }
 
-    /// Creates a lease that goes on where a lease of another segment of a growing arena ended, with
-    /// chunks as large as `chunk`.
+    /// Ends this lease, and makes it one of another segment of a growing arena, with `len` free
+    /// bytes at `start`. Its chunks are as large as before.
     ///
     /// # Safety
     ///
-    /// `next` is the end of bytes that were claimed from the arena.
-    pub(crate) unsafe fn of_segment(arena: &'a Arena<M>, max_chunk: usize, chunk: usize, next: NonNull<u8>) -> Self {
+    /// - The bytes were claimed from the arena and belong to nobody else, or there are none, at the
+    ///   end of bytes that were claimed.
+    pub(crate) unsafe fn go_on_in(&mut self, arena: &'a Arena<M>, start: NonNull<u8>, len: usize) {
         // SAFETY: the caller's promise.
-        Self { runs: unsafe { LeasedRuns::of_segment(arena, max_chunk, chunk, next) } }
+        unsafe { self.runs.go_on_in(arena, start, len) };
     }
 
     /// Extends the last block of the current run, which has no room for it.

@@ -72,21 +72,27 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
         }
     }
 
-    /// Creates the runs of a lease that goes on where a lease of another segment ended. Its chunks
-    /// start at `chunk` bytes and take all that the segment has left.
+    /// Gives all runs back, and goes on in another arena, whose chunks take all that it has left.
+    /// The first run has `len` bytes at `start`.
     ///
     /// # Safety
     ///
-    /// `next` is the end of bytes that were claimed from the arena.
-    pub(crate) unsafe fn of_segment(arena: &'a Arena<M>, max_chunk: usize, chunk: usize, next: NonNull<u8>) -> Self {
-        let mut runs = Self::new(arena, max_chunk);
-        runs.chunk.set(chunk.min(runs.max_chunk));
-        // Where the first chunk most likely starts: then it is claimed at the first attempt.
-        // SAFETY: no bytes, at the end of a claim.
-        unsafe { runs.bump.set(next, 0) };
+    /// - The bytes were claimed from the arena and belong to nobody else, or there are none, at the
+    ///   end of bytes that were claimed.
+    pub(crate) unsafe fn go_on_in(&mut self, arena: &'a Arena<M>, start: NonNull<u8>, len: usize) {
+        self.end();
+        self.arena = arena;
+        self.base = arena.base();
         // Other leases find more in the next segment, so nothing has to be left for them here.
-        runs.share_shift = 0;
-        runs
+        self.share_shift = 0;
+        self.dirty_end.set(self.base.addr().get());
+        // SAFETY: the caller's promise. Bytes at the end of a claim are where the first chunk most
+        // likely starts: then it is claimed at the first attempt.
+        unsafe { self.bump.set(start, len) };
+        if len > 0 {
+            self.note_claim(self.run(CURRENT), self.chunk.get());
+            self.count_leased();
+        }
     }
 
     /// Returns the arena that the runs were claimed from.
@@ -405,6 +411,25 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
         }
         protocol::give_back(&header.cursor, run.start, run.end)
     }
+
+    /// Gives all runs back to the arena, or counts them as stranded.
+    fn end(&mut self) {
+        // The last run goes first. Once it is given back, the one before may be the last.
+        while let Some((slot, run)) = self.runs().max_by_key(|(_, run)| if run.len() > 0 { run.end } else { 0 })
+            && run.len() > 0
+        {
+            if !self.give_back_run(run) {
+                self.lost.set(self.lost.get().saturating_add(run.len()));
+            }
+            // SAFETY: no bytes.
+            unsafe { self.set_run(slot, Span { start: run.start, end: run.start }) };
+        }
+        self.count_lost();
+        let counted = self.counted.replace(0);
+        if counted > 0 {
+            protocol::uncount(&self.arena.header().leased, counted);
+        }
+    }
 }
 
 /// A request that a lease, or a scope of it, cannot serve from its current run.
@@ -420,19 +445,6 @@ pub(crate) struct Request {
 
 impl<M: Memory> Drop for LeasedRuns<'_, M> {
     fn drop(&mut self) {
-        // The last run goes first. Once it is given back, the one before may be the last.
-        while let Some((slot, run)) = self.runs().max_by_key(|(_, run)| if run.len() > 0 { run.end } else { 0 })
-            && run.len() > 0
-        {
-            if !self.give_back_run(run) {
-                self.lost.set(self.lost.get().saturating_add(run.len()));
-            }
-            // SAFETY: no bytes.
-            unsafe { self.set_run(slot, Span { start: run.start, end: run.start }) };
-        }
-        self.count_lost();
-        if self.counted.get() > 0 {
-            protocol::uncount(&self.arena.header().leased, self.counted.get());
-        }
+        self.end();
     }
 }

@@ -159,8 +159,6 @@ fn growing_zeroed_zeroes_what_a_block_gets_wherever_it_lies() {
 fn a_large_block_apart_from_the_chunk_grows_in_place_and_goes_back() {
     let arena = GrowingArena::new();
     let lease = arena.lease(4_096);
-    // The first block is the arena's, and the second one begins a chunk.
-    lease.allocate(8).unwrap();
     lease.allocate(8).unwrap();
     // Another claim lies behind the chunk, so a large block is claimed apart from the chunk.
     // Afterwards the lease continues in its chunk.
@@ -192,4 +190,39 @@ fn a_large_block_goes_back_to_the_segment_that_the_lease_has_left() {
     assert_eq!(arena.stats().used, used - size);
     // The next one of its size finds the segment again.
     assert_eq!((written(&lease, size), arena.stats().capacity), (large, capacity));
+}
+
+/// Allocates 48 bytes again and again, until a block lies in the third segment.
+fn until_the_third_segment<'a>(arena: &'a GrowingArena, lease: &GrowingLease<'a>) -> Vec<&'a mut [u8]> {
+    let third = || arena.segments().nth(2).is_some_and(|segment| segment.used() > 1_000);
+    let mut blocks = Vec::new();
+    while !third() {
+        blocks.push(lease.allocate(48).unwrap().into_mut());
+    }
+    blocks
+}
+
+#[test]
+fn a_lease_hands_out_zeros_in_every_segment_after_a_reset() {
+    let mut arena = GrowingArena::builder().first_segment(8_192).max_segment(8_192).build().unwrap();
+    for chunk in [0, 1_000, 4_096] {
+        for block in until_the_third_segment(&arena, &arena.lease(chunk)) {
+            assert!(block.iter().all(|&byte| byte == 0), "{chunk}");
+            block.fill(0xEE);
+        }
+        arena.reset();
+    }
+}
+
+#[test]
+fn a_lease_that_goes_on_leaves_nothing_behind_and_is_counted_where_it_is() {
+    let arena = GrowingArena::builder().first_segment(8_192).max_segment(8_192).build().unwrap();
+    let lease = arena.lease(4_096);
+    let blocks = until_the_third_segment(&arena, &lease);
+    let in_third = arena.segments().nth(2).unwrap().stats();
+    let leased: Vec<usize> = arena.segments().map(|segment| segment.stats().leased).collect();
+    assert!(leased[..2] == [0, 0] && leased[2] >= 4_096 - 48, "{leased:?} of {in_third}");
+    drop(lease);
+    let stats = arena.stats();
+    assert_eq!((stats.used, stats.leased, stats.stranded), (48 * blocks.len(), 0, 0));
 }

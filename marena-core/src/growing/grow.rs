@@ -1,5 +1,6 @@
 //! Grows an arena: one thread at a time adds a segment.
 
+use core::ptr;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::arena::GrowingArena;
@@ -9,7 +10,7 @@ use crate::address::{ARENA_MAX_ALLOC_SIZE, ARENA_PAGESIZE};
 use crate::arena::Arena;
 use crate::claim::{Claim, Claimed, Missed, require_stable_alignment};
 use crate::error::AllocError;
-use crate::memory::Reserve;
+use crate::memory::{Memory, Reserve};
 use crate::placement::STEP;
 use crate::sync::AtomicBool;
 
@@ -38,6 +39,40 @@ impl Drop for Lock<'_> {
     }
 }
 
+/// A request that is not served by the fast path.
+#[derive(Clone, Copy)]
+pub(super) struct Request {
+    /// The number of bytes, which is not 0.
+    pub(super) size: usize,
+    /// A power of two.
+    pub(super) align: usize,
+    pub(super) retries: Option<u32>,
+    /// How many bytes to claim, if they are more, from a segment that has more than `left` bytes
+    /// besides the request. Leases go on there.
+    pub(super) most: usize,
+    pub(super) left: usize,
+}
+
+impl Request {
+    /// Claims the bytes from a segment, and returns how many.
+    fn claim<M: Memory>(self, arena: &Arena<M>) -> Result<(Claimed<&Arena<M>>, usize), AllocError> {
+        let Self { size, align, retries, most, left } = self;
+        // SAFETY: a power of two, and not 0.
+        let claim = |len| unsafe { arena.claim(len, align, retries) }.map(|claimed| (claimed, len));
+        if most > size {
+            let rest = arena.remaining();
+            if rest > left.saturating_add(size) {
+                match claim(most.min(rest)) {
+                    // Other threads took some of the rest, or it is not ready.
+                    Err(AllocError::Full { .. }) => {}
+                    outcome => return outcome,
+                }
+            }
+        }
+        claim(size)
+    }
+}
+
 impl<M: Reserve> GrowingArena<M> {
     /// Serves a request that the current segment did not serve at once, or that came before there
     /// was one.
@@ -62,17 +97,37 @@ impl<M: Reserve> GrowingArena<M> {
                 outcome => return outcome,
             }
         }
-        self.claim_behind(current, size, align, retries)
+        let request = Request { size, align, retries, most: 0, left: 0 };
+        self.claim_behind(current, request).map(|(claimed, _)| claimed)
+    }
+
+    /// Serves a request of a lease whose segment, `full`, has no room for it. Returns how many
+    /// bytes were claimed, too.
+    pub(super) fn claim_for_lease(
+        &self,
+        full: Option<&Arena<M>>,
+        request: Request,
+    ) -> Result<(Claimed<&Arena<M>>, usize), AllocError> {
+        let current = self.current();
+        if let Some(segment) = current
+            && !full.is_some_and(|full| ptr::eq(full, segment.arena()))
+        {
+            match request.claim(segment.arena()) {
+                Err(AllocError::Full { .. }) => {}
+                outcome => return outcome,
+            }
+        }
+        self.claim_behind(current, request)
     }
 
     /// Serves a request that `current` has no room for, or that came before there was a segment.
+    /// Returns how many bytes were claimed, too.
     pub(super) fn claim_behind(
         &self,
         current: Option<&Segment<M>>,
-        size: usize,
-        align: usize,
-        retries: Option<u32>,
-    ) -> Result<Claimed<&Arena<M>>, AllocError> {
+        request: Request,
+    ) -> Result<(Claimed<&Arena<M>>, usize), AllocError> {
+        let Request { size, align, retries, .. } = request;
         require_stable_alignment::<M>(align)?;
         if size > ARENA_MAX_ALLOC_SIZE {
             return Err(AllocError::TooLarge { requested: size });
@@ -82,8 +137,7 @@ impl<M: Reserve> GrowingArena<M> {
         let mut last = current;
         loop {
             while let Some(segment) = self.segments.after(last) {
-                // SAFETY: the callers' promises are those of `Claim::claim`.
-                match unsafe { segment.arena().claim(size, align, retries) } {
+                match request.claim(segment.arena()) {
                     Ok(claimed) => {
                         self.current.advance(current, segment);
                         return Ok(claimed);
@@ -101,7 +155,7 @@ impl<M: Reserve> GrowingArena<M> {
             };
             // Another thread may have added one before the lock was taken.
             if self.segments.after(last).is_none() {
-                return self.grow(current, last, size, align);
+                return self.grow(current, last, request);
             }
         }
     }
@@ -112,19 +166,18 @@ impl<M: Reserve> GrowingArena<M> {
         &self,
         current: Option<&Segment<M>>,
         last: Option<&Segment<M>>,
-        size: usize,
-        align: usize,
-    ) -> Result<Claimed<&Arena<M>>, AllocError> {
+        request: Request,
+    ) -> Result<(Claimed<&Arena<M>>, usize), AllocError> {
+        let Request { size, align, .. } = request;
         // ORDERING: Relaxed for both: written under the lock only, which orders them.
         let (reserved, index) = (self.reserved.load(Relaxed), self.next_index.load(Relaxed) as u32);
         let needed = Segment::<M>::OVERHEAD.saturating_add(size).saturating_add(align);
         let plan = self.sizes().next(index, needed, reserved).filter(|plan| plan.capacity <= M::MAX_CAPACITY);
+        let in_first = || self.claim_in_first(size, align).map(|claimed| (claimed, size));
         let claimed = match plan {
-            Some(plan) if plan.in_series => {
-                self.add(plan, current, last, size, align).or_else(|| self.claim_in_first(size, align))
-            }
-            Some(plan) => self.claim_in_first(size, align).or_else(|| self.add(plan, current, last, size, align)),
-            None => self.claim_in_first(size, align),
+            Some(plan) if plan.in_series => self.add(plan, current, last, request).or_else(in_first),
+            Some(plan) => in_first().or_else(|| self.add(plan, current, last, request)),
+            None => in_first(),
         };
         claimed.ok_or_else(|| AllocError::Full {
             requested: size,
@@ -152,9 +205,8 @@ impl<M: Reserve> GrowingArena<M> {
         plan: Plan,
         current: Option<&Segment<M>>,
         last: Option<&Segment<M>>,
-        size: usize,
-        align: usize,
-    ) -> Option<Claimed<&Arena<M>>> {
+        request: Request,
+    ) -> Option<(Claimed<&Arena<M>>, usize)> {
         // ORDERING: Relaxed for both: written under the lock only, which orders them.
         let (reserved, index) = (self.reserved.load(Relaxed), self.next_index.load(Relaxed));
         let new = Segment::new(plan.capacity, plan.in_series.then_some(index as u32))?;
@@ -164,8 +216,7 @@ impl<M: Reserve> GrowingArena<M> {
         let total = reserved.saturating_add(segment.arena().capacity());
         // The claim comes before the segment is in the list. So its maker is served, however many
         // threads wait for it.
-        // SAFETY: the callers' promises are those of `Claim::claim`.
-        let claimed = unsafe { segment.arena().claim(size, align, None) };
+        let claimed = Request { retries: None, ..request }.claim(segment.arena());
         let (Ok(claimed), true) = (claimed, total <= self.limit()) else {
             // SAFETY: just made, in no list, and what was claimed from it is not used.
             unsafe { Segment::free(new) };

@@ -6,6 +6,7 @@ use core::num::NonZeroU64;
 use core::ptr::{self, NonNull};
 
 use super::arena::GrowingArena;
+use super::grow::Request;
 use crate::arena::Arena;
 use crate::bump::Bump;
 use crate::claim::{Claim, Claimed, require_stable_alignment};
@@ -56,7 +57,8 @@ pub struct GrowingLease<'a, M: Reserve> {
     ///
     /// INVARIANT: empty where there is no lease.
     bump: Bump,
-    /// The lease of a segment. It is replaced when the segment is full, while nobody borrows it.
+    /// The lease of a segment. It goes on in another one when that is full, while nobody borrows
+    /// it.
     lease: UnsafeCell<Option<Lease<'a, M>>>,
     /// The largest number of bytes to claim at once.
     max_chunk: usize,
@@ -133,38 +135,46 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
             // SAFETY: claimed just now, from bytes of the lease.
             return Ok(unsafe { Claimed::new(start, self.origin()) });
         }
-        // SAFETY: the callers' promises are those of `Claim::claim`.
-        let in_segment = self.synced(|lease| unsafe { lease.claim(size, align, retries) }.map(Claimed::from));
+        let in_segment = self.synced(|lease| lease.runs().claim_slowly(size, align, retries));
         match in_segment {
             None | Some(Err(AllocError::Full { .. })) => {}
-            Some(outcome) => return outcome,
+            // SAFETY: claimed just now, from bytes of the lease.
+            Some(outcome) => return outcome.map(|start| unsafe { Claimed::new(start, self.origin()) }),
         }
-        // SAFETY: as above.
-        let claimed = unsafe { self.growing.claim(size, align, retries) }?;
-        // SAFETY: the claimed bytes end there, in the last step.
-        let end = unsafe { claimed.start().add(round_up(size)) };
-        // SAFETY: just claimed.
-        unsafe { self.go_on_in(claimed.origin(), end) };
+        let lease = self.lease();
+        // The first chunk of the next segment is claimed together with the request.
+        let first = (FIRST_CHUNK.min(self.max_chunk), 0);
+        let (most, left) = lease.map_or(first, |lease| (lease.runs().chunk(), lease.remaining()));
+        let request = Request { size, align, retries, most, left };
+        let (claimed, len) = self.growing.claim_for_lease(lease.map(Lease::arena), request)?;
+        let arena = claimed.origin();
+        if len > size || left < arena.remaining() {
+            // SAFETY: the claimed bytes end no earlier, in a whole step.
+            let rest = unsafe { claimed.start().add(round_up(size)) };
+            // SAFETY: claimed just now, behind what the caller gets. The lease, if there is one,
+            // served nothing above, and was synced.
+            unsafe { self.go_on_in(arena, rest, round_up(len) - round_up(size)) };
+        }
         Ok(claimed.into())
     }
 
-    /// Makes the lease go on in this segment if it has more bytes left than the one before.
+    /// Makes the lease go on in this segment, with `len` free bytes at `start`.
     ///
     /// # Safety
     ///
-    /// `end` is the end of bytes that were claimed from the arena.
-    unsafe fn go_on_in(&self, arena: &'a Arena<M>, end: NonNull<u8>) {
-        let left = self.synced(Lease::remaining);
-        if left.is_some_and(|left| left >= arena.remaining()) {
-            return;
-        }
-        let chunk = self.synced(|lease| lease.runs().chunk()).unwrap_or(FIRST_CHUNK);
+    /// - The bytes were claimed from the arena and belong to nobody else, or there are none, at the
+    ///   end of bytes that were claimed.
+    /// - No caller has the lease, and nothing was allocated since the last call of
+    ///   [`synced`](Self::synced).
+    unsafe fn go_on_in(&self, arena: &'a Arena<M>, start: NonNull<u8>, len: usize) {
+        // SAFETY: one thread at a time has this value, and nobody borrows the lease: the caller's
+        // promise.
+        let lease = unsafe { &mut *self.lease.get() }.get_or_insert_with(|| arena.lease(self.max_chunk));
         // SAFETY: the caller's promise.
-        let lease = unsafe { Lease::of_segment(arena, self.max_chunk, chunk, end) };
-        // SAFETY: no bytes yet; they are the new lease's.
-        unsafe { self.bump.set(lease.runs().bump().next(), 0) };
-        // SAFETY: nobody borrows the old lease. It got its free bytes back just now, and ends.
-        drop(unsafe { self.lease.get().replace(Some(lease)) });
+        unsafe { lease.go_on_in(arena, start, len) };
+        // SAFETY: the lease's free bytes, which it does not hand out before the next call of
+        // `synced`.
+        unsafe { self.bump.set(start, len) };
     }
 
     /// Claims bytes of the lease's chunk, if they fit. The caller passes a power of two as `align`,

@@ -7,6 +7,7 @@ use core::num::NonZeroU64;
 use core::ptr::{self, NonNull};
 
 use super::arena::GrowingArena;
+use super::grow::Request;
 use super::segments::Segment;
 use crate::address::ARENA_MAX_ALLOC_SIZE;
 use crate::claim::{Claim, Claimed, Origin};
@@ -172,8 +173,8 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
         let segment = self.part().map(|part| part.segment);
         // No segment has so many bytes. A claim of more would not say what is left.
         let needed = size.saturating_add(Self::room(align)).min(ARENA_MAX_ALLOC_SIZE);
-        let found = self.growing.claim_behind(segment, needed, STEP, retries);
-        let claimed = found.map_err(|error| match error {
+        let request = Request { size: needed, align: STEP, retries, most: 0, left: 0 };
+        let (claimed, _) = self.growing.claim_behind(segment, request).map_err(|error| match error {
             AllocError::Contended { .. } => error,
             _ if size > ARENA_MAX_ALLOC_SIZE => AllocError::TooLarge { requested: size },
             other => AllocError::Full { requested: size, remaining: self.left(other.remaining(), align) },

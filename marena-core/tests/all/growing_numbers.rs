@@ -452,20 +452,14 @@ fn a_lease_takes_larger_and_larger_chunks_from_one_segment_to_the_next() {
             used = arena.stats().used;
         }
     }
-    // At first the request itself, then chunks up to the largest size, and at last all the rest.
-    let second = claimed.iter().rposition(|&bytes| bytes == 8).unwrap();
-    assert_eq!(claimed[..7], [8, 256, 512, 1024, 2048, 2048, 2048]);
-    assert_eq!((second, claimed.len()), (8, 9), "{claimed:?}");
-    // The next segment begins with the largest.
-    for _ in 0..2 {
-        lease.alloc(0_u64).unwrap();
-    }
-    assert_eq!(arena.stats().used, used + 2048);
+    // Chunks up to the largest size, then all the rest. The next segment begins with the largest.
+    assert_eq!(claimed[..6], [256, 512, 1024, 2048, 2048, 2048]);
+    assert!(claimed[6] < 2048 && claimed[7..] == [2048], "{claimed:?}");
 
     // However small that is.
     let arena = growing(usize::MAX);
     let lease = arena.lease(64);
-    for used in [8, 72, 72, 72, 72, 72, 72, 72, 72, 136] {
+    for used in [64, 64, 64, 64, 64, 64, 64, 64, 128, 128] {
         lease.alloc(0_u64).unwrap();
         assert_eq!(arena.stats().used, used);
     }

@@ -60,7 +60,7 @@ pub(super) fn work() -> Work {
         Target::at_least("marena leases, 2 threads", "marena leases, 1 thread", 1.9),
         Target::at_least("marena lease, 2 threads", "marena lease, 1 thread", 1.9),
     ];
-    // Going on in the next segment costs about 50 ns, so a few of them: blocks enough for seven
+    // Going on in the next segment costs some 20 ns, so a few of them: blocks enough for seven
     // segments.
     let growing = vec![
         Target::at_most("marena lease, growing, 1 thread", "marena lease, 1 thread", 1.03),
