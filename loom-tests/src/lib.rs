@@ -11,6 +11,9 @@
 //! interleavings. `.ci/mutants.py` plants faults in the sources and checks that the models notice
 //! them.
 
+/// The file of mapped views that has their fence. Models map no files.
+#[path = "../../marena-std/src/mapped/acquired.rs"]
+mod acquired;
 mod explore;
 pub mod fault;
 mod memory;
@@ -27,6 +30,9 @@ mod sync {
 mod tickets;
 mod witness;
 mod word;
+
+/// What the file of mapped views imports from its parent.
+use loom::sync::atomic::fence;
 
 pub use explore::Model;
 pub use fault::Fault;

@@ -52,6 +52,7 @@ models! {
     publish::a_published_block_is_viewed_whole_while_claims_run::<Faithful> >= 63 as a_published_block_is_viewed_whole_while_claims_run;
     publish::an_inserted_value_is_read_whole_while_claims_run::<Faithful> >= 63 as an_inserted_value_is_read_whole_while_claims_run;
     publish::a_received_address_is_in_view_at_once::<Faithful> >= 35 as a_received_address_is_in_view_at_once;
+    publish::an_address_that_a_view_loads_is_in_view_at_once::<Faithful> >= 6 as an_address_that_a_view_loads_is_in_view_at_once;
     publish::a_list_of_addresses_is_complete_from_any_head::<Faithful> >= 100 as a_list_of_addresses_is_complete_from_any_head;
 
     resets::a_reset_after_a_join_starts_over::<Faithful> >= 44 as a_reset_after_a_join_starts_over;

@@ -3,10 +3,8 @@
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::num::NonZeroU64;
-use std::ptr::{self, NonNull};
-use std::sync::atomic::AtomicPtr;
-use std::sync::atomic::Ordering::{AcqRel, Acquire};
-use std::sync::{Mutex, PoisonError};
+use std::ptr::NonNull;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use marena_core::PerThread;
 
@@ -24,8 +22,7 @@ pub struct ThreadValues<T> {
     /// No other `ThreadValues` of this process has or had this number, so a value that a thread
     /// remembers by it belongs to this one.
     owner: NonZeroU64,
-    /// INVARIANT: null, or from [`new_table`] with the table's index, and freed on drop only.
-    tables: [AtomicPtr<Slot<T>>; TABLES],
+    tables: [OnceLock<Box<[Slot<T>]>>; TABLES],
 }
 
 /// A thread's value, if it has one, on its own cache lines.
@@ -39,8 +36,7 @@ impl<T> ThreadValues<T> {
     fn find(&self, make: impl FnOnce() -> T) -> Option<NonNull<T>> {
         let thread = ThreadNumber::current()?;
         let slot = self.slot(thread.get())?;
-        // SAFETY: the slot is in a table of `self`, which stays as long as `self`.
-        let cell = unsafe { slot.as_ref() }.0.get();
+        let cell = slot.0.get();
         // SAFETY: the slot's number is this thread's, so nobody else uses its content, and this
         // thread only reads it here. What the previous thread with the number did with it happened
         // before the number was given back.
@@ -59,52 +55,13 @@ impl<T> ThreadValues<T> {
     }
 
     /// Returns the slot of a number. Makes its table if there is none.
-    fn slot(&self, number: usize) -> Option<NonNull<Slot<T>>> {
+    fn slot(&self, number: usize) -> Option<&Slot<T>> {
         let position = number.checked_add(1)?;
         let index = position.ilog2() as usize;
-        let entry = self.tables.get(index)?;
-        // ORDERING: Acquire pairs with the Release of `install`: the table's slots are there.
-        let mut table = entry.load(Acquire);
-        if table.is_null() {
-            table = Self::install(entry, index);
-        }
-        // SAFETY: the table has `2^index` slots, and `position` is `2^index` to `2^(index + 1) -
-        // 1`.
-        NonNull::new(unsafe { table.add(position - (1 << index)) })
+        let slots = 1 << index;
+        let table = self.tables.get(index)?;
+        table.get_or_init(|| (0..slots).map(|_| Slot(UnsafeCell::new(None))).collect()).get(position - slots)
     }
-
-    /// Makes the table of this index, and returns it, or that of another thread that was first.
-    #[cold]
-    fn install(entry: &AtomicPtr<Slot<T>>, index: usize) -> *mut Slot<T> {
-        let new = new_table(index);
-        // ORDERING: Release publishes the slots. Acquire pairs with the Release of a thread that
-        // was first: the slots of its table are there.
-        match entry.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire) {
-            Ok(_) => new,
-            Err(first) => {
-                // SAFETY: the table was made above with this index, and nobody else knows it.
-                unsafe { free_table(new, index) };
-                first
-            }
-        }
-    }
-}
-
-/// Makes the table with this index, without values.
-fn new_table<T>(index: usize) -> *mut Slot<T> {
-    let slots: Box<[Slot<T>]> = (0..1_usize << index).map(|_| Slot(UnsafeCell::new(None))).collect();
-    Box::into_raw(slots).cast()
-}
-
-/// Frees a table.
-///
-/// # Safety
-///
-/// - `table` is from [`new_table`] with this index, and is not used afterwards.
-unsafe fn free_table<T>(table: *mut Slot<T>, index: usize) {
-    let slots = ptr::slice_from_raw_parts_mut(table, 1 << index);
-    // SAFETY: the caller's promise.
-    drop(unsafe { Box::from_raw(slots) });
 }
 
 impl<T> Default for ThreadValues<T> {
@@ -113,7 +70,7 @@ impl<T> Default for ThreadValues<T> {
         static LAST_OWNER: Mutex<NonZeroU64> = Mutex::new(NonZeroU64::MIN);
         let mut last = LAST_OWNER.lock().unwrap_or_else(PoisonError::into_inner);
         *last = last.saturating_add(1);
-        Self { owner: *last, tables: [const { AtomicPtr::new(ptr::null_mut()) }; TABLES] }
+        Self { owner: *last, tables: [const { OnceLock::new() }; TABLES] }
     }
 }
 
@@ -137,24 +94,9 @@ unsafe impl<T: Send> PerThread<T> for ThreadValues<T> {
     }
 }
 
-impl<T> Drop for ThreadValues<T> {
-    fn drop(&mut self) {
-        for (index, table) in self.tables.iter_mut().enumerate() {
-            let table = *table.get_mut();
-            if !table.is_null() {
-                // SAFETY: the invariant of `tables`. Threads do not look up again what they
-                // remember of it, because that needs this value's number.
-                unsafe { free_table(table, index) };
-            }
-        }
-    }
-}
-
-// SAFETY: the values move with it.
-unsafe impl<T: Send> Send for ThreadValues<T> {}
 // SAFETY: one thread makes and uses a value, then the next one with the same number uses it, and
 // another may drop it. So it must be `Send`. No two threads use it at once.
-unsafe impl<T: Send> Sync for ThreadValues<T> {}
+unsafe impl<T: Send> Sync for Slot<T> {}
 
 impl<T> fmt::Debug for ThreadValues<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -165,6 +107,7 @@ impl<T> fmt::Debug for ThreadValues<T> {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::ptr;
     use std::sync::Barrier;
     use std::sync::atomic::AtomicUsize;
     use std::sync::atomic::Ordering::Relaxed;
@@ -204,13 +147,9 @@ mod tests {
     fn the_first_slots_lie_in_the_first_tables() {
         let values = ThreadValues::<u8>::default();
         let slots: Vec<_> = (0..7).map(|number| values.slot(number).unwrap()).collect();
-        let expected: Vec<_> = values.tables[..3]
-            .iter()
-            .enumerate()
-            .flat_map(|(index, table)| (0..1_usize << index).map(move |at| table.load(Acquire).wrapping_add(at)))
-            .collect();
-        assert_eq!(slots.iter().map(|slot| slot.as_ptr()).collect::<Vec<_>>(), expected);
-        assert!(values.tables[3].load(Acquire).is_null());
+        let expected: Vec<_> = values.tables[..3].iter().flat_map(|table| table.get().unwrap()).collect();
+        assert!(expected.len() == 7 && slots.into_iter().zip(expected).all(|(slot, place)| ptr::eq(slot, place)));
+        assert!(values.tables[3].get().is_none());
         assert!(values.slot(usize::MAX).is_none() && values.slot((1 << TABLES) - 1).is_none());
     }
 
@@ -236,14 +175,5 @@ mod tests {
         assert_eq!(dropped.load(Relaxed), 0);
         drop(values);
         assert_eq!(dropped.load(Relaxed), THREADS);
-    }
-
-    #[test]
-    fn the_first_of_two_tables_stays() {
-        let values = ThreadValues::<u8>::default();
-        let table = ThreadValues::install(&values.tables[3], 3);
-        // Where memory that is lost counts, as in Miri, the second table does not stay.
-        assert_eq!(ThreadValues::install(&values.tables[3], 3), table);
-        assert_eq!(values.tables[3].load(Acquire), table);
     }
 }

@@ -6,6 +6,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use marena_core::{Address, Handle, Memory};
 
+use crate::acquired::acquired;
 use crate::{Fault, LoomMemory, Model, Scene, Start, spawn};
 
 /// A cell for one value and a flag that says whether it is full. Safe code hands over `Copy` values
@@ -109,6 +110,26 @@ pub fn a_received_address_is_in_view_at_once<F: Fault>() -> Model {
             // again.
             let bytes = unsafe { scene.view_address(address) };
             reads(scene, bytes.expect("a received address is in range"), &[7; 16]);
+        }
+        writer.join().unwrap();
+    })
+}
+
+/// The same where the receiver loads as views of files do, by relaxed loads and a fence.
+pub fn an_address_that_a_view_loads_is_in_view_at_once<F: Fault>() -> Model {
+    Model::unbounded("address sent, loaded by a view", || {
+        let scene = Arc::new((Scene::<LoomMemory<F>>::new(64, Start::Zeroed), AtomicU64::new(0)));
+        let writer = spawn(&scene, |(scene, root)| {
+            let block = scene.claim(16, 7).unwrap();
+            // ORDERING: Release pairs with the fence of `acquired`.
+            root.store(block.address().to_raw(), Release);
+        });
+        let (scene, root) = &*scene;
+        // ORDERING: Acquire, by `acquired`, pairs with the Release above.
+        if let Some(address) = Address::from_raw(acquired(|| root.load(Relaxed))) {
+            // SAFETY: as above.
+            let bytes = unsafe { scene.view_address(address) };
+            reads(scene, bytes.expect("a published address is in range"), &[7; 16]);
         }
         writer.join().unwrap();
     })

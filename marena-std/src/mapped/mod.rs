@@ -1,6 +1,7 @@
 //! Arenas in files, shared between processes and found again after a restart.
 
 mod access_error;
+mod acquired;
 mod allocate;
 mod arena;
 mod bounds;
@@ -20,6 +21,8 @@ mod unnamed;
 mod view;
 mod words;
 mod write;
+
+use std::sync::atomic::fence;
 
 pub use access_error::AccessError;
 pub use arena::MappedArena;

@@ -5,14 +5,15 @@ use std::fs::File;
 use std::io;
 use std::ptr::NonNull;
 use std::slice;
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
-use std::sync::atomic::{AtomicU32, fence};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 use marena_core::{Address, AttachError, Stats};
 use memmap2::{MmapOptions, MmapRaw};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::access_error::AccessError;
+use super::acquired::acquired;
 use super::bounds::{checked, checked_aligned};
 use super::header::{FileHeader, HEADER_SIZE, HeaderCopy, ROOTS, ROOTS_END};
 use super::words::{self, WORD};
@@ -125,15 +126,17 @@ impl MappedView {
                 *word = self.load_u32(start + size_of::<u32>() * index).to_ne_bytes();
             }
         };
-        words(&mut bytes[..FileHeader::ROOTS_OFFSET], 0);
-        for (slot, root) in bytes[FileHeader::ROOTS_OFFSET..ROOTS_END].as_chunks_mut().0.iter_mut().enumerate() {
-            *root = self.load_root(slot).to_ne_bytes();
-        }
-        // ORDERING: with the relaxed loads before it, the fence pairs with the Release that ends
-        // the header's formatting, and with those of `MappedArena::publish_root`: the cursor read
-        // next covers what the roots name.
-        fence(Acquire);
-        words(&mut bytes[ROOTS_END..], ROOTS_END);
+        let (first, rest) = bytes.split_at_mut(ROOTS_END);
+        // ORDERING: Acquire pairs with the Release that ends the header's formatting, and with
+        // those of `MappedArena::publish_root`: the cursor read next covers what the roots name.
+        acquired(|| {
+            let (start, roots) = first.split_at_mut(FileHeader::ROOTS_OFFSET);
+            words(start, 0);
+            for (slot, root) in roots.as_chunks_mut().0.iter_mut().enumerate() {
+                *root = self.load_root(slot).to_ne_bytes();
+            }
+        });
+        words(rest, ROOTS_END);
         copy
     }
 
@@ -165,7 +168,7 @@ impl MappedView {
         // SAFETY: the word is aligned, and readable as long as `self`, because the region lies in
         // whole pages. The width is a pointer's, or the memory can be written.
         let word = unsafe { words::atomic(word) };
-        // ORDERING: Relaxed: a fence of the caller orders it.
+        // ORDERING: Relaxed: `acquired` orders it where the caller needs that.
         word.load(Relaxed)
     }
 
@@ -233,11 +236,8 @@ impl MappedView {
         if slot >= ROOTS {
             return None;
         }
-        let raw = self.load_root(slot);
-        // ORDERING: with the relaxed load before it, the fence pairs with the Release of
-        // `MappedArena::publish_root`.
-        fence(Acquire);
-        let found = Address::from_raw(raw)?;
+        // ORDERING: Acquire pairs with the Release of `MappedArena::publish_root`.
+        let found = Address::from_raw(acquired(|| self.load_root(slot)))?;
         checked(found, 0, self.used()).is_ok().then_some(found)
     }
 }
@@ -270,9 +270,9 @@ impl MappedView {
         Ok(value)
     }
 
-    /// Returns the number in the first 8 bytes of an address, by an [`Acquire`] load: everything
-    /// that its writer wrote before a [`Release`](std::sync::atomic::Ordering::Release) store of it
-    /// is then visible.
+    /// Returns the number in the first 8 bytes of an address, by an
+    /// [`Acquire`](std::sync::atomic::Ordering::Acquire) load: everything that its writer wrote
+    /// before a [`Release`](std::sync::atomic::Ordering::Release) store of it is then visible.
     ///
     /// A view on a system with 32-bit pointers reads the number in halves. It may misread it if the
     /// upper half changes and changes back meanwhile.
@@ -283,10 +283,8 @@ impl MappedView {
     #[inline]
     pub fn load_u64(&self, address: Address) -> Result<u64, AccessError> {
         let offset = checked_aligned(address, WORD, WORD, self.used())?;
-        let value = self.load_word(self.at(offset).cast());
-        // ORDERING: with the relaxed load before it, the fence pairs with the writer's Release.
-        fence(Acquire);
-        Ok(value)
+        // ORDERING: Acquire pairs with the writer's Release.
+        Ok(acquired(|| self.load_word(self.at(offset).cast())))
     }
 }
 
@@ -303,7 +301,8 @@ impl MappedView {
     ///
     /// - While the result is used, nobody writes the bytes, in any process: they were published and
     ///   are never written again.
-    /// - Earlier writes happen before this call: an [`Acquire`] load of a link, or
+    /// - Earlier writes happen before this call: an
+    ///   [`Acquire`](std::sync::atomic::Ordering::Acquire) load of a link, or
     ///   [`root`](Self::root), led to the address.
     ///
     /// # Examples

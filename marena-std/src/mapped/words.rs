@@ -86,16 +86,12 @@ pub(super) unsafe fn copy_in(target: NonNull<u8>, bytes: &[u8]) {
 #[cfg(any(test, not(target_pointer_width = "64")))]
 #[inline]
 pub(super) fn join_halves(load: impl Fn(usize) -> u32) -> u64 {
-    use std::sync::atomic::Ordering::Acquire;
-    use std::sync::atomic::fence;
+    use super::acquired::acquired;
 
     let (upper, lower) = if cfg!(target_endian = "little") { (1, 0) } else { (0, 1) };
     loop {
-        let first = load(upper);
-        // ORDERING: the fences keep the three loads in this order.
-        fence(Acquire);
-        let second = load(lower);
-        fence(Acquire);
+        // ORDERING: Acquire keeps the three loads in this order.
+        let (first, second) = (acquired(|| load(upper)), acquired(|| load(lower)));
         if load(upper) == first {
             return (u64::from(first) << 32) | u64::from(second);
         }
