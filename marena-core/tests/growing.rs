@@ -1,68 +1,14 @@
 //! Growing arenas over small segments: random programs that check every byte again.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::cell::Cell;
-use std::ptr::NonNull;
+mod heap;
 
 use allocator_api2::vec::Vec as ArenaVec;
-use marena_core::{
-    AllocError, Allocate, Arena, AtomicU32, ExclusiveMemory, GrowingArena, Memory, MemoryError, NoThreads, Reserve,
-};
+use marena_core::{AllocError, Allocate, Arena, GrowingArena, Reserve};
 
-/// Bytes of the heap, which are not zero at first.
-struct Heap(NonNull<[u8]>);
+use heap::REGIONS;
 
-thread_local! {
-    /// How many regions this thread holds. A test runs on one thread.
-    static REGIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-fn layout(len: usize) -> Layout {
-    Layout::from_size_align(len, 128).unwrap()
-}
-
-// SAFETY: `reserve` allocates the bytes, and only dropping the value frees them.
-unsafe impl Memory for Heap {
-    type Word = AtomicU32;
-
-    const IS_EXCLUSIVE: bool = true;
-
-    fn region(&self) -> NonNull<[u8]> {
-        self.0
-    }
-}
-
-// SAFETY: nothing else has the pointer, and the value is not `Clone`.
-unsafe impl ExclusiveMemory for Heap {}
-// SAFETY: plain bytes that the value owns.
-unsafe impl Send for Heap {}
-// SAFETY: a shared reference gives only the pointer.
-unsafe impl Sync for Heap {}
-
-impl Reserve for Heap {
-    type Error = MemoryError;
-    type Builder<'b> = ();
-    type PerThread<T: Send> = NoThreads<T>;
-    const MAX_CAPACITY: usize = 1 << 20;
-
-    fn reserve(capacity: usize) -> Result<Self, MemoryError> {
-        let layout = layout(capacity.next_multiple_of(8));
-        // SAFETY: the size is not 0: segments are larger.
-        let start = NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
-        // SAFETY: just allocated.
-        unsafe { start.write_bytes(0xA5, layout.size()) };
-        REGIONS.set(REGIONS.get() + 1);
-        Ok(Self(NonNull::slice_from_raw_parts(start, layout.size())))
-    }
-}
-
-impl Drop for Heap {
-    fn drop(&mut self) {
-        REGIONS.set(REGIONS.get() - 1);
-        // SAFETY: allocated by `reserve` with this layout.
-        unsafe { dealloc(self.0.cast().as_ptr(), layout(self.0.len())) };
-    }
-}
+/// Bytes that are not zero at first.
+type Heap = heap::Heap<0xA5>;
 
 /// A random generator that gives the same numbers in every run.
 struct Random(u64);

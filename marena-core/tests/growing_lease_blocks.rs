@@ -2,61 +2,18 @@
 //! their segment, or of none.
 #![cfg(feature = "allocator-api2")]
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+mod heap;
+
+use std::alloc::Layout;
 use std::ptr::NonNull;
 
 use allocator_api2::alloc::Allocator;
 use allocator_api2::vec::Vec as ArenaVec;
-use marena_core::{AtomicU32, ExclusiveMemory, Memory, MemoryError, NoThreads, Reserve};
 
-/// Zeroed bytes of the heap.
-struct Heap(NonNull<[u8]>);
+use heap::Heap;
 
-type GrowingArena = marena_core::GrowingArena<Heap>;
-type GrowingLease<'a> = marena_core::GrowingLease<'a, Heap>;
-
-impl Heap {
-    fn layout(len: usize) -> Layout {
-        Layout::from_size_align(len, 128).unwrap()
-    }
-}
-
-// SAFETY: `reserve` allocates the bytes, and only dropping the value frees them.
-unsafe impl Memory for Heap {
-    type Word = AtomicU32;
-
-    fn region(&self) -> NonNull<[u8]> {
-        self.0
-    }
-
-    fn is_zeroed(&self) -> bool {
-        true
-    }
-}
-
-// SAFETY: nothing else has the pointer, and the value is not `Clone`.
-unsafe impl ExclusiveMemory for Heap {}
-
-impl Reserve for Heap {
-    type Error = MemoryError;
-    type Builder<'b> = ();
-    type PerThread<T: Send> = NoThreads<T>;
-    const MAX_CAPACITY: usize = 1 << 30;
-
-    fn reserve(capacity: usize) -> Result<Self, MemoryError> {
-        let layout = Self::layout(capacity.next_multiple_of(4_096));
-        // SAFETY: the size is not 0: segments are larger.
-        let start = NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
-        Ok(Self(NonNull::slice_from_raw_parts(start, layout.size())))
-    }
-}
-
-impl Drop for Heap {
-    fn drop(&mut self) {
-        // SAFETY: allocated by `reserve` with this layout.
-        unsafe { dealloc(self.0.cast().as_ptr(), Self::layout(self.0.len())) };
-    }
-}
+type GrowingArena = marena_core::GrowingArena<Heap<0>>;
+type GrowingLease<'a> = marena_core::GrowingLease<'a, Heap<0>>;
 
 fn layout(size: usize) -> Layout {
     Layout::from_size_align(size, 1).unwrap()

@@ -7,22 +7,28 @@
 
 #![cfg(feature = "allocator-api2")]
 
-mod memories;
+#[path = "../heap/mod.rs"]
+mod heap;
 mod tracked;
 mod world;
 
-use std::mem;
+use std::mem::{self, MaybeUninit};
 use std::sync::Barrier;
 use std::thread;
 
-use marena_core::{Arena, BorrowedMemory, ExclusiveMemory, Handle, Memory, Regions, StaticMemory};
+use marena_core::{Arena, BorrowedMemory, ExclusiveMemory, Handle, Memory, Regions, Reserve, StaticMemory};
 
-use crate::memories::{ZeroedHeap, dirty};
+use crate::heap::Heap;
 use crate::tracked::{Reached, Rng, assert_apart};
 use crate::world::World;
 
 /// The length of a region. Miri is about a thousand times slower for each byte.
 const LEN: usize = if cfg!(miri) { 3_000 } else { 24_000 };
+
+/// Returns an arena over bytes that are known to be zero, like a mapping from the system.
+fn zeroed_arena(len: usize) -> Arena<Heap<0>> {
+    Arena::new(Heap::reserve(len).unwrap()).unwrap()
+}
 
 /// Returns the number of steps of one test.
 fn steps() -> u64 {
@@ -96,14 +102,14 @@ fn end_exclusive<M: ExclusiveMemory>(mut arena: Arena<M>, rng: &mut Rng) -> Aren
 #[test]
 fn an_arena_over_zeroed_memory_keeps_every_promise() {
     let rng = &mut Rng::seeded(1);
-    let reached = generations(rng, Arena::new(ZeroedHeap::new(LEN)).unwrap(), None, end_exclusive);
+    let reached = generations(rng, zeroed_arena(LEN), None, end_exclusive);
     reached.assert_everything();
 }
 
 #[test]
 fn an_arena_over_dirty_memory_keeps_every_promise() {
     let rng = &mut Rng::seeded(2);
-    let mut bytes = dirty(LEN);
+    let mut bytes = vec![MaybeUninit::new(0xA5); LEN];
     let reached = generations(rng, Arena::new(BorrowedMemory::new(&mut bytes).unwrap()).unwrap(), None, end_exclusive);
     reached.assert_everything();
 }
@@ -127,7 +133,7 @@ fn regions_that_allocate_as_one_keep_every_promise() {
     let rng = &mut Rng::seeded(5);
     let mut regions: Regions<_, 3> = Regions::new();
     for len in [LEN / 12, LEN, LEN / 40 + 200] {
-        regions.push(Arena::new(ZeroedHeap::new(len)).unwrap()).unwrap();
+        regions.push(zeroed_arena(len)).unwrap();
     }
     let mut reached = Reached::default();
     let mut left = steps();
@@ -147,7 +153,7 @@ fn regions_that_allocate_as_one_keep_every_promise() {
 fn threads_that_share_an_arena_keep_each_others_promises() {
     let mut rng = Rng::seeded(4);
     let threads = if cfg!(miri) { 2 } else { 3 };
-    let mut arena = Arena::new(ZeroedHeap::new(2 * LEN)).unwrap();
+    let mut arena = zeroed_arena(2 * LEN);
     let mut reached = Reached::default();
     let mut left = steps();
     while left > 0 {

@@ -4,6 +4,7 @@
 //! included. The numbers depend on the compiler and on the C library's `memset` and
 //! `memcpy`; the same program counts the same at every run.
 
+#[path = "../../../../marena-core/tests/heap/mod.rs"]
 mod heap;
 
 use std::alloc::Layout;
@@ -47,7 +48,7 @@ counted! {
     count_lease_alloc(lease: &Lease<'_, BorrowedMemory<'_>>) lease.alloc(black_box(7_u64)).is_ok()
     count_lease_layout(lease: &Lease<'_, BorrowedMemory<'_>>) lease.allocate_layout(black_box(Layout::new::<[u64; 3]>())).is_ok()
     count_lease_grow(lease: &Lease<'_, BorrowedMemory<'_>>) grow_behind_another(lease)
-    count_growing_lease_grow(lease: &GrowingLease<'_, Heap>) grow_behind_another(lease)
+    count_growing_lease_grow(lease: &GrowingLease<'_, Heap<0xA5>>) grow_behind_another(lease)
     count_scratch_alloc(scratch: &Scratch<'_, BorrowedMemory<'_>>) scratch.alloc(black_box(7_u64)).is_ok()
     count_scratch_of_arena(arena: &mut Borrowed<'_>) drop(black_box(arena.scratch()))
     count_scratch_of_lease(lease: &mut Lease<'_, BorrowedMemory<'_>>) drop(black_box(lease.scratch()))
@@ -122,7 +123,8 @@ fn main() {
         count_scratch_of_lease(&mut lease);
     }
     drop(lease);
-    let growing = GrowingArena::<Heap>::builder().first_segment(4 << 20).build().expect("the sizes fit each other");
+    let growing =
+        GrowingArena::<Heap<0xA5>>::builder().first_segment(4 << 20).build().expect("the sizes fit each other");
     let lease = growing.lease(1 << 20);
     while growing.stats().used < 2 << 20 {
         lease.allocate(128).expect("there is room");
