@@ -40,13 +40,11 @@ fn a_limit_on_file_sizes_is_an_error_at_creation_and_no_signal_later() {
     }
     let directory = tempfile::tempdir().unwrap();
     let name = "a_limit_on_file_sizes_is_an_error_at_creation_and_no_signal_later";
-    let program = std::env::current_exe().unwrap();
-    // A program that an emulator or a loader runs cannot be run again.
-    if !Command::new(&program).arg("--list").output().is_ok_and(|output| output.status.success()) {
+    if !another_user::starts_itself() {
         eprintln!("this program does not start itself: covered where a file system can be mounted");
         return;
     }
-    let mut limited = Command::new(program);
+    let mut limited = Command::new(std::env::current_exe().unwrap());
     limited.args(["--exact", name]).env(LIMITED, directory.path().join("arena"));
     let limit = libc::rlimit { rlim_cur: CAPACITY as libc::rlim_t - 1, rlim_max: CAPACITY as libc::rlim_t - 1 };
     let set_limit = move || {

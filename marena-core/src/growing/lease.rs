@@ -136,17 +136,19 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
             return Ok(unsafe { Claimed::new(start, self.origin()) });
         }
         let in_segment = self.synced(|lease| lease.runs().claim_slowly(size, align, retries));
-        match in_segment {
-            None | Some(Err(AllocError::Full { .. })) => {}
+        let longest = match in_segment {
+            None => 0,
+            Some(Err(AllocError::Full { remaining, .. })) => remaining,
             // SAFETY: claimed just now, from bytes of the lease.
             Some(outcome) => return outcome.map(|start| unsafe { Claimed::new(start, self.origin()) }),
-        }
+        };
         let lease = self.lease();
         // The first chunk of the next segment is claimed together with the request.
         let first = (FIRST_CHUNK.min(self.max_chunk), 0);
         let (most, left) = lease.map_or(first, |lease| (lease.runs().chunk(), lease.remaining()));
         let request = Request { size, align, retries, most, left };
-        let (claimed, len) = self.growing.claim_for_lease(lease.map(Lease::arena), request)?;
+        let claimed = self.growing.claim_for_lease(lease.map(Lease::arena), request);
+        let (claimed, len) = claimed.map_err(|error| error.with_at_least(longest))?;
         let arena = claimed.origin();
         if len > size || left < arena.remaining() {
             // SAFETY: the claimed bytes end no earlier, in a whole step.
@@ -308,7 +310,7 @@ unsafe impl<'a, M: Reserve> Claim<'a> for &GrowingLease<'a, M> {
     }
 
     fn remaining(self) -> usize {
-        let in_segment = self.synced(Lease::remaining).unwrap_or(0);
+        let in_segment = self.synced(|lease| Claim::remaining(lease)).unwrap_or(0);
         in_segment.max(Claim::remaining(self.growing))
     }
 }

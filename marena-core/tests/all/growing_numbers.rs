@@ -345,6 +345,24 @@ fn what_is_left_below_a_page_is_what_the_segments_have() {
 }
 
 #[test]
+fn what_a_lease_has_in_pieces_is_not_left_for_one_request() {
+    let arena = growing(1024);
+    let lease = arena.lease(64);
+    // Others allocate behind each of its runs, so that it has several.
+    let mut runs = 0;
+    while lease.alloc_slice_copy(&[1_u8; 40]).is_ok() {
+        runs += usize::from(arena.alloc(0_u64).is_ok());
+    }
+    assert!(runs > 2, "{runs}");
+    let left = Claim::remaining(&lease);
+    let error = AllocError::Full { requested: left + 1, remaining: left };
+    assert_eq!(lease.allocate(left + 1).unwrap_err(), error);
+    // It has more than the arena, which does not know what leases have.
+    assert!(left > Claim::remaining(&arena), "{left}");
+    lease.allocate(left).unwrap();
+}
+
+#[test]
 fn without_memory_nothing_is_left_and_nothing_is_read() {
     let mut arena = growing(3072);
     REGIONS.set(0);
