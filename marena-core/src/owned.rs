@@ -4,6 +4,7 @@ use core::borrow::Borrow;
 use core::cmp::Ordering;
 use core::fmt;
 use core::hash::{Hash, Hasher};
+use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ops::Deref;
 use core::ptr::NonNull;
@@ -59,10 +60,14 @@ use crate::view::View;
 /// # Ok::<(), marena_core::MemoryError>(())
 /// ```
 pub struct Owned<G, T: ?Sized = [u8]> {
-    /// INVARIANT: made from a `&T` that borrows from the guard's target, or from nothing that ends.
-    /// It is valid as a `&T` while the guard lives.
+    /// INVARIANT: made from a `&T` that borrows from the guard's target, or from what lives as long
+    /// as a lifetime in `G` or `T`. It is valid as a `&T` while the guard lives and these lifetimes
+    /// last.
     value: NonNull<T>,
     guard: Guard<G>,
+    /// Makes the lifetimes in both types stay what they are. In a function's parameter, they could
+    /// become longer otherwise, and the value be used after what it borrows from.
+    keeps_lifetimes: PhantomData<fn(*mut G, *mut T)>,
 }
 
 impl<G, T: ?Sized + Nameable> Owned<G, T>
@@ -81,7 +86,7 @@ where
         // is done through `&G`. Nothing else is done with the guard before it is dropped or taken
         // out: no `&mut G` is made.
         let value = NonNull::from(guard.get().get(handle)?);
-        Some(Self { value, guard })
+        Some(Self { value, guard, keeps_lifetimes: PhantomData })
     }
 }
 
@@ -115,10 +120,11 @@ impl<G: StableDeref, T: ?Sized> Owned<G, T> {
     #[inline]
     pub fn build<E>(guard: G, build: impl for<'x> FnOnce(&'x G::Target) -> Result<&'x T, E>) -> Result<Self, E> {
         let guard = Guard::new(guard);
-        // INVARIANT: `build` works for any `'x`, so what it returns borrows from `*guard`, or from
-        // nothing that ends. The rest is as in `new`.
+        // INVARIANT: `build` works for any `'x`, of which it knows only that `G::Target` and `T`
+        // outlive it. So what it returns borrows from `*guard`, or lives as long as a lifetime in
+        // these types. The rest is as in `new`.
         let value = NonNull::from(build(guard.get())?);
-        Ok(Self { value, guard })
+        Ok(Self { value, guard, keeps_lifetimes: PhantomData })
     }
 }
 
@@ -144,7 +150,8 @@ impl<G, T: ?Sized> Deref for Owned<G, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: the invariant of `value`: the guard lives at least as long as this borrow.
+        // SAFETY: the invariant of `value`: the guard and all lifetimes in the type of `self` last
+        // at least as long as this borrow.
         unsafe { self.value.as_ref() }
     }
 }
@@ -155,7 +162,8 @@ impl<G: CloneStableDeref, T: ?Sized> Clone for Owned<G, T> {
     fn clone(&self) -> Self {
         // INVARIANT: `CloneStableDeref` promises that both guards deref to the same address, so
         // that the value borrows from either.
-        Self { value: self.value, guard: Guard::new(self.guard.get().clone()) }
+        let guard = Guard::new(self.guard.get().clone());
+        Self { value: self.value, guard, keeps_lifetimes: PhantomData }
     }
 }
 
@@ -165,8 +173,8 @@ unsafe impl<G: Send, T: ?Sized + Sync> Send for Owned<G, T> {}
 // SAFETY: a shared `Owned` gives `&T` and `&G`, for which `T` and `G` are `Sync`.
 unsafe impl<G: Sync, T: ?Sized + Sync> Sync for Owned<G, T> {}
 
-// SAFETY: `deref` returns the pointer `value`, which is valid while the guard lives, wherever the
-// `Owned` is moved. It never changes, and there is no `DerefMut`.
+// SAFETY: `deref` returns the pointer `value`, which is valid as long as the `Owned` is, also after
+// it was moved. It never changes, and there is no `DerefMut`.
 unsafe impl<G, T: ?Sized> StableDeref for Owned<G, T> {}
 // SAFETY: a clone has the same pointer.
 unsafe impl<G: CloneStableDeref, T: ?Sized> CloneStableDeref for Owned<G, T> {}

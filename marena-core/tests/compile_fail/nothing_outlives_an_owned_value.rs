@@ -88,6 +88,26 @@ fn built_from_a_local_value(pool: Borrowed<'_>) {
     local.set(2);
 }
 
+fn built_from_what_a_parameter_names(pool: Borrowed<'_>) {
+    type Takes<'l> = fn(&'l u8);
+    fn build<'g, 'l>(takes: &'g Takes<'l>, value: &'l u8) -> Owned<&'g Takes<'l>, u8> {
+        Owned::build(takes, |_| Ok::<_, AllocError>(value)).unwrap()
+    }
+    // A parameter's lifetime may become longer elsewhere. Here the value would outlive it.
+    fn longer_in_the_guard<'l>(owned: Owned<&Takes<'l>, u8>) {
+        let longer: Owned<&Takes<'static>, u8> = owned; //~ lifetime
+    }
+    fn longer_in_the_value<'l>(owned: Owned<&u8, Takes<'l>>) {
+        let longer: Owned<&u8, Takes<'static>> = owned; //~ lifetime
+    }
+    drop(pool);
+    let (takes, local): (Takes<'_>, _) = (|_| (), Box::new(1));
+    let owned = build(&takes, &local);
+    drop(local); //~ E0505
+    longer_in_the_guard(owned);
+    longer_in_the_value(Owned::build(&1, |_| Ok::<_, AllocError>(&takes)).unwrap());
+}
+
 fn built_guard_in_another_thread(pool: Borrowed<'_>) {
     let guard = pool.acquire().unwrap();
     let owned = Owned::build(guard, |arena| arena.alloc(Cell::new(1)).map(|cell| &*cell)).unwrap();
@@ -99,7 +119,7 @@ fn built_guard_in_another_thread(pool: Borrowed<'_>) {
 
 fn main() {
     let mut bytes = [MaybeUninit::uninit(); 1024];
-    for run in [reference, guard, pool, arena, thread, by_value, built_value_outside_of_its_owner, built_value_with_references_into_its_arena, built_from_a_local_value, built_guard_in_another_thread] {
+    for run in [reference, guard, pool, arena, thread, by_value, built_value_outside_of_its_owner, built_value_with_references_into_its_arena, built_from_a_local_value, built_from_what_a_parameter_names, built_guard_in_another_thread] {
         run(Pool::new([BorrowedMemory::new(&mut bytes).unwrap()]).unwrap());
     }
 }
