@@ -157,18 +157,7 @@ impl<S: Space, O: Order> SkipMap<S, O> {
     ///
     /// The same as for [`insert`](Self::insert), if not even the first entry was inserted.
     pub fn insert_group(&self, entries: &[Entry<'_>]) -> Result<usize, AllocError> {
-        let mut inserted = 0;
-        for entries in entries.chunks(GROUP) {
-            match self.insert_some(entries) {
-                Ok(count) => inserted += count,
-                Err(error) if inserted == 0 => return Err(error),
-                Err(_) => break,
-            }
-            if inserted % GROUP != 0 {
-                break;
-            }
-        }
-        Ok(inserted)
+        in_groups(entries, |group| self.insert_some(group))
     }
 
     /// Inserts up to [`GROUP`] entries.
@@ -246,6 +235,26 @@ impl<S: Space, O: Order> SkipMap<S, O> {
         }
         replaced
     }
+}
+
+/// Inserts entries in order, up to [`GROUP`] at a time, until fewer than all of them are inserted.
+/// `insert_some` returns how many, or an error if not even the first was.
+pub(crate) fn in_groups<E>(
+    entries: &[Entry<'_>],
+    insert_some: impl Fn(&[Entry<'_>]) -> Result<usize, E>,
+) -> Result<usize, E> {
+    let mut inserted = 0;
+    for group in entries.chunks(GROUP) {
+        match insert_some(group) {
+            Ok(count) => inserted += count,
+            Err(error) if inserted == 0 => return Err(error),
+            Err(_) => break,
+        }
+        if inserted % GROUP != 0 {
+            break;
+        }
+    }
+    Ok(inserted)
 }
 
 /// Adds to a count, which wraps at the end of its range.

@@ -59,9 +59,7 @@ impl<R: Region> Nodes<R> {
     pub(crate) fn create(region: R, order: u32, seed: u64) -> Result<Self, AllocError> {
         let layout = Layout::from_size_align(block::SIZE as usize, block::ALIGN as usize);
         let layout = layout.map_err(|_| AllocError::TooLarge { requested: block::SIZE as usize })?;
-        let start = region.space().allocate(layout)?;
-        // The region is at most 2^31 bytes long.
-        let block = (start.addr().get() - region.base().addr().get()) as u32;
+        let block = region.allocate(layout)?;
         for at in (block..block + block::SIZE).step_by(WORD as usize) {
             // SAFETY: the allocation belongs to this call, and its size a multiple of 4.
             unsafe { region.write_word(at, 0) };
@@ -163,8 +161,7 @@ impl<R: Region> Nodes<R> {
         let size = shape.size();
         let layout =
             Layout::from_size_align(size, LINK as usize).map_err(|_| AllocError::TooLarge { requested: size })?;
-        let start = self.region.space().allocate(layout)?;
-        let start = (start.addr().get() - self.region.base().addr().get()) as u32;
+        let start = self.region.allocate(layout)?;
         let offset = start + shape.links_len();
         for at in (start..offset).step_by(LINK as usize) {
             // SAFETY: the allocation belongs to this call; it begins with the links.

@@ -1,18 +1,51 @@
 //! Access to the bytes of a map's region: plain access, if only maps of this process write them.
 
+use core::alloc::Layout;
 use core::ptr::NonNull;
 use core::slice;
+
+use marena_core::AllocError;
 
 #[cfg(feature = "mapped")]
 use crate::checkpoints::Checkpoints;
 use crate::damage::Damage;
 use crate::space::Space;
 
+/// A space, and where its region lies.
+#[derive(Debug)]
+pub(crate) struct Extent<S> {
+    space: S,
+    /// INVARIANT: the region's start, which is the same at every call, even after the space was
+    /// moved.
+    base: NonNull<u8>,
+    /// INVARIANT: the region's length.
+    len: u32,
+}
+
+// SAFETY: `base` points to bytes that `space` keeps. They are valid from any thread that may use
+// the space, and do not move.
+unsafe impl<S: Send> Send for Extent<S> {}
+// SAFETY: as above.
+unsafe impl<S: Sync> Sync for Extent<S> {}
+
+impl<S: Space> Extent<S> {
+    pub(crate) fn new(space: S) -> Self {
+        let region = space.region();
+        // At most 2^31, by the space's promise.
+        Self { base: region.cast(), len: region.len() as u32, space }
+    }
+
+    #[cfg(feature = "mapped")]
+    pub(crate) fn into_space(self) -> S {
+        self.space
+    }
+}
+
 /// A space, and how its bytes are accessed. Offsets count from its region's start.
 ///
 /// # Safety
 ///
-/// - [`base`](Self::base) and [`len`](Self::len) are those of the space's region.
+/// - [`extent`](Self::extent) is the same at every call.
 /// - If the region is not [`TRUSTED`](Self::TRUSTED), its bytes are initialised, and all methods
 ///   access them atomically.
 pub(crate) unsafe trait Region {
@@ -22,11 +55,29 @@ pub(crate) unsafe trait Region {
     /// that is read is checked.
     const TRUSTED: bool;
 
-    fn space(&self) -> &Self::Space;
+    fn extent(&self) -> &Extent<Self::Space>;
 
-    fn base(&self) -> NonNull<u8>;
+    #[inline]
+    fn space(&self) -> &Self::Space {
+        &self.extent().space
+    }
 
-    fn len(&self) -> u32;
+    #[inline]
+    fn base(&self) -> NonNull<u8> {
+        self.extent().base
+    }
+
+    #[inline]
+    fn len(&self) -> u32 {
+        self.extent().len
+    }
+
+    /// Allocates uninitialised bytes, and returns their offset.
+    #[inline]
+    fn allocate(&self, layout: Layout) -> Result<u32, AllocError> {
+        let start = self.space().allocate(layout)?;
+        Ok((start.addr().get() - self.base().addr().get()) as u32)
+    }
 
     /// Returns the nodes that searches remember. A trusted region has shortcuts instead.
     #[cfg(feature = "mapped")]
@@ -118,25 +169,11 @@ pub(crate) unsafe trait Region {
 
 /// A region that only maps of this process write.
 #[derive(Debug)]
-pub(crate) struct Plain<S> {
-    space: S,
-    /// INVARIANT: the region's start, which is the same at every call, even after the space was
-    /// moved.
-    base: NonNull<u8>,
-    len: u32,
-}
-
-// SAFETY: `base` points to bytes that `space` keeps. They are valid from any thread that may use
-// the space, and do not move.
-unsafe impl<S: Send> Send for Plain<S> {}
-// SAFETY: as above.
-unsafe impl<S: Sync> Sync for Plain<S> {}
+pub(crate) struct Plain<S>(Extent<S>);
 
 impl<S: Space> Plain<S> {
     pub(crate) fn new(space: S) -> Self {
-        let region = space.region();
-        // At most 2^31, by the space's promise.
-        Self { base: region.cast(), len: region.len() as u32, space }
+        Self(Extent::new(space))
     }
 
     /// Returns bytes of a node.
@@ -155,25 +192,15 @@ impl<S: Space> Plain<S> {
     }
 }
 
-// SAFETY: the base and the length are the region's.
+// SAFETY: the extent is a field that never changes.
 unsafe impl<S: Space> Region for Plain<S> {
     type Space = S;
 
     const TRUSTED: bool = true;
 
     #[inline]
-    fn space(&self) -> &S {
-        &self.space
-    }
-
-    #[inline]
-    fn base(&self) -> NonNull<u8> {
-        self.base
-    }
-
-    #[inline]
-    fn len(&self) -> u32 {
-        self.len
+    fn extent(&self) -> &Extent<S> {
+        &self.0
     }
 
     #[inline]

@@ -1,6 +1,5 @@
 //! A region that other processes write as well. Accesses are atomic and checked.
 
-use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
 use std::vec;
 use std::vec::Vec;
@@ -11,7 +10,7 @@ use super::error::SharedMapError;
 use crate::checkpoints::{Checkpoints, SPACING};
 use crate::layout::{MIN_NODE, WORD};
 use crate::node::Node;
-use crate::region::Region;
+use crate::region::{Extent, Region};
 use crate::space::Space;
 
 /// Keys of up to so many bytes are copied to the stack for comparisons.
@@ -22,19 +21,9 @@ const WORD_BYTES: usize = WORD as usize;
 /// A region whose bytes others may write at any time. It is accessed only as 32-bit atomic words.
 #[derive(Debug)]
 pub(super) struct Checked<S> {
-    space: S,
-    /// INVARIANT: the region's start, which is the same at every call, even after the space was
-    /// moved.
-    base: NonNull<u8>,
-    len: u32,
+    extent: Extent<S>,
     checkpoints: Checkpoints,
 }
-
-// SAFETY: `base` points to bytes that `space` keeps. They are valid from any thread that may use
-// the space, and do not move.
-unsafe impl<S: Send> Send for Checked<S> {}
-// SAFETY: as above.
-unsafe impl<S: Sync> Sync for Checked<S> {}
 
 impl<S: Space> Checked<S> {
     /// # Safety
@@ -43,14 +32,12 @@ impl<S: Space> Checked<S> {
     /// - As long as the value exists, this process accesses them only through it, except the first
     ///   128 and bytes that were not handed out to it.
     pub(super) unsafe fn new(space: S) -> Self {
-        let region = space.region();
-        let checkpoints = Checkpoints::new(region.len() / (SPACING * MIN_NODE) as usize);
-        // At most 2^31, by the space's promise.
-        Self { base: region.cast(), len: region.len() as u32, space, checkpoints }
+        let checkpoints = Checkpoints::new(space.region().len() / (SPACING * MIN_NODE) as usize);
+        Self { extent: Extent::new(space), checkpoints }
     }
 
     pub(super) fn into_space(self) -> S {
-        self.space
+        self.extent.into_space()
     }
 
     /// Copies bytes into `into`.
@@ -85,7 +72,7 @@ impl<S: Space> Checked<S> {
     }
 }
 
-// SAFETY: the base and the length are the region's. Its bytes are initialised, by the promise of
+// SAFETY: the extent is a field that never changes. Its bytes are initialised, by the promise of
 // `new`'s caller, and all methods access them as atomic words.
 unsafe impl<S: Space> Region for Checked<S> {
     type Space = S;
@@ -93,18 +80,8 @@ unsafe impl<S: Space> Region for Checked<S> {
     const TRUSTED: bool = false;
 
     #[inline]
-    fn space(&self) -> &S {
-        &self.space
-    }
-
-    #[inline]
-    fn base(&self) -> NonNull<u8> {
-        self.base
-    }
-
-    #[inline]
-    fn len(&self) -> u32 {
-        self.len
+    fn extent(&self) -> &Extent<S> {
+        &self.extent
     }
 
     fn checkpoints(&self) -> Option<&Checkpoints> {

@@ -10,7 +10,7 @@ use super::map::{SharedMap, value_of};
 use super::spaces::Mapped;
 use crate::damage::Damage;
 use crate::insert::{Linked, Rule, link_above, link_bottom, occupant};
-use crate::map::{Entry, GROUP};
+use crate::map::{Entry, in_groups};
 use crate::node::{INDEX_LEVEL, NewNode, Path, Place};
 use crate::order::Order;
 use crate::region::Region;
@@ -59,21 +59,10 @@ impl<O: Order> SharedMap<Mapped, O> {
     ///
     /// The same as for [`insert`](Self::insert), if not even the first was inserted.
     pub fn insert_group(&self, entries: &[Entry<'_>]) -> Result<usize, SharedMapError> {
-        let mut inserted = 0;
-        for entries in entries.chunks(GROUP) {
-            match self.insert_some(entries) {
-                Ok(count) => inserted += count,
-                Err(error) if inserted == 0 => return Err(error),
-                Err(_) => break,
-            }
-            if inserted % GROUP != 0 {
-                break;
-            }
-        }
-        Ok(inserted)
+        in_groups(entries, |group| self.insert_some(group))
     }
 
-    /// Inserts up to [`GROUP`] entries.
+    /// Inserts up to [`GROUP`](crate::GROUP) entries.
     fn insert_some(&self, entries: &[Entry<'_>]) -> Result<usize, SharedMapError> {
         let space = self.nodes.region().space();
         self.insert_some_with(entries, || space.before_link(), |at| space.after_link(at))
@@ -91,7 +80,7 @@ impl<S: Space, O: Order> SharedMap<S, O> {
         self.heights.draw(self.nodes.region().space().used() as u64)
     }
 
-    /// Inserts up to [`GROUP`] entries. `before` and `after` are those of
+    /// Inserts up to [`GROUP`](crate::GROUP) entries. `before` and `after` are those of
     /// [`put_with`](Self::put_with).
     fn insert_some_with(
         &self,
