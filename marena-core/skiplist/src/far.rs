@@ -16,14 +16,13 @@ use crate::region::Region;
 use crate::search::{Found, Steps, Target, compare_nodes};
 
 impl<O: Order> Target<'_, O> {
-    /// Finds the target on level 0, far behind a place. Calls `visit` with the gap. Also returns a
-    /// place some nodes before the target.
+    /// Finds the target on level 0, far behind a place. Also returns a place some nodes before the
+    /// target.
     #[cold]
     #[inline(never)]
     pub(crate) fn find_far<'n, R: Region>(
         &self,
         place: Place<'n, R>,
-        mut visit: impl FnMut(Gap<'n, R>),
     ) -> Result<(Found<'n, R>, Option<Place<'n, R>>), Damage> {
         let nodes = place.nodes();
         let Some(checkpoints) = nodes.region().checkpoints() else { return Err(Damage { offset: place.offset() }) };
@@ -41,12 +40,11 @@ impl<O: Order> Target<'_, O> {
         checkpoints.add(&nearest, &new);
         // Behind the last checkpoint there may be no node before the target.
         let near = new.len().checked_sub(2).and_then(|index| nodes.met_before(*new.get(index)?));
-        let found = outcome?;
-        visit(found.gap);
-        Ok((found, Some(near.unwrap_or(start))))
+        Ok((outcome?, Some(near.unwrap_or(start))))
     }
 
-    /// Walks along level 0 to the target. Adds the offset of every so many nodes to `new`.
+    /// Walks along level 0 to the target. Adds the offset of every so many nodes to `new`, if there
+    /// is memory for it.
     fn walk_to<'n, R: Region>(&self, start: Place<'n, R>, new: &mut Vec<u32>) -> Result<Found<'n, R>, Damage> {
         let mut steps = Steps::of(start.nodes());
         let (mut place, mut passed) = (start, 0_u32);
@@ -64,7 +62,7 @@ impl<O: Order> Target<'_, O> {
             steps.take(node)?;
             place = next;
             passed += 1;
-            if passed.is_multiple_of(SPACING) {
+            if passed.is_multiple_of(SPACING) && new.try_reserve(1).is_ok() {
                 new.push(place.offset());
             }
         }

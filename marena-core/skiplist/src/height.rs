@@ -71,4 +71,11 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_tallest_nodes_have_all_levels_of_the_head_and_no_more() {
+        // The number that is mixed to nothing but ones.
+        let heights = Heights { seed: 0xCF9A_04AF_FA6B_ADC0 };
+        assert_eq!(heights.draw(0), MAX_HEIGHT as u32);
+    }
 }

@@ -198,7 +198,7 @@ impl<'k, O: Order> Target<'k, O> {
                 let order = self.compare(node);
                 if self.is_behind(order) {
                     if steps.pass::<R, O>(node).is_err() {
-                        return self.find_far(next, visit);
+                        return self.find_far(next);
                     }
                     place = patience.pass(next);
                     for levels in 1..=AHEAD {
@@ -224,7 +224,6 @@ impl<'k, O: Order> Target<'k, O> {
     pub(crate) fn find_far<'n, R: Region>(
         &self,
         place: Place<'n, R>,
-        _: impl FnMut(Gap<'n, R>),
     ) -> Result<(Found<'n, R>, Option<Place<'n, R>>), Damage> {
         // A search in a trusted region takes as many steps as it needs.
         Err(Damage { offset: place.offset() })
@@ -304,7 +303,7 @@ impl<'n, 'k, R: Region, O: Order> Search<'n, 'k, R, O> {
                 let order = self.target.compare(node);
                 if self.target.is_behind(order) {
                     if self.steps.pass::<R, O>(node).is_err() {
-                        let (found, _) = self.target.find_far(next, |gap| self.path.record(gap))?;
+                        let (found, _) = self.target.find_far(next)?;
                         let offset = found.gap.next().map_or(0, Place::offset);
                         (self.gap, self.bound) = (found.gap, Bound { offset, equal: found.equal });
                         self.complete = true;

@@ -10,7 +10,7 @@ use crate::damage::Damage;
 use crate::layout::MAX_HEIGHT;
 #[cfg(feature = "mapped")]
 use crate::node::INDEX_LEVEL;
-use crate::node::{Batch, Node, Nodes, Path, Place};
+use crate::node::{Batch, Node, Nodes, Place};
 use crate::order::Order;
 use crate::region::Region;
 #[cfg(feature = "mapped")]
@@ -158,12 +158,6 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
             if self.is_short(node) {
                 break;
             }
-            if !R::TRUSTED
-                && let Some(back) = self.back
-            {
-                // Each key has to come before the last one, or the walk might never end.
-                R::check(self.nodes.region(), compare_nodes(self.order, node, back).is_lt(), place.offset())?;
-            }
             self.back = Some(node);
             if !node.is_tombstone() {
                 return Ok(Some(node));
@@ -240,27 +234,21 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
     /// Collects nodes before a target. Returns `None` if there are none.
     fn collect_before(&self, key: &[u8], side: Side) -> Result<Option<Collected<'n, R>>, Damage> {
         let target = Target::new(self.order, key, side);
-        let mut path = Path::new(self.nodes);
-        let (found, mut near) = target.find_or_near(self.nodes, COLLECTING_LEVEL + 1, |gap| path.record(gap))?;
+        let mut start = self.nodes.head();
+        let (found, mut near) = target.find_or_near(self.nodes, COLLECTING_LEVEL + 1, |gap| {
+            if gap.previous.level() == COLLECTING_LEVEL {
+                start = gap.previous.bottom();
+            }
+        })?;
         let mut last = found.gap.previous;
         if last.is_head() {
             return Ok(None);
         }
         let mut batch = Batch::new(self.nodes);
-        if near.is_none() {
-            for level in (1..=COLLECTING_LEVEL).rev() {
-                let start = path.gap(level).previous.bottom();
-                // These are separate walks: nodes that do not fit the batch are met again.
-                if self.collect_between(start, last, &mut batch, Steps::until_far(self.nodes)).is_err() {
-                    let (found, far) = target.find_far(start, |_| ())?;
-                    (last, near) = (found.gap.previous, far);
-                    batch = Batch::new(self.nodes);
-                    break;
-                }
-                if !batch.is_empty() {
-                    break;
-                }
-            }
+        if near.is_none() && self.collect_between(start, last, &mut batch, Steps::until_far(self.nodes)).is_err() {
+            let (found, far) = target.find_far(start)?;
+            (last, near) = (found.gap.previous, far);
+            batch = Batch::new(self.nodes);
         }
         if let Some(near) = near {
             self.collect_between(near, last, &mut batch, Steps::of(self.nodes))?;

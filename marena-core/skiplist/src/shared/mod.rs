@@ -1,6 +1,8 @@
 //! Maps in files, shared between processes and found again after a restart.
 
 mod checked;
+#[cfg(test)]
+mod contested;
 mod error;
 mod map;
 // Loom's coroutines are in assembly, which Miri does not run.

@@ -113,3 +113,20 @@ fn entries_inserted_during_a_walk_do_not_disturb_it() {
         assert!((0..count).all(|number| seen.binary_search(&(2 * number)).is_ok()));
     }
 }
+
+#[test]
+fn a_range_that_has_ended_stays_ended_whatever_is_inserted() {
+    for back in [false, true] {
+        let map = map(1 << 16);
+        for key in [b"b", b"c"] {
+            map.insert(key, b"").unwrap();
+        }
+        let mut range = map.iter();
+        while if back { range.next_back() } else { range.next() }.is_some() {}
+        for key in [b"a", b"d"] {
+            map.insert(key, b"").unwrap();
+        }
+        assert_eq!((range.next_back(), range.next()), (None, None));
+        assert_eq!((range.next(), range.next_back()), (None, None));
+    }
+}

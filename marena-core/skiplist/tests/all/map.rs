@@ -131,9 +131,12 @@ fn a_custom_order_is_the_order_of_scans_ranges_and_seeks() {
 #[test]
 fn a_removed_key_is_gone_from_everything_until_it_comes_again() {
     let map = map(1 << 16);
-    assert_eq!(map.remove(b"key"), Ok(None));
     let used = map.memory_used();
+    assert_eq!(map.remove(b"key"), Ok(None));
+    // Nothing was there to be removed, and no memory was taken.
+    assert_eq!((map.memory_used(), map.is_empty()), (used, true));
     map.insert(b"key", b"1").unwrap();
+    assert!(!map.is_empty());
     assert_eq!(map.remove(b"key"), Ok(Some(&b"1"[..])));
     assert_eq!(map.remove(b"key"), Ok(None));
     assert!(map.memory_used() > used);
@@ -167,4 +170,29 @@ fn a_map_in_a_recycled_arena_is_empty_and_has_all_its_room_again() {
         (0_u32..).take_while(|number| map.insert(&number.to_be_bytes(), b"value").is_ok()).count()
     });
     assert_eq!(counts.next(), counts.next());
+}
+
+#[test]
+fn all_memory_is_counted_and_the_first_index_comes_with_64_nodes_on_its_level() {
+    let map = SkipMap::with_seed(arena(1 << 20), ByteOrder, 1).unwrap();
+    let memory = || (map.space().used(), map.memory_used());
+    let (mut used, mut counted) = memory();
+    assert!(counted.is_multiple_of(4) && counted.next_multiple_of(8) == used);
+    let mut indexes = Vec::new();
+    for number in 0..if cfg!(miri) { 50_u32 } else { 1_400 } {
+        map.insert(&number.to_be_bytes(), &number.to_le_bytes()).unwrap();
+        let now = memory();
+        let (taken, added) = (now.0 - used, now.1 - counted);
+        (used, counted) = now;
+        // A node and an index are whole words, and are rounded up to eight bytes each.
+        assert!(added.is_multiple_of(4) && added <= taken && taken - added < 16, "{added} of {taken} bytes");
+        if taken > 12 * 64 {
+            indexes.push((number, taken / (12 * 64)));
+        }
+    }
+    // Every eighth node is on the level. The second index is twice as long.
+    if !cfg!(miri) {
+        let [(first, 1), (second, 2)] = indexes[..] else { panic!("{indexes:?}") };
+        assert!((350..700).contains(&first) && (750..1_350).contains(&second), "{indexes:?}");
+    }
 }

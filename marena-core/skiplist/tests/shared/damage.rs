@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use marena_skiplist::{ByteOrder, Mapped, Order, SharedMap, SharedMapError};
+use marena_skiplist::{ByteOrder, Order, SharedMap, SharedMapError};
 use marena_std::MappedArena;
 
-use crate::{TestFile, with_allocations_up_to};
+use crate::{TestFile, nodes, with_allocations_up_to, word};
 
 /// Does everything with the map in a file. All of it may fail; none of it may panic, fault or take
 /// forever.
@@ -151,7 +151,6 @@ fn nodes_in_a_circle_end_every_walk() {
     map.insert(b"zzzz", b"value").unwrap();
     drop(map);
     let mut bytes = fs::read(&file).unwrap();
-    let word = |bytes: &[u8], at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let block = word(&bytes, 28);
     let first = word(&bytes, block + 64 + 4 * 23);
     let second = word(&bytes, first - 4);
@@ -167,7 +166,7 @@ fn nodes_in_a_circle_end_every_walk() {
 }
 
 /// Counts the bytes of the keys that it compares.
-struct Counting<'c>(&'c AtomicU64);
+pub(crate) struct Counting<'c>(pub(crate) &'c AtomicU64);
 
 impl Order for Counting<'_> {
     const ID: u32 = 9;
@@ -188,7 +187,6 @@ fn a_circle_of_long_keys_costs_a_few_times_the_length_of_the_file() {
     map.insert(&[b'k'; 50_000], b"value").unwrap();
     drop(map);
     let mut bytes = fs::read(&file).unwrap();
-    let word = |bytes: &[u8], at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let first = word(&bytes, word(&bytes, 28) + 64 + 4 * 23);
     bytes[first - 4..first].copy_from_slice(&(first as u32).to_ne_bytes());
     fs::write(&file, &bytes).unwrap();
@@ -198,74 +196,6 @@ fn a_circle_of_long_keys_costs_a_few_times_the_length_of_the_file() {
     // ORDERING: Relaxed: no other thread counts.
     let compared = compared.load(Relaxed);
     assert!(compared < 16 * LEN as u64, "{compared} bytes of keys were compared");
-}
-
-/// Clears the head's links above a level.
-fn clear_shortcuts(file: &TestFile, above: usize) {
-    let mut bytes = fs::read(file).unwrap();
-    let block = u32::from_ne_bytes(bytes[28..32].try_into().unwrap()) as usize;
-    bytes[block + 64..block + 64 + 4 * (23 - above)].fill(0);
-    fs::write(file, &bytes).unwrap();
-}
-
-#[test]
-fn a_map_without_shortcuts_is_whole_and_each_part_of_it_is_walked_once() {
-    const COUNT: u32 = 8_000;
-    for above in [0, 1, 3] {
-        let file = TestFile::new();
-        let compared = AtomicU64::new(0);
-        let map = SharedMap::create(file.create(2 << 20), 0, Counting(&compared)).unwrap();
-        let insert = |map: &SharedMap<Mapped, _>, number: u32| map.insert(&(2 * number).to_be_bytes(), b"").unwrap();
-        for number in (0..COUNT).rev() {
-            insert(&map, number);
-        }
-        assert_eq!(map.verify().unwrap().missing_links, 0);
-        drop(map);
-        clear_shortcuts(&file, above);
-        let map = SharedMap::open(file.open(), 0, Counting(&compared)).unwrap();
-        assert!(map.verify().unwrap().missing_links > 0);
-        // The bytes of compared keys that one call takes, on average.
-        let mean = |work: &mut dyn FnMut() -> u32| {
-            // ORDERING: Relaxed: no other thread counts.
-            compared.store(0, Relaxed);
-            let calls = work();
-            // ORDERING: Relaxed, as above.
-            compared.load(Relaxed) / u64::from(calls)
-        };
-        let gets = mean(&mut || {
-            for number in (0..COUNT).step_by(8) {
-                assert!(map.contains_key(&(2 * number).to_be_bytes()).unwrap());
-                assert!(!map.contains_key(&(2 * number + 1).to_be_bytes()).unwrap());
-            }
-            COUNT / 4
-        });
-        let back = mean(&mut || {
-            let mut keys = map.iter().rev().map(|entry| u32::from_be_bytes(entry.unwrap().0.try_into().unwrap()));
-            assert!((0..COUNT).rev().all(|number| keys.next() == Some(2 * number)));
-            assert_eq!(keys.next(), None);
-            COUNT
-        });
-        // Half the list has 32,000.
-        assert!(gets < 8_000 && back < 800, "{gets} bytes for a search, {back} for an entry from the back");
-        for number in COUNT..COUNT + 200 {
-            insert(&map, number);
-        }
-        let inserts = mean(&mut || {
-            (0..200_u32)
-                .for_each(|number| assert!(map.insert(&(2 * number + 1).to_be_bytes(), b"").unwrap().is_none()));
-            200
-        });
-        let grouped = mean(&mut || {
-            let keys: Vec<_> = (200..400_u32).map(|number| (2 * number + 1).to_be_bytes()).collect();
-            let entries: Vec<_> = keys.iter().map(|key| (&key[..], &b""[..])).collect();
-            assert_eq!(map.insert_group(&entries).unwrap(), 200);
-            200
-        });
-        assert!(inserts < 16_000 && grouped < 16_000, "{inserts} bytes for an insert, {grouped} in a group");
-        assert_eq!(map.len().unwrap(), COUNT as usize + 600);
-        assert_eq!(map.range(&7_u32.to_be_bytes()[..]..&20_u32.to_be_bytes()).count(), 13);
-        assert_eq!(map.seek_back(&[0xFF]).unwrap().unwrap().0, (2 * (COUNT + 199)).to_be_bytes());
-    }
 }
 
 #[test]
@@ -280,7 +210,6 @@ fn a_key_of_any_length_is_compared_in_place_and_a_copy_may_fail() {
     map.insert(&key, b"newer").unwrap();
     drop(map);
     let mut bytes = fs::read(&file).unwrap();
-    let word = |bytes: &[u8], at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let newer = word(&bytes, word(&bytes, 28) + 64 + 4 * 23);
     let older = word(&bytes, newer - 4);
     for node in [older, newer] {
@@ -304,4 +233,26 @@ fn a_key_of_any_length_is_compared_in_place_and_a_copy_may_fail() {
         assert!(matches!(map.first(), Err(SharedMapError::NoMemory { bytes }) if bytes == 20 << 20));
         assert!(matches!(map.iter().next_back(), Some(Err(_))));
     });
+}
+
+#[test]
+fn keys_out_of_order_end_a_walk_from_either_end() {
+    let file = TestFile::new();
+    let map = file.map(65_536);
+    for number in 0..20_u32 {
+        map.insert(&number.to_be_bytes(), b"").unwrap();
+    }
+    drop(map);
+    let mut bytes = fs::read(&file).unwrap();
+    let (node, _) = nodes(&bytes)[10];
+    bytes[node + 4..node + 8].fill(0);
+    fs::write(&file, &bytes).unwrap();
+    let map = file.reopen();
+    let mut range = map.iter();
+    assert!(range.by_ref().take(10).all(|entry| entry.is_ok()));
+    assert!(matches!(range.next(), Some(Err(SharedMapError::Damage(damage))) if damage.offset == node as u32));
+    assert!(range.next().is_none() && range.next_back().is_none());
+    let mut range = map.iter().rev();
+    let (before, after) = (range.by_ref().take_while(Result::is_ok).count(), range.next());
+    assert!(before < 20 && after.is_none(), "{before} entries");
 }

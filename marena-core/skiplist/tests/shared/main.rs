@@ -4,11 +4,13 @@
 #![cfg(all(feature = "mapped", unix, target_has_atomic = "64", not(miri)))]
 
 mod damage;
+mod far;
 mod file;
 mod hostile;
 mod index;
 mod layout;
 mod processes;
+mod verify;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -95,6 +97,18 @@ impl Drop for TestFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
+}
+
+/// The 32-bit word at an offset of a file.
+fn word(bytes: &[u8], at: usize) -> usize {
+    u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
+}
+
+/// The offsets and heights of the nodes of a map in slot 0, in order.
+fn nodes(bytes: &[u8]) -> Vec<(usize, usize)> {
+    let head = word(bytes, 28) + 160;
+    let next = |node: usize| Some(word(bytes, node - 4)).filter(|&next| next != 0);
+    std::iter::successors(next(head), |&node| next(node)).map(|node| (node, word(bytes, node) % 32 + 1)).collect()
 }
 
 /// The same numbers at every run.
