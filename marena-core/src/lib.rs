@@ -117,7 +117,8 @@
 //! - `allocator-api2-04`: that of allocator-api2 0.4.
 //! - `nightly`: the standard library's `Allocator`, on nightly compilers. Others ignore this
 //!   feature.
-//! - `serde`: `Serialize` and `Deserialize` for [`Stats`] and [`Address`].
+//! - `serde`: `Serialize` and `Deserialize` for [`Stats`] and [`Address`], `Serialize` for boxes,
+//!   vectors and strings.
 //! - `zerocopy`: `IntoBytes`, `Immutable` and `KnownLayout` for [`Address`].
 //! - `defmt`: log formats of a few bytes for statistics and errors.
 // Where other crates' pages find this one's, if it is not documented beside them.
@@ -175,12 +176,15 @@ mod runs;
 mod scope;
 mod scope_bytes;
 mod scratch;
+#[cfg(feature = "serde")]
+mod serialize;
 mod slot;
 mod stats;
 mod string;
 mod sync;
 mod tickets;
 mod vec;
+mod vec_values;
 mod view;
 
 static_assertions::const_assert!(usize::BITS >= u32::BITS);
@@ -222,4 +226,5 @@ pub use stats::Stats;
 pub use string::ArenaString;
 pub use sync::{AtomicU32, Word};
 pub use vec::ArenaVec;
+pub use vec_values::ArenaIntoIter;
 pub use view::View;

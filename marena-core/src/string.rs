@@ -137,6 +137,41 @@ impl<'a, A: Claim<'a>> ArenaString<'a, A> {
         self.bytes.truncate(end);
     }
 
+    /// Keeps the characters that `keep` returns `true` for, and removes the others. If `keep`
+    /// panics, those that it kept before stay.
+    ///
+    /// ```
+    /// # use core::mem::MaybeUninit;
+    /// # use marena_core::Arena;
+    /// # let mut bytes = [MaybeUninit::uninit(); 1024];
+    /// # let arena = Arena::borrowed(&mut bytes)?;
+    /// let mut text = arena.alloc_string(0).unwrap();
+    /// text.push_str("1 000 €").unwrap();
+    /// text.retain(|character| character != ' ');
+    /// assert_eq!(text, "1000€");
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    pub fn retain(&mut self, mut keep: impl FnMut(char) -> bool) {
+        // INVARIANT: an empty text. What is kept is appended to it.
+        let bytes = self.bytes.take();
+        // SAFETY: they are initialised, and lie in the room that `self` has. What is kept is no
+        // longer than what was read before, so it is written over bytes that are not read again.
+        let bytes = unsafe { bytes.as_ref() };
+        // SAFETY: all bytes that there were, UTF-8.
+        for character in unsafe { str::from_utf8_unchecked(bytes) }.chars() {
+            if keep(character) {
+                // There is room, so this is no error.
+                let _ = self.push(character);
+            }
+        }
+    }
+
+    /// Gives the unused room back to the arena. If something was allocated behind the text, that
+    /// room stays unused until the next reset.
+    pub fn shrink_to_fit(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
     /// Removes the text. Keeps the capacity.
     pub fn clear(&mut self) {
         // INVARIANT: no bytes are UTF-8.
@@ -205,6 +240,15 @@ impl<'a, A: Claim<'a>> AsRef<str> for ArenaString<'a, A> {
         self
     }
 }
+
+/// Compares the text with any other.
+impl<'a, A: Claim<'a>, U: AsRef<str> + ?Sized> PartialEq<U> for ArenaString<'a, A> {
+    fn eq(&self, other: &U) -> bool {
+        **self == *other.as_ref()
+    }
+}
+
+impl<'a, A: Claim<'a>> Eq for ArenaString<'a, A> {}
 
 impl<'a, A: Claim<'a>> fmt::Display for ArenaString<'a, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,7 @@
 //! A slice that grows, and gives back the room that it does not need.
 
 use core::fmt;
+use core::iter;
 use core::marker::PhantomData;
 use core::mem::{self, MaybeUninit, size_of};
 use core::ops::{Deref, DerefMut};
@@ -148,6 +149,34 @@ impl<'a, A: Claim<'a>, T> ArenaVec<'a, A, T> {
         Ok(())
     }
 
+    /// Makes the vector `len` values long: with clones of `value` behind, or without those values
+    /// that are too many, which are dropped.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Arena::alloc`](crate::Arena::alloc). Nothing changes then.
+    pub fn resize(&mut self, len: usize, value: T) -> Result<(), AllocError>
+    where
+        T: Clone,
+    {
+        self.truncate(len);
+        self.extend(iter::repeat_n(value, len - self.len))
+    }
+
+    /// Gives the unused room back to the arena. If something was allocated behind the vector, that
+    /// room stays unused until the next reset.
+    #[inline]
+    pub fn shrink_to_fit(&mut self) {
+        if size_of::<T>() > 0 && self.len < self.capacity {
+            // SAFETY: `len < capacity`, so the place lies in the vector's room.
+            let behind = unsafe { self.start.add(self.len) };
+            // SAFETY: the vector owns this end of its claim, and has handed out nothing of it. It
+            // ends before that from here on.
+            unsafe { self.memory.give_back(behind.cast(), (self.capacity - self.len) * size_of::<T>()) };
+            self.capacity = self.len;
+        }
+    }
+
     /// Takes the last value away and returns it, or `None` if there is none. Keeps the capacity.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
@@ -156,6 +185,22 @@ impl<'a, A: Claim<'a>, T> ArenaVec<'a, A, T> {
         let place = unsafe { self.start.add(self.len) };
         // SAFETY: the value is initialised, and not the vector's any more.
         Some(unsafe { place.read() })
+    }
+
+    /// Takes the value at `index` away and returns it, or `None` if there is none. Those behind it
+    /// move up, which takes time in proportion to their number.
+    pub fn remove(&mut self, index: usize) -> Option<T> {
+        let behind = self.len.checked_sub(index)?.checked_sub(1)?;
+        // SAFETY: `index < len`, so the place lies in the vector's room.
+        let place = unsafe { self.start.add(index) };
+        // SAFETY: the value is initialised, and its place gets another value, or none.
+        let value = unsafe { place.read() };
+        self.len -= 1;
+        // SAFETY: one value lies in the place, so the next one begins in the room, or at its end.
+        let next = unsafe { place.add(1) };
+        // SAFETY: so many values lie behind. Each moves one place up, the first to the empty one.
+        unsafe { ptr::copy(next.as_ptr(), place.as_ptr(), behind) };
+        Some(value)
     }
 
     /// Drops all values behind the first `len`. Keeps the capacity.
@@ -171,6 +216,11 @@ impl<'a, A: Claim<'a>, T> ArenaVec<'a, A, T> {
         unsafe { ptr::drop_in_place(values) };
     }
 
+    /// Drops all values. Keeps the capacity.
+    pub fn clear(&mut self) {
+        self.truncate(0);
+    }
+
     /// Returns the slice, and gives the unused room back to the arena if nothing was allocated
     /// behind it. The values are not dropped.
     #[inline]
@@ -182,16 +232,18 @@ impl<'a, A: Claim<'a>, T> ArenaVec<'a, A, T> {
 
     /// The values, behind which the unused room was given back.
     #[inline]
-    fn into_values(self) -> NonNull<[T]> {
-        let (memory, start, len, capacity) = (self.memory, self.start, self.len, self.capacity);
+    fn into_values(mut self) -> NonNull<[T]> {
+        self.shrink_to_fit();
+        let (start, len) = (self.start, self.len);
         mem::forget(self);
-        if size_of::<T>() > 0 && len < capacity {
-            // SAFETY: `len < capacity`, so the place lies in the vector's room.
-            let behind = unsafe { start.add(len) };
-            // SAFETY: the vector owned this end of its claim, and hands out nothing of it.
-            unsafe { memory.give_back(behind.cast(), (capacity - len) * size_of::<T>()) };
-        }
         NonNull::slice_from_raw_parts(start, len)
+    }
+
+    /// Takes all values away. They lie in the room until others do, and nobody drops them, unless
+    /// the caller does.
+    #[inline]
+    pub(crate) fn take(&mut self) -> NonNull<[T]> {
+        NonNull::slice_from_raw_parts(self.start, mem::take(&mut self.len))
     }
 
     /// Returns a box that drops the values, and gives the unused room back as
@@ -312,6 +364,15 @@ impl<'a, A: Claim<'a>, T> AsMut<[T]> for ArenaVec<'a, A, T> {
         self
     }
 }
+
+/// Compares the values with those of a vector, a slice or an array.
+impl<'a, A: Claim<'a>, T: PartialEq, U: AsRef<[T]> + ?Sized> PartialEq<U> for ArenaVec<'a, A, T> {
+    fn eq(&self, other: &U) -> bool {
+        **self == *other.as_ref()
+    }
+}
+
+impl<'a, A: Claim<'a>, T: Eq> Eq for ArenaVec<'a, A, T> {}
 
 impl<'a, A: Claim<'a>, T: fmt::Debug> fmt::Debug for ArenaVec<'a, A, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

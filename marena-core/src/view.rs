@@ -1,12 +1,15 @@
-//! Reads by handle, which is checked, and by address, for which the caller vouches.
+//! Reads by handle, which is checked, by address, for which the caller vouches, and of everything.
 
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
+use core::slice;
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::address::Address;
 use crate::arena::Arena;
+use crate::asan;
 use crate::handle::{Handle, Nameable};
-use crate::memory::Memory;
+use crate::memory::{ExclusiveMemory, Memory};
 use crate::placement::HEADER_SIZE;
 use crate::sync::Word;
 
@@ -171,6 +174,47 @@ impl<M: Memory> Arena<M> {
         // SAFETY: the bytes lie in the region by the check. By the caller's promise they are
         // initialised, and nobody else uses them.
         Some(unsafe { bytes.as_mut() })
+    }
+
+    /// Returns all bytes that are handed out, in one piece, with what lies unused between blocks.
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    /// use marena_core::Arena;
+    /// let mut bytes = [MaybeUninit::uninit(); 1024];
+    /// let mut arena = Arena::borrowed(&mut bytes)?;
+    /// for number in [1_u64, 2, 3] {
+    ///     arena.alloc(number).unwrap();
+    /// }
+    /// // SAFETY: nothing but numbers is there, and they have no padding.
+    /// let numbers = unsafe { arena.allocated().align_to::<u64>() }.1;
+    /// assert_eq!(numbers, [1, 2, 3]);
+    /// # Ok::<(), marena_core::MemoryError>(())
+    /// ```
+    #[must_use]
+    pub fn allocated(&mut self) -> &[MaybeUninit<u8>]
+    where
+        M: ExclusiveMemory,
+    {
+        // SAFETY: whatever was handed out was borrowed from the arena, which is mutably borrowed
+        // now, and nobody else reaches its memory.
+        unsafe { self.allocated_from(0) }
+    }
+
+    /// Returns the bytes that are handed out from a position on.
+    ///
+    /// # Safety
+    ///
+    /// - Nobody writes the bytes while the result is used, and earlier writes happen before this
+    ///   call.
+    pub(crate) unsafe fn allocated_from(&self, position: u32) -> &[MaybeUninit<u8>] {
+        let len = self.used().saturating_sub(position as usize);
+        let start = self.at(self.used() - len);
+        // Whoever copies all of them reads those between the blocks, too.
+        asan::unpoison(start, len);
+        // SAFETY: the bytes lie in the region, up to the cursor. They need not be initialised, and
+        // nobody writes them, by the caller's promise.
+        unsafe { slice::from_raw_parts(start.as_ptr().cast(), len) }
     }
 
     /// Returns the value that a handle names.

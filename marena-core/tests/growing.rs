@@ -230,3 +230,19 @@ fn an_aligned_request_passes_over_a_tighter_segment_where_it_has_no_place() {
     assert!(block.as_ptr().addr().is_multiple_of(128));
     assert_eq!(arena.segments().map(Arena::remaining).collect::<Vec<_>>(), [120, 128 + 8, 0]);
 }
+
+#[test]
+fn all_of_a_growing_arena_is_one_piece_for_each_segment() {
+    let mut arena = GrowingArena::<Heap>::builder().first_segment(1024).max_segment(4096).build().unwrap();
+    assert_eq!(arena.allocated().count(), 0);
+    for number in 0..1000_u64 {
+        arena.alloc(number).unwrap();
+    }
+    let pieces = arena.allocated();
+    assert!(pieces.clone().count() > 2);
+    // SAFETY: nothing but numbers is there, and they have no padding.
+    let numbers = pieces.flat_map(|piece| unsafe { piece.align_to::<u64>() }.1);
+    assert!(numbers.copied().eq(0..1000));
+    arena.reset();
+    assert!(arena.allocated().count() > 2 && arena.allocated().all(<[_]>::is_empty));
+}

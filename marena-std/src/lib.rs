@@ -194,8 +194,8 @@ pub use mapped::{
 pub use marena_core;
 pub use marena_core::{
     ARENA_INVALID_ADDRESS, ARENA_MAX_ALLOC_SIZE, ARENA_MIN_ADDRESS, ARENA_PAGESIZE, Address, AllocError, Allocate,
-    ArenaBox, ArenaString, ArenaVec, Block, GrowingLease, GrowingScope, GrowingScratch, GrowthError, Handle,
-    InteriorNul, Lease, MemoryError, Owned, PoolGuard, Scope, Scratch, Slot, Stats, TryAllocError,
+    ArenaBox, ArenaIntoIter, ArenaString, ArenaVec, Block, GrowingLease, GrowingScope, GrowingScratch, GrowthError,
+    Handle, InteriorNul, Lease, MemoryError, Owned, PoolGuard, Scope, Scratch, Slot, Stats, TryAllocError,
 };
 pub use memory::OwnedMemory;
 pub use owned_pool_guard::OwnedPoolGuard;

@@ -1,6 +1,7 @@
 //! An arena that grows, and how threads that share it allocate.
 
 use core::fmt;
+use core::mem::MaybeUninit;
 use core::num::NonZeroU64;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
@@ -180,6 +181,14 @@ impl<M: Reserve> GrowingArena<M> {
     #[must_use]
     pub fn get<T: ?Sized + Nameable>(&self, handle: Handle<T>) -> Option<&T> {
         self.segments().find_map(|arena| arena.get(handle))
+    }
+
+    /// Returns all bytes that are handed out, in one piece for each segment, as
+    /// [`Arena::allocated`] does.
+    pub fn allocated(&mut self) -> impl Iterator<Item = &[MaybeUninit<u8>]> + Clone {
+        // SAFETY: whatever was handed out was borrowed from the arena, which is mutably borrowed
+        // now, and nobody else reaches its memory.
+        self.segments.iter().map(|segment| unsafe { segment.allocated() })
     }
 
     /// Takes everything back: the arena is empty, and handles from before are stale. The segments

@@ -1,7 +1,7 @@
 //! The list of a growing arena's segments, which lies in the segments themselves.
 
 use core::marker::PhantomData;
-use core::mem::{self, size_of};
+use core::mem::{self, MaybeUninit, size_of};
 use core::num::NonZeroU64;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -143,6 +143,17 @@ impl<M: Memory> Segment<M> {
     /// Returns how many bytes were handed out.
     pub(super) fn used(&self) -> usize {
         self.arena.used().saturating_sub(self.start as usize)
+    }
+
+    /// Returns the bytes that were handed out.
+    ///
+    /// # Safety
+    ///
+    /// - Nobody writes the bytes while the result is used, and earlier writes happen before this
+    ///   call.
+    pub(super) unsafe fn allocated(&self) -> &[MaybeUninit<u8>] {
+        // SAFETY: the caller's promise.
+        unsafe { self.arena.allocated_from(self.start) }
     }
 
     /// Returns whether a request fits behind what is handed out: a snapshot. The caller passes a

@@ -67,13 +67,28 @@ fn build<'a>(memory: impl Allocate<'a>, number: usize) {
         black_box(values.extend(0..black_box(number))).ok();
         black_box(values.pop());
         values.truncate(number);
+        black_box(values.remove(number));
+        black_box(values.swap_remove(number));
+        values.retain(|&value| value != black_box(7));
+        black_box(values.resize(number, number)).ok();
+        values.shrink_to_fit();
         black_box(values.finish());
+    }
+    if let Ok(mut values) = memory.alloc_vec(number) {
+        black_box(values.push(number)).ok();
+        let mut values = values.into_iter();
+        black_box((values.next(), values.next_back()));
+        for value in values {
+            black_box(value);
+        }
     }
     if let Ok(mut text) = memory.alloc_string(number) {
         black_box(text.push_str(black_box("text"))).ok();
         black_box(text.push(black_box('t'))).ok();
         black_box(text.pop());
         text.truncate(number);
+        text.retain(|character| character != black_box('x'));
+        text.shrink_to_fit();
         text.clear();
         black_box(text.finish());
     }
