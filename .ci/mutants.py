@@ -100,10 +100,12 @@ def command(file, test):
     """The build and the test of `models NAME`, `lib NAME`, or `TEST-PROGRAM NAME` of the fault's package."""
     program, name = test.split(" ")
     cargo = ["cargo", "test", "--quiet", "--target-dir", str(ROOT / "target" / "mutants" / "build")]
+    folders = (COPY / file).parents
+    package = next(folder / "Cargo.toml" for folder in folders if (folder / "Cargo.toml").exists())
     if program == "models":
         return cargo + ["-p", "loom-tests", "--test", "models"], ["--", "--exact", name]
     where = ["--lib"] if program == "lib" else ["--test", program]
-    return cargo + ["-p", file.split("/")[0], "--all-features"] + where, ["--", "--exact", name]
+    return cargo + ["--manifest-path", str(package), "--all-features"] + where, ["--", "--exact", name]
 
 
 def run(arguments):
