@@ -96,10 +96,6 @@ impl<'n, R: Region> Batch<'n, R> {
         Self { nodes, offsets: [0; BATCH], start: 0, len: 0 }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Adds a place. A full batch loses its first one.
     #[inline]
     pub(crate) fn push(&mut self, place: Place<'n, R>) {
