@@ -12,6 +12,10 @@ pub(crate) const LINK: u32 = WORD;
 /// the next one, so these levels suffice for all nodes of the largest region.
 pub(crate) const MAX_HEIGHT: usize = 24;
 
+/// The largest number of indexes. The longest has 2^23 entries. With more nodes on their
+/// level, a map of average heights is larger than the largest region.
+pub(crate) const MAX_INDEXES: u32 = 18;
+
 /// The smallest number of bytes behind a node's lengths, because comparisons read a key's first
 /// eight bytes at once.
 pub(crate) const MIN_BODY: u32 = 8;
@@ -22,7 +26,7 @@ pub(crate) const MIN_NODE: u32 = LINK + WORD + MIN_BODY;
 /// The offsets in a map's first block, which the map's root names. The numbers that change at every
 /// insert share no cache line with the head's links.
 pub(crate) mod block {
-    use super::{LINK, MAX_HEIGHT, MIN_BODY, WORD};
+    use super::{LINK, MAX_HEIGHT, MAX_INDEXES, MIN_BODY, WORD};
 
     /// Eight bytes that mark a map.
     pub(crate) const MAGIC: u32 = 0;
@@ -37,11 +41,11 @@ pub(crate) mod block {
     pub(crate) const BYTES: u32 = 28;
     /// The head: a node before all others, with the largest height and without a key.
     pub(crate) const HEAD: u32 = 64 + MAX_HEIGHT as u32 * LINK;
-    /// The newest index, or 0.
-    pub(crate) const INDEX: u32 = HEAD + WORD + MIN_BODY;
-    /// The number of nodes on the index's level.
-    pub(crate) const INDEXED: u32 = INDEX + WORD;
-    pub(crate) const SIZE: u32 = INDEXED + WORD;
+    /// The number of nodes on the indexes' level.
+    pub(crate) const INDEXED: u32 = HEAD + WORD + MIN_BODY;
+    /// The indexes, the shortest first: a word for each, or 0.
+    pub(crate) const INDEXES: u32 = INDEXED + WORD;
+    pub(crate) const SIZE: u32 = INDEXES + MAX_INDEXES * WORD;
     pub(crate) const ALIGN: u32 = 64;
 }
 

@@ -79,7 +79,7 @@ pub type Entry<'m> = (&'m [u8], &'m [u8]);
 
 /// Creating.
 impl<S: Space> SkipMap<S> {
-    /// Creates an empty map in the order of the keys' bytes. It allocates some 180 bytes.
+    /// Creates an empty map in the order of the keys' bytes. It allocates some 250 bytes.
     ///
     /// # Errors
     ///

@@ -40,7 +40,7 @@ use crate::space::Space;
 
 /// The first bytes of a map, in the machine's byte order.
 pub(crate) const MAGIC: [u8; 8] = *b"marenasl";
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// The offset of the first byte of a region that can belong to a map.
 const FIRST: u32 = ARENA_MIN_ADDRESS;

@@ -9,7 +9,7 @@ use crate::search::{Steps, Target};
 
 /// The number of nodes of the index's level that a search passes before it gives the index up. On
 /// average there is one, but many may have been linked between two entries.
-const PATIENCE: u32 = 16;
+const PATIENCE: u32 = 8;
 
 /// The nodes that a search may still pass on the index's level.
 #[derive(Debug)]

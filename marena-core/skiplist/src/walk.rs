@@ -7,7 +7,7 @@ use core::ops::Bound;
 
 use crate::damage::Damage;
 #[cfg(feature = "mapped")]
-use crate::layout::MAX_HEIGHT;
+use crate::layout::{MAX_HEIGHT, MAX_INDEXES};
 #[cfg(feature = "mapped")]
 use crate::node::INDEX_LEVEL;
 use crate::node::{Batch, Node, Nodes, Place};
@@ -46,16 +46,15 @@ impl<R: Region> Nodes<R> {
     #[cfg(feature = "mapped")]
     pub(crate) fn walk_indexes<O: Order>(&self, order: &O) -> Result<usize, Damage> {
         let mut bytes = 0;
-        let mut newest = self.index()?;
-        while let Some(index) = newest {
-            bytes += (index.size() as usize).next_multiple_of(8);
+        for number in 0..MAX_INDEXES {
+            bytes += self.index_size(number)?.next_multiple_of(8);
+            let Some(index) = self.complete_index(number)? else { continue };
             for entry in 0..index.len() {
                 let place = index.place(entry)?.ok_or(Damage { offset: index.at() })?;
                 let node = place.node()?;
                 let sound = node.has_level(INDEX_LEVEL) && prefix_of(order, node) == index.prefix(entry);
                 self.region().check(sound, place.offset())?;
             }
-            newest = index.before()?;
         }
         Ok(bytes)
     }

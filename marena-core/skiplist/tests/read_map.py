@@ -17,8 +17,8 @@ def word(at):
 
 root = struct.unpack_from(order + "Q", data, 24)[0]
 block, size = root >> 32, root & 0xFFFF_FFFF
-assert size == 180 and block % 64 == 0, "no map"
-assert data[block : block + 8] == b"marenasl" and word(block + 8) == 2, "no map"
+assert size == 248 and block % 64 == 0, "no map"
+assert data[block : block + 8] == b"marenasl" and word(block + 8) == 3, "no map"
 
 
 def node(offset):
@@ -41,16 +41,17 @@ for level in range(24):
         assert last <= key and height > level
         offset, last = word(offset - 4 * (level + 1)), key
 
-index = word(block + 172)
-while index:
-    # Each entry of each index names a node on level 3, in order.
-    count, last = word(index), b""
-    for entry in range(index + 8, index + 8 + 12 * count, 12):
+for number in range(18):
+    index = word(block + 176 + 4 * number) - 1
+    if index % 4:
+        continue
+    # Each entry of a complete index names a node on level 3, in order.
+    last = b""
+    for entry in range(index, index + 12 * (64 << number), 12):
         key, _, _, height = node(word(entry + 8))
         prefix = word(entry) | word(entry + 4) << 32
         assert last <= key and height > 3 and prefix.to_bytes(8, "big") == key[:8].ljust(8, b"\0")
         last = key
-    index = word(index + 4)
 
 offset, last = word(head - 4), None
 while offset:

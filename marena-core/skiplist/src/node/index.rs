@@ -1,16 +1,25 @@
-//! An index of the nodes on one level, from which searches begin.
+//! Indexes of the nodes on one level, from which searches begin.
 //!
-//! An index is one allocation of 32-bit words, which are written before it is published and never
-//! afterwards:
+//! An insert that doubles the number of nodes on the level makes the next index: one allocation
+//! with an entry for each of them. An entry is the prefix of a node's key, the lower word first,
+//! and the node's offset. Entries are in the order of the list. Nodes are never unlinked, so an
+//! index stays right. It only lacks the nodes that are linked later.
 //!
-//! ```text
-//! | length | the index before it, or 0 | entries |
-//! ```
+//! The map's first block has a word for each index. It changes twice, and only the maker changes
+//! it:
 //!
-//! An entry is the prefix of a node's key, the lower word first, and the node's offset. Entries are
-//! in the order of the list. Nodes are never unlinked, so an index stays right. It only lacks the
-//! nodes that are linked later. The insert that doubles the number of nodes on the level makes the
-//! next index. If there is no room for it, the one before stays.
+//! 1. From 0 to the index's offset, right after the allocation.
+//! 2. To the offset and [`COMPLETE`], when all entries are written. They are never written
+//!    afterwards.
+//!
+//! So the bytes of an index are accounted for, also if its maker is killed, unless that happens in
+//! the few instructions before the first step. Nobody waits for an index, and nobody goes on with
+//! one that others make: searches begin in the longest one that is complete. If there is no room
+//! for an index, or it stays unfinished, that is a shorter one until the number of nodes has
+//! doubled again.
+//!
+//! There is one maker for each length. So killed ones, however many, leave no more bytes than the
+//! indexes of a map have.
 
 use core::alloc::Layout;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -19,71 +28,111 @@ use marena_core::Word;
 
 use super::{FIRST, Node, Nodes, Place};
 use crate::damage::Damage;
-use crate::layout::{LINK, MIN_BODY, WORD, block};
+use crate::layout::{LINK, MAX_INDEXES, MIN_BODY, WORD, block};
 use crate::region::Region;
 use crate::space::Space;
 
 /// The level of the nodes in an index. About every eighth node is on it.
 pub(crate) const INDEX_LEVEL: u32 = 3;
 
-/// The length of the smallest index. In a smaller map, searches from the head are as fast.
-const SMALLEST: u32 = 64;
+/// The length of the shortest index. In a smaller map, searches from the head are as fast. Models
+/// have few nodes.
+const SHORTEST: u32 = if cfg!(test) { 2 } else { 64 };
 
-const HEADER: u32 = 2 * WORD;
+/// The bit that is set in the word of an index that is complete. Offsets are multiples of 4.
+const COMPLETE: u32 = 1;
+
 const PREFIX: u32 = 2 * WORD;
 const ENTRY: u32 = PREFIX + WORD;
 
 /// The size of the smallest node on the index's level.
 const NODE: u32 = (INDEX_LEVEL + 1) * LINK + WORD + MIN_BODY;
 
-/// A published index.
+/// A complete index.
 #[derive(Debug)]
 pub(crate) struct Index<'n, R> {
     nodes: &'n Nodes<R>,
-    /// INVARIANT: a multiple of 4. The header and `len` entries lie in the region.
-    /// In a trusted region, they were written by `Nodes::make_index`, which happens before, and are
-    /// never written again.
+    /// INVARIANT: a multiple of 4. `len` entries lie in the region. In a trusted region, they were
+    /// written by `Nodes::make_index`, which happens before, and are never written again.
     at: u32,
     /// INVARIANT: not 0.
     len: u32,
 }
 
+/// Returns the number of entries of an index.
+#[inline]
+fn len_of(number: u32) -> u32 {
+    debug_assert!(number < MAX_INDEXES, "no index {number}");
+    SHORTEST << number
+}
+
+/// Returns the number of the longest index for so many nodes on their level.
+#[inline]
+fn longest_for(nodes: u32) -> Option<u32> {
+    (nodes / SHORTEST).checked_ilog2()
+}
+
 impl<R: Region> Nodes<R> {
-    /// Returns the newest index.
+    /// Returns the longest index.
     #[inline]
     pub(crate) fn index(&self) -> Result<Option<Index<'_, R>>, Damage> {
-        // ORDERING: Acquire pairs with the Release in `make_index`: this thread sees what was
-        // written into the index, and the nodes that its maker saw.
-        self.index_at(self.index_word().load(Acquire))
+        // ORDERING: Relaxed: the count tells where to look. What is found there is complete.
+        let mut longest = longest_for(self.indexed().load(Relaxed));
+        while let Some(number) = longest {
+            if number < MAX_INDEXES
+                && let Some(index) = self.complete_index(number)?
+            {
+                return Ok(Some(index));
+            }
+            longest = number.checked_sub(1);
+        }
+        Ok(None)
     }
 
-    /// Returns the index at an offset from the first block or from another index.
+    /// Returns an index, the shortest being number 0, if it is complete.
     #[inline]
-    fn index_at(&self, at: u32) -> Result<Option<Index<'_, R>>, Damage> {
-        if at == 0 {
+    pub(crate) fn complete_index(&self, number: u32) -> Result<Option<Index<'_, R>>, Damage> {
+        // ORDERING: Acquire pairs with the Release in `make_index`: this thread sees the entries,
+        // and the nodes that the maker saw.
+        let word = self.index_word(number).load(Acquire);
+        if word & COMPLETE == 0 {
             return Ok(None);
         }
-        let room = self.region.len().saturating_sub(HEADER);
-        self.region.check(at.is_multiple_of(WORD) && at >= FIRST && at <= room, at)?;
-        // SAFETY: the header lies in the region: the index was published, or it is checked above.
-        let len = unsafe { self.region.read_word(at) };
-        self.region.check(len > 0 && len <= room.saturating_sub(at) / ENTRY, at)?;
-        // INVARIANT: published, or checked above.
-        Ok(Some(Index { nodes: self, at, len }))
+        let at = word - COMPLETE;
+        self.check_index(number, at)?;
+        // INVARIANT: complete, or checked above.
+        Ok(Some(Index { nodes: self, at, len: len_of(number) }))
+    }
+
+    /// Returns how many bytes an index takes, complete or not.
+    #[cfg(feature = "mapped")]
+    pub(crate) fn index_size(&self, number: u32) -> Result<usize, Damage> {
+        // ORDERING: Relaxed: the index is not read.
+        let word = self.index_word(number).load(Relaxed);
+        if word == 0 {
+            return Ok(0);
+        }
+        self.check_index(number, word & !COMPLETE)?;
+        Ok((len_of(number) * ENTRY) as usize)
+    }
+
+    /// Returns an error if an index cannot lie at this offset.
+    #[inline]
+    fn check_index(&self, number: u32, at: u32) -> Result<(), Damage> {
+        let room = self.region.len().saturating_sub(at) / ENTRY;
+        self.region.check(at.is_multiple_of(WORD) && at >= FIRST && len_of(number) <= room, at)
     }
 
     /// Counts a node that was linked on the index's level, and makes an index if it doubles their
-    /// number. `prefix` returns a node's, and `prepare` whether the complete index may be
-    /// published. Returns the number of bytes that were allocated.
+    /// number. `prefix` returns a node's, and `prepare` whether the index may become complete.
+    /// Returns the number of bytes that were allocated.
     #[inline]
     pub(crate) fn add_to_index<'n>(
         &'n self,
         prefix: impl Fn(Node<'n, R>) -> u64,
         prepare: impl FnOnce() -> bool,
     ) -> u32 {
-        // SAFETY: the count lies in the block and was zeroed before the map was shared. Only this
-        // method accesses it.
-        let count = unsafe { self.region.word(self.block + block::INDEXED) };
+        let count = self.indexed();
         // ORDERING: Relaxed: the exchange tells whether this is still the count.
         let mut seen = count.load(Relaxed);
         // ORDERING: AcqRel pairs with itself: who counts sees the links of all that were counted
@@ -91,83 +140,76 @@ impl<R: Region> Nodes<R> {
         while let Err(found) = count.compare_exchange_weak(seen, seen.wrapping_add(1), AcqRel, Relaxed) {
             seen = found;
         }
-        let len = seen.wrapping_add(1);
-        if len < SMALLEST || !len.is_power_of_two() {
-            return 0;
+        let nodes = seen.wrapping_add(1);
+        match longest_for(nodes) {
+            Some(number) if number < MAX_INDEXES && len_of(number) == nodes => {
+                self.make_index(number, prefix, prepare).unwrap_or(0)
+            }
+            _ => 0,
         }
-        self.make_index(len, prefix, prepare).unwrap_or(0)
     }
 
-    /// Makes an index of the first `len` nodes on its level, unless there is one that is as long.
-    /// Returns its size in bytes, or `None` if nothing was allocated.
+    /// Makes an index of the first nodes on its level. Returns its size in bytes, or `None` if
+    /// nothing was allocated.
     #[cold]
     #[inline(never)]
-    pub(crate) fn make_index<'n>(
+    fn make_index<'n>(
         &'n self,
-        len: u32,
+        number: u32,
         prefix: impl Fn(Node<'n, R>) -> u64,
         prepare: impl FnOnce() -> bool,
     ) -> Option<u32> {
-        // ORDERING: Acquire pairs with the Release below: the next index names this one.
-        let mut before = self.index_word().load(Acquire);
-        if !self.is_shorter(before, len) {
-            // Others were faster, and have made a later one.
-            return None;
-        }
-        // Damage may have counted more nodes than the bytes that were handed out can hold.
+        let (word, len) = (self.index_word(number), len_of(number));
+        // Damage may have counted twice up to the same number, or more nodes than the bytes that
+        // were handed out can hold.
         let most = self.region.space().used() / NODE as usize;
-        self.region.check(len as usize <= most, self.block).ok()?;
-        let size = len.checked_mul(ENTRY)?.checked_add(HEADER)?;
+        // ORDERING: Relaxed: the index is not read.
+        self.region.check(word.load(Relaxed) == 0 && len as usize <= most, self.block).ok()?;
+        let size = len.checked_mul(ENTRY)?;
         let layout = Layout::from_size_align(size as usize, WORD as usize).ok()?;
         let start = self.region.space().allocate(layout).ok()?;
         let at = (start.addr().get() - self.region.base().addr().get()) as u32;
-        // SAFETY: the allocation belongs to this call; it begins with the header.
-        unsafe { self.region.write_word(at, len) };
-        // SAFETY: as above.
-        unsafe { self.region.write_word(at + WORD, before) };
+        // ORDERING: Relaxed, also at failure: nobody reads what is not complete.
+        if word.compare_exchange(0, at, Relaxed, Relaxed).is_err() {
+            // Damage.
+            return Some(size);
+        }
         // INVARIANT: the head has all levels.
         let mut place = Place { level: INDEX_LEVEL, ..self.head() };
         for entry in 0..len {
             // There are so many nodes, unless the map is damaged.
             let Ok(Some(next)) = place.next() else { return Some(size) };
             let Ok(node) = next.node() else { return Some(size) };
-            let (number, entry_at) = (prefix(node), at + HEADER + entry * ENTRY);
+            let (number, entry_at) = (prefix(node), at + entry * ENTRY);
             let words = [(0, number as u32), (WORD, (number >> 32) as u32), (PREFIX, next.offset)];
             for (field, word) in words {
-                // SAFETY: as above: one of the `len` entries behind the header.
+                // SAFETY: one of the `len` entries of the allocation, which belongs to this call.
                 unsafe { self.region.write_word(entry_at + field, word) };
             }
             place = next;
         }
-        if !prepare() {
-            return Some(size);
-        }
-        // Others may publish meanwhile. Each of them is longer than the one before, so there are
-        // not more, unless the map is damaged.
-        for _ in 0..u32::BITS {
-            // ORDERING: Release pairs with the Acquire in `index`. Acquire at failure: as at the
-            // load above.
-            match self.index_word().compare_exchange(before, at, Release, Acquire) {
-                Err(newer) if self.is_shorter(newer, len) => before = newer,
-                _ => break,
-            }
-            // SAFETY: as above: the header of an index that is not published.
-            unsafe { self.region.write_word(at + WORD, before) };
+        if prepare() {
+            // ORDERING: Release pairs with the Acquire in `complete_index`.
+            word.store(at | COMPLETE, Release);
         }
         Some(size)
     }
 
-    /// Returns whether the index at an offset has fewer entries than `len`. One that is damaged
-    /// has none.
-    fn is_shorter(&self, at: u32, len: u32) -> bool {
-        !matches!(self.index_at(at), Ok(Some(index)) if index.len >= len)
+    /// Returns the number of nodes that were linked on the index's level.
+    #[inline]
+    fn indexed(&self) -> &<R::Space as Space>::Word {
+        // SAFETY: the count lies in the block and was zeroed before the map was shared. Only this
+        // method accesses it.
+        unsafe { self.region.word(self.block + block::INDEXED) }
     }
 
+    /// Returns the word of an index: 0, its offset, or its offset and `COMPLETE`.
     #[inline]
-    fn index_word(&self) -> &<R::Space as Space>::Word {
+    fn index_word(&self, number: u32) -> &<R::Space as Space>::Word {
+        assert!(number < MAX_INDEXES, "no index {number}");
         // SAFETY: the word lies in the block and was zeroed before the map was shared. Only this
         // method accesses it.
-        unsafe { self.region.word(self.block + block::INDEX) }
+        unsafe { self.region.word(self.block + block::INDEXES + number * WORD) }
     }
 }
 
@@ -182,7 +224,7 @@ impl<'n, R: Region> Index<'n, R> {
     #[inline]
     pub(crate) fn prefix(&self, entry: u32) -> u64 {
         assert!(entry < self.len, "entry {entry} of {}", self.len);
-        let at = self.at + HEADER + entry * ENTRY;
+        let at = self.at + entry * ENTRY;
         // SAFETY: a word of one of the entries, which lie in the region, by the invariant.
         let low = unsafe { self.nodes.region.read_word(at) };
         // SAFETY: as above.
@@ -195,31 +237,17 @@ impl<'n, R: Region> Index<'n, R> {
     pub(crate) fn place(&self, entry: u32) -> Result<Option<Place<'n, R>>, Damage> {
         assert!(entry < self.len, "entry {entry} of {}", self.len);
         // SAFETY: a word of one of the entries, which lie in the region, by the invariant.
-        let offset = unsafe { self.nodes.region.read_word(self.at + HEADER + entry * ENTRY + PREFIX) };
+        let offset = unsafe { self.nodes.region.read_word(self.at + entry * ENTRY + PREFIX) };
         // In a trusted region, the maker of the index had it from a link of this level.
         self.nodes.place(offset, INDEX_LEVEL)
     }
 }
 
 #[cfg(feature = "mapped")]
-impl<'n, R: Region> Index<'n, R> {
+impl<R> Index<'_, R> {
     /// Returns the offset.
     pub(crate) fn at(&self) -> u32 {
         self.at
-    }
-
-    /// Returns the size in bytes.
-    pub(crate) fn size(&self) -> u32 {
-        HEADER + self.len * ENTRY
-    }
-
-    /// Returns the index that was the newest before this one, and is at most half as long.
-    pub(crate) fn before(&self) -> Result<Option<Self>, Damage> {
-        // SAFETY: a word of the header, which lies in the region, by the invariant.
-        let before = self.nodes.index_at(unsafe { self.nodes.region.read_word(self.at + WORD) })?;
-        let sound = before.as_ref().is_none_or(|before| before.len <= self.len / 2);
-        self.nodes.region.check(sound, self.at)?;
-        Ok(before)
     }
 }
 
@@ -234,38 +262,37 @@ mod tests {
     use crate::region::Plain;
 
     #[test]
-    fn an_index_gives_way_only_to_a_longer_one_for_which_there_is_room() {
+    fn searches_begin_in_the_longest_index_that_is_complete() {
         let mut bytes = [MaybeUninit::uninit(); 4096];
         let arena = Arena::borrowed(&mut bytes).unwrap();
         let nodes = Nodes::create(Plain::new(&arena), 0, 0).unwrap();
         let mut place = Place { level: INDEX_LEVEL, ..nodes.head() };
-        for key in [b"a", b"b", b"c", b"d", b"e", b"f"] {
-            let node = nodes.make(INDEX_LEVEL + 1, key, Some(b"")).unwrap();
+        for key in *b"0123456789abcdef" {
+            let node = nodes.make(INDEX_LEVEL + 1, &[key], Some(b"")).unwrap();
             assert!(node.link(Gap::behind(place).unwrap(), || Ok::<_, Damage>(())).unwrap());
             place = Place { level: INDEX_LEVEL, ..node.bottom() };
         }
-        let make = |len| nodes.make_index(len, Node::first_bytes, || true);
-        let size = |len| Some(HEADER + len * ENTRY);
         let len = || nodes.index().unwrap().map(|index| index.len());
+        // Counts nodes, and returns the sizes of the indexes that are made.
+        let count = |times, is_prepared: &dyn Fn() -> bool| -> u32 {
+            (0..times).map(|_| nodes.add_to_index(Node::first_bytes, is_prepared)).sum()
+        };
+        assert_eq!((count(1, &|| true), len()), (0, None));
+        assert_eq!((count(1, &|| true), len()), (2 * ENTRY, Some(2)));
+        // Its maker is killed before it is complete.
+        assert_eq!((count(2, &|| false), len()), (4 * ENTRY, Some(2)));
+        // While the next one is made, others make a longer one.
+        let others = || {
+            assert_eq!((len(), count(8, &|| true), len()), (Some(2), 16 * ENTRY, Some(16)));
+            true
+        };
+        assert_eq!((count(4, &others), len()), (8 * ENTRY, Some(16)));
+        let last = nodes.index().unwrap().unwrap();
+        assert_eq!((last.prefix(0), last.prefix(15)), (u64::from(b'0') << 56, u64::from(b'f') << 56));
         // There are not so many nodes.
-        assert_eq!((make(7), len()), (size(7), None));
-        // A shorter one comes first, and a longer one.
-        let between = |len, other| nodes.make_index(len, Node::first_bytes, || make(other).is_some());
-        assert_eq!((between(2, 1), len()), (size(2), Some(2)));
-        assert_eq!((between(3, 4), len()), (size(3), Some(4)));
-        // They are there already.
-        assert_eq!((make(4), make(2), len()), (None, None, Some(4)));
-        let lengths = [4, 2, 1].map(Some);
-        let mut index = nodes.index().unwrap();
-        for expected in lengths {
-            assert_eq!(index.as_ref().map(Index::len), expected);
-            // SAFETY: the header of an index, which was published.
-            let before = index.map(|index| unsafe { nodes.region.read_word(index.at + WORD) });
-            index = nodes.index_at(before.unwrap()).unwrap();
-        }
-        assert!(index.is_none());
+        assert_eq!((count(16, &|| true), len()), (32 * ENTRY, Some(16)));
+        // There is no room.
         arena.allocate_address(arena.remaining()).unwrap();
-        assert_eq!((make(5), len()), (None, Some(4)));
-        assert_eq!((make(u32::MAX), len()), (None, Some(4)));
+        assert_eq!((count(32, &|| true), len()), (0, Some(16)));
     }
 }

@@ -31,7 +31,9 @@ use crate::space::Space;
 ///   maps do, causes errors or wrong entries, and nothing worse: no undefined behaviour, no panic
 ///   and no endless loop.
 /// - If a process is killed at any moment, every insert that returned stays, and nobody waits for
-///   it. It may leave one node or index that is in no map, and one node without shortcuts to it.
+///   it. It may leave one node that is in no map, and one node without shortcuts to it. If it was
+///   making an index, that stays incomplete, and searches begin in a shorter one until the map is
+///   twice as large.
 /// - Where many shortcuts are missing, because writers were killed or the file is damaged, a search
 ///   follows the list and remembers its way. Later ones take the same way faster.
 ///
@@ -294,7 +296,7 @@ impl<S: Space, O: Order> SharedMap<S, O> {
     }
 
     /// Checks the whole map: on every level, each node lies in the region, has that level, and
-    /// comes in order. The indexes name nodes on their level.
+    /// comes in order. Complete indexes name nodes on their level.
     pub fn verify(&self) -> Result<Verified, SharedMapError> {
         let bytes = (block::SIZE as usize).next_multiple_of(8);
         let mut verified = Verified { entries: self.len()?, nodes: 0, bytes, missing_links: 0 };

@@ -198,7 +198,7 @@ impl Order for OtherOrder {
 fn a_slot_without_a_map_and_a_map_in_another_order_are_errors() {
     let file = TestFile::new();
     let arena = file.create(65_536);
-    let block = arena.allocate_address(172).unwrap();
+    let block = arena.allocate_address(248).unwrap();
     arena.publish_root(2, block).unwrap();
     arena.publish_root(3, arena.allocate_address(8).unwrap()).unwrap();
     drop(arena);

@@ -1,12 +1,18 @@
 //! The index of a map in a file.
 
+use std::cell::Cell;
+use std::cmp::Ordering;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use marena_skiplist::SharedMap;
+use marena_skiplist::{Order, SharedMap};
 
 use crate::{TestFile, numbers};
 
 const COUNT: u32 = 1_500;
+
+/// The length of the shortest index.
+const SHORTEST: usize = 64;
 
 fn key(number: u32) -> [u8; 16] {
     (u128::from(number) << 90).to_be_bytes()
@@ -14,6 +20,13 @@ fn key(number: u32) -> [u8; 16] {
 
 fn word(bytes: &[u8], at: usize) -> usize {
     u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
+}
+
+/// The place of the longest complete index's word, and its number of entries.
+fn longest(bytes: &[u8]) -> (usize, usize) {
+    let indexes = word(bytes, 28) + 176;
+    let number = (0..18).rfind(|number| word(bytes, indexes + 4 * number) % 2 == 1).expect("there is no index");
+    (indexes + 4 * number, SHORTEST << number)
 }
 
 /// A map with an index. Returns the bytes of its file, the index's offset and its number of
@@ -28,9 +41,8 @@ fn indexed(file: &TestFile) -> (Vec<u8>, usize, usize) {
     assert!(map.stats().used - verified.bytes < 64);
     drop(map);
     let bytes = fs::read(file).unwrap();
-    let index = word(&bytes, word(&bytes, 28) + 172);
-    assert!(index > 0, "there is no index");
-    let len = word(&bytes, index);
+    let (at, len) = longest(&bytes);
+    let index = word(&bytes, at) - 1;
     (bytes, index, len)
 }
 
@@ -50,15 +62,16 @@ fn damage_in_an_index_hides_no_entry() {
     let (sound, index, len) = indexed(&file);
     let block = word(&sound, 28);
     assert!(is_complete(&file));
-    let entry = |number: usize| index + 8 + 12 * number;
+    let entry = |number: usize| index + 12 * number;
     let node = |number: usize| word(&sound, entry(number) + 8) as u32;
-    let words = [block + 172, block + 176, index, index + 4].into_iter();
+    let words = (block + 172..block + 248).step_by(4);
     let words = words.chain([0, 1, len / 2, len - 2, len - 1].into_iter().flat_map(|number| {
         let at = entry(number);
         [at, at + 4, at + 8]
     }));
     for at in words {
-        let others = [0, 1, 2, 64, u32::MAX, 1 << 31, node(0), node(len / 3), node(len - 1), index as u32];
+        let others =
+            [0, 1, 2, 64, u32::MAX, 1 << 31, node(0), node(len / 3), node(len - 1), index as u32, 1 + index as u32];
         for other in others.into_iter().chain(numbers(5).take(8).map(|number| number as u32)) {
             let mut damaged = sound.clone();
             damaged[at..at + 4].copy_from_slice(&other.to_ne_bytes());
@@ -67,7 +80,7 @@ fn damage_in_an_index_hides_no_entry() {
             let map = file.reopen();
             let changed = other as usize != word(&sound, at);
             // The number of nodes is not checked: a killed process may leave any.
-            if changed && at >= index && at != index + 4 {
+            if changed && at >= index {
                 map.verify().unwrap_err();
             }
             map.insert(&[1, 2, 3], b"new").unwrap();
@@ -85,7 +98,7 @@ fn an_index_of_other_nodes_hides_no_entry() {
         let mut damaged = sound.clone();
         // Entries change places, as a whole or their nodes alone.
         for pair in numbers(seed).take(2 * len).collect::<Vec<_>>().chunks(2) {
-            let [a, b] = [0, 1].map(|side| index + 8 + 12 * (pair[side] as usize % len));
+            let [a, b] = [0, 1].map(|side| index + 12 * (pair[side] as usize % len));
             let start = if seed % 2 == 0 { 0 } else { 8 };
             for at in start..12 {
                 damaged.swap(a + at, b + at);
@@ -97,11 +110,12 @@ fn an_index_of_other_nodes_hides_no_entry() {
 }
 
 #[test]
-fn a_map_without_an_index_gets_one_later() {
+fn a_map_without_indexes_gets_one_later() {
     let file = TestFile::new();
     let (mut bytes, ..) = indexed(&file);
-    let at = word(&bytes, 28) + 172;
-    bytes[at..at + 4].fill(0);
+    let (at, _) = longest(&bytes);
+    let first = word(&bytes, 28) + 176;
+    bytes[first..at + 4].fill(0);
     fs::write(&file, &bytes).unwrap();
     assert!(is_complete(&file));
     let map: SharedMap<_, _> = file.reopen();
@@ -111,7 +125,7 @@ fn a_map_without_an_index_gets_one_later() {
     map.verify().unwrap();
     drop(map);
     let bytes = fs::read(&file).unwrap();
-    assert!(word(&bytes, at) > 0);
+    assert!(longest(&bytes).0 > at);
     assert!((0..3 * COUNT).all(|number| file.reopen().get(&key(number)).unwrap().unwrap() == number.to_le_bytes()));
 }
 
@@ -119,7 +133,7 @@ fn a_map_without_an_index_gets_one_later() {
 fn a_damaged_number_of_nodes_takes_no_room() {
     let file = TestFile::new();
     let (mut bytes, ..) = indexed(&file);
-    let at = word(&bytes, 28) + 176;
+    let at = word(&bytes, 28) + 172;
     // The next node on the index's level makes it a power of two.
     bytes[at..at + 4].copy_from_slice(&8191_u32.to_ne_bytes());
     fs::write(&file, &bytes).unwrap();
@@ -131,4 +145,40 @@ fn a_damaged_number_of_nodes_takes_no_room() {
     let taken = map.stats().used - used;
     assert!(taken < 200 * 64, "{taken} bytes");
     map.verify().unwrap();
+}
+
+/// Panics when it is asked for a prefix too many, as if the process was killed there.
+struct Killing<'c>(&'c Cell<u32>);
+
+impl Order for Killing<'_> {
+    const ID: u32 = 11;
+
+    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
+        a.cmp(b)
+    }
+
+    fn prefix(&self, first: u64, _: usize) -> u64 {
+        self.0.set(self.0.get().checked_sub(1).expect("the process is killed"));
+        first
+    }
+}
+
+#[test]
+fn an_index_whose_maker_was_killed_is_accounted_for_and_hides_no_entry() {
+    let file = TestFile::new();
+    let left = Cell::new(u32::MAX);
+    let map = SharedMap::create(file.create(1 << 20), 0, Killing(&left)).unwrap();
+    let mut killed = 0;
+    for number in 0..4 * COUNT {
+        // More than a search takes, and fewer than the second index.
+        left.set(2 * SHORTEST as u32 - 1);
+        killed += u32::from(catch_unwind(AssertUnwindSafe(|| map.insert(&key(number), b"value"))).is_err());
+    }
+    assert!(killed >= 3, "{killed} makers of an index were killed");
+    left.set(u32::MAX);
+    let verified = map.verify().unwrap();
+    assert_eq!(verified.entries, 4 * COUNT as usize);
+    // Everything is accounted for but the alignment of the first block.
+    assert!(map.stats().used - verified.bytes < 64, "{verified:?} of {} bytes", map.stats().used);
+    assert!((0..4 * COUNT).all(|number| map.get(&key(number)).unwrap().unwrap() == b"value"));
 }
