@@ -208,8 +208,10 @@ impl<M: Memory> Arena<M> {
     /// - Nobody writes the bytes while the result is used, and earlier writes happen before this
     ///   call.
     pub(crate) unsafe fn allocated_from(&self, position: u32) -> &[MaybeUninit<u8>] {
-        let len = self.used().saturating_sub(position as usize);
-        let start = self.at(self.used() - len);
+        // What is not ready was never handed out, although a leaked scope may have claimed it.
+        let end = self.used().min(self.ready_limit() as usize);
+        let len = end.saturating_sub(position as usize);
+        let start = self.at(end - len);
         // Whoever copies all of them reads those between the blocks, too.
         asan::unpoison(start, len);
         // SAFETY: the bytes lie in the region, up to the cursor. They need not be initialised, and

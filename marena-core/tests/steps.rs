@@ -309,6 +309,15 @@ fn fill_ends_full(arena: &Arena<Stepped>) -> bool {
 
 #[cfg(feature = "allocator-api2")]
 #[test]
+fn what_a_leaked_scope_claimed_and_is_not_ready_is_not_among_what_is_allocated() {
+    let mut arena = arena(CAPACITY);
+    std::mem::forget(arena.scratch());
+    assert_eq!(arena.remaining(), 0);
+    let ready = arena.memory().ready();
+    assert_eq!(arena.allocated().len(), ready - 128);
+}
+
+#[test]
 fn growing_in_place_makes_its_new_bytes_ready() {
     use allocator_api2::vec::Vec;
 
