@@ -110,6 +110,7 @@ impl Steps {
 struct Bound {
     /// The node's offset, or 0 before there is one.
     offset: u32,
+    /// Whether the node has the target's key.
     equal: bool,
 }
 
@@ -119,12 +120,6 @@ impl Bound {
     #[inline]
     fn is<R: Region>(self, node: Place<'_, R>) -> bool {
         self.offset == node.offset()
-    }
-
-    /// Returns whether the node is known to have the target's key.
-    #[inline]
-    fn equals<R: Region>(self, node: Option<Place<'_, R>>) -> bool {
-        self.equal && node.is_some_and(|node| self.is(node))
     }
 }
 
@@ -214,7 +209,8 @@ impl<'k, O: Order> Target<'k, O> {
                     place = lower;
                     place.prefetch_below(AHEAD);
                 }
-                None => return Ok((Found { gap, equal: bound.equals(gap.next()) }, None)),
+                // On the lowest level, the bound is the next node, if there is one.
+                None => return Ok((Found { gap, equal: bound.equal }, None)),
             }
         }
     }
@@ -344,7 +340,6 @@ impl<'n, 'k, R: Region, O: Order> Search<'n, 'k, R, O> {
     /// Returns the target, the path to it, and where that ends. The search is complete.
     #[inline]
     pub(crate) fn into_parts(self) -> (Target<'k, O>, Path<'n, R>, Found<'n, R>) {
-        let equal = self.bound.equals(self.gap.next());
-        (self.target, self.path, Found { gap: self.gap, equal })
+        (self.target, self.path, Found { gap: self.gap, equal: self.bound.equal })
     }
 }

@@ -167,8 +167,7 @@ impl<R: Region> Nodes<R> {
         self.region.check(word.load(Relaxed) == 0 && len as usize <= most, self.block).ok()?;
         let size = len.checked_mul(ENTRY)?;
         let layout = Layout::from_size_align(size as usize, WORD as usize).ok()?;
-        let start = self.region.space().allocate(layout).ok()?;
-        let at = (start.addr().get() - self.region.base().addr().get()) as u32;
+        let at = self.region.allocate(layout).ok()?;
         // ORDERING: Relaxed, also at failure: nobody reads what is not complete.
         if word.compare_exchange(0, at, Relaxed, Relaxed).is_err() {
             // Damage.

@@ -256,3 +256,27 @@ fn keys_out_of_order_end_a_walk_from_either_end() {
     let (before, after) = (range.by_ref().take_while(Result::is_ok).count(), range.next());
     assert!(before < 20 && after.is_none(), "{before} entries");
 }
+
+#[test]
+fn a_circle_that_shortcuts_lead_around_ends_a_walk_from_either_end() {
+    const COUNT: u32 = 300;
+    let file = TestFile::new();
+    let map = file.map(65_536);
+    for number in 0..COUNT {
+        map.insert(&number.to_be_bytes(), b"").unwrap();
+    }
+    drop(map);
+    let mut bytes = fs::read(&file).unwrap();
+    let nodes = nodes(&bytes);
+    // A low node between two others follows itself.
+    let low = (150..).find(|&at| nodes[at].1 == 1 && nodes[at + 1].1 > 1).unwrap();
+    let (node, _) = nodes[low];
+    bytes[node - 4..node].copy_from_slice(&(node as u32).to_ne_bytes());
+    fs::write(&file, &bytes).unwrap();
+    let map = file.reopen();
+    assert!(map.contains_key(&(COUNT - 1).to_be_bytes()).unwrap());
+    let from_front = map.iter().take_while(Result::is_ok).count();
+    let from_back = map.iter().rev().take_while(Result::is_ok).count();
+    assert_eq!(from_front, low + 1);
+    assert!(from_back < COUNT as usize - low, "{from_back} entries");
+}

@@ -9,12 +9,12 @@ use marena_skiplist::{Mapped, Order, SharedMap, SharedMapError};
 use crate::damage::Counting;
 use crate::{TestFile, nodes, with_allocations_up_to, word};
 
-/// Clears the head's links above a level, and the words that lead to indexes.
+/// Clears the head's links above a level, and all words about indexes.
 fn clear_shortcuts(file: &TestFile, above: usize) {
     let mut bytes = fs::read(file).unwrap();
     let block = word(&bytes, 28);
     bytes[block + 64..block + 64 + 4 * (23 - above)].fill(0);
-    bytes[block + 172..block + 180].fill(0);
+    bytes[block + 172..block + 248].fill(0);
     fs::write(file, &bytes).unwrap();
 }
 

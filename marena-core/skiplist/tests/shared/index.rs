@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use marena_skiplist::{Order, SharedMap};
+use marena_skiplist::{Order, SharedMap, SharedMapError};
 
-use crate::{TestFile, numbers};
+use crate::{TestFile, nodes, numbers, word};
 
 const COUNT: u32 = 1_500;
 
@@ -16,10 +16,6 @@ const SHORTEST: usize = 64;
 
 fn key(number: u32) -> [u8; 16] {
     (u128::from(number) << 90).to_be_bytes()
-}
-
-fn word(bytes: &[u8], at: usize) -> usize {
-    u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
 }
 
 /// The place of the longest complete index's word, and its number of entries.
@@ -181,4 +177,32 @@ fn an_index_whose_maker_was_killed_is_accounted_for_and_hides_no_entry() {
     // Everything is accounted for but the alignment of the first block.
     assert!(map.stats().used - verified.bytes < 64, "{verified:?} of {} bytes", map.stats().used);
     assert!((0..4 * COUNT).all(|number| map.get(&key(number)).unwrap().unwrap() == b"value"));
+}
+
+#[test]
+fn an_index_that_names_another_node_of_a_key_is_noticed() {
+    let file = TestFile::new();
+    let map = file.map(1 << 18);
+    for number in 0..COUNT {
+        map.insert(&key(number / 8), &number.to_le_bytes()).unwrap();
+    }
+    drop(map);
+    let mut bytes = fs::read(&file).unwrap();
+    let (at, len) = longest(&bytes);
+    let index = word(&bytes, at) - 1;
+    let nodes = nodes(&bytes);
+    // Two nodes of a key have one prefix. The first of them is in the index, and the second one is
+    // not on its level.
+    let key_of = |node: usize| &bytes[node + 4..node + 20];
+    let is_pair = |pair: &[(usize, usize)]| pair[0].1 > 3 && pair[1].1 <= 3 && key_of(pair[0].0) == key_of(pair[1].0);
+    let place_of = |node: usize| (0..len).map(|entry| index + 12 * entry + 8).find(|&at| word(&bytes, at) == node);
+    let pairs = nodes.windows(2).filter(|pair| is_pair(pair));
+    let (place, low) = pairs.filter_map(|pair| Some((place_of(pair[0].0)?, pair[1].0))).next().unwrap();
+    file.reopen().verify().unwrap();
+    bytes[place..place + 4].copy_from_slice(&(low as u32).to_ne_bytes());
+    fs::write(&file, &bytes).unwrap();
+    match file.reopen().verify() {
+        Err(SharedMapError::Damage(damage)) => assert_eq!(damage.offset, low as u32),
+        other => panic!("{other:?}"),
+    }
 }
