@@ -93,7 +93,7 @@ fn edits_of_a_vector_do_what_those_of_a_list_do() {
                     vec.shrink_to_fit();
                     assert_eq!(vec.capacity(), vec.len());
                     // Sometimes something lies behind it.
-                    if index % 2 == 0 {
+                    if index.is_multiple_of(2) {
                         lease.alloc(name).unwrap();
                     }
                 }
@@ -251,11 +251,13 @@ fn vectors_and_texts_are_compared_with_what_they_look_like() {
     let (mut vec, mut other) = (arena.alloc_vec(0).unwrap(), arena.alloc_vec(9).unwrap());
     vec.extend([1, 2]).unwrap();
     other.extend([1, 2]).unwrap();
-    assert!(vec == other && vec == [1, 2] && vec == [1, 2][..] && vec == vec![1, 2]);
+    let list = Vec::from([1, 2]);
+    assert!(vec == other && vec == [1, 2] && vec == list[..] && vec == list);
     assert_ne!(vec, [2, 1]);
     let mut text = arena.alloc_string(0).unwrap();
     text.push_str("é").unwrap();
-    assert!(text == "é" && text == *"é" && text == String::from("é"));
+    let owned = String::from("é");
+    assert!(text == "é" && text == *"é" && text == owned);
     assert_ne!(text, "e");
 }
 
@@ -274,9 +276,9 @@ fn a_text_keeps_the_characters_that_it_is_told_to_keep() {
             if seen > at { resume_unwind(Box::new("on purpose")) } else { character.is_ascii() }
         };
         if at < whole.chars().count() {
-            panics(|| text.retain(keep))
+            panics(|| text.retain(keep));
         } else {
-            text.retain(keep)
+            text.retain(keep);
         }
         assert_eq!((&*text, text.capacity()), (&*kept, capacity), "stopped at {at}");
         assert!(std::str::from_utf8(text.as_bytes()).is_ok());

@@ -239,7 +239,7 @@ fn initialisers_that_panic<'a>(name: &str, source: impl Allocate<'a>) {
         vec.extend((0..3).map(|_| Counted::new())).unwrap();
         panics(|| vec.retain(|_| panic_on_purpose()));
         let mut values = vec.into_iter();
-        panics(|| values.by_ref().for_each(|_| panic_on_purpose()));
+        panics(|| values.by_ref().all(|value| if value.0 == [7; 2] { panic_on_purpose() } else { true }));
         assert_eq!((values.len(), ALIVE.get()), (at + 2, at + 2), "{name}");
         drop(values);
         assert_eq!(ALIVE.get(), 0, "{name}");
