@@ -49,6 +49,7 @@ extern crate std;
 
 #[cfg(feature = "mapped")]
 mod checkpoints;
+mod collect;
 mod damage;
 #[cfg(feature = "mapped")]
 mod far;
@@ -59,6 +60,7 @@ mod layout;
 mod map;
 mod node;
 mod order;
+mod passed;
 mod prefetch;
 mod range;
 mod region;

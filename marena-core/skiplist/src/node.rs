@@ -18,6 +18,7 @@ mod compare;
 mod index;
 mod new_node;
 mod path;
+mod scouts;
 mod shaped;
 
 use core::alloc::Layout;
@@ -28,7 +29,8 @@ use marena_core::{ARENA_MIN_ADDRESS, AllocError, Word};
 pub(crate) use compare::compares_in_place;
 pub(crate) use index::{INDEX_LEVEL, Index};
 pub(crate) use new_node::NewNode;
-pub(crate) use path::{Batch, Gap, Path};
+pub(crate) use path::{BATCH, Batch, Gap, Path};
+pub(crate) use scouts::Scouts;
 pub(crate) use shaped::Node;
 
 use crate::damage::Damage;
@@ -196,10 +198,11 @@ impl<R: Region> Nodes<R> {
         if offset == 0 {
             return Ok(None);
         }
-        // The links down to level 0, the shape and the smallest body lie in the region.
-        let sound = offset.is_multiple_of(WORD)
-            && offset >= FIRST + (level + 1) * LINK
-            && offset <= self.region.len().saturating_sub(WORD + MIN_BODY);
+        // The links down to level 0, the shape and the smallest body lie in the region. The first
+        // block lies there too and is larger, so nothing is subtracted from less.
+        let least = FIRST + (level + 1) * LINK;
+        let most = self.region.len() - (WORD + MIN_BODY);
+        let sound = offset.is_multiple_of(WORD) && offset.wrapping_sub(least) <= most - least;
         self.region.check(sound, offset)?;
         // INVARIANT: read from a link of this level, or checked above.
         Ok(Some(Place { nodes: self, offset, level }))
@@ -298,36 +301,43 @@ impl<'n, R: Region> Place<'n, R> {
         self.offset == self.nodes.block + block::HEAD
     }
 
-    /// Returns the node with its shape. A node that ends outside the region is damage.
+    /// Returns the node with its shape. A node that ends outside the region is damage. The region
+    /// has only whole words, so a node's last word lies there too.
     #[inline]
     pub(crate) fn node(self) -> Result<Node<'n, R>, Damage> {
         let region = &self.nodes.region;
         // SAFETY: the shape lies in the region and is not written any more, by the invariant.
         let mut shape = Shape::from_word(unsafe { region.read_word(self.offset) });
         if shape.long {
-            // The two words lie in the smallest body.
-            // SAFETY: as above.
-            shape.key_len = unsafe { region.read_word(self.offset + WORD) };
-            // SAFETY: as above.
-            shape.value_len = unsafe { region.read_word(self.offset + 2 * WORD) };
+            (shape.key_len, shape.value_len) = self.long_lens()?;
+        } else {
+            // The lengths are short, so the sum is little more than 2^31 at most.
+            region.check(self.offset + shape.key_start() + shape.body_len() <= region.len(), self.offset)?;
         }
-        if !R::TRUSTED {
-            let body = u64::from(shape.key_len) + u64::from(shape.value_len);
-            let end = u64::from(self.offset) + u64::from(shape.key_start()) + body.max(MIN_BODY.into());
-            // A long node can have any length, but it ends in bytes that were handed out. The link
-            // that led here was loaded with Acquire, so the cursor is already behind them.
-            let last = match shape.long {
-                true => region.len().min(FIRST.saturating_add(region.space().used() as u32)),
-                false => region.len(),
-            };
-            // The end of a whole word, because bytes are read as parts of words.
-            let sound = end.next_multiple_of(WORD.into()) <= last.into()
-                && self.offset >= FIRST + shape.links_len()
-                && shape.height <= MAX_HEIGHT as u32;
-            region.check(sound, self.offset)?;
-        }
+        let sound = self.offset >= FIRST + shape.links_len() && shape.height <= MAX_HEIGHT as u32;
+        region.check(sound, self.offset)?;
         // INVARIANT: written by `Nodes::make`, or checked above.
         Ok(Node { place: self, shape })
+    }
+
+    /// Returns the lengths of a node that has words of their own for them.
+    #[cold]
+    fn long_lens(self) -> Result<(u32, u32), Damage> {
+        let region = &self.nodes.region;
+        // The two words lie in the smallest body.
+        // SAFETY: as in `node`.
+        let key_len = unsafe { region.read_word(self.offset + WORD) };
+        // SAFETY: as above.
+        let value_len = unsafe { region.read_word(self.offset + 2 * WORD) };
+        if !R::TRUSTED {
+            let body = u64::from(key_len) + u64::from(value_len);
+            let end = u64::from(self.offset) + u64::from(Shape::LONG_START) + body.max(MIN_BODY.into());
+            // Such a node can have any length, but it ends in bytes that were handed out. The link
+            // that led here was loaded with Acquire, so the cursor is already behind them.
+            let last = region.len().min(FIRST.saturating_add(region.space().used() as u32));
+            region.check(end <= last.into(), self.offset)?;
+        }
+        Ok((key_len, value_len))
     }
 
     /// Prefetches the memory that a comparison reads first.

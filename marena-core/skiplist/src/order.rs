@@ -90,15 +90,14 @@ pub(crate) fn first_bytes(key: &[u8]) -> u64 {
     }
 }
 
-/// Returns the same number from eight bytes that start with a key of this length. Other bytes may
-/// follow.
+/// Returns the same number from eight bytes, big-endian, that start with a key of this length.
+/// Other bytes may follow.
 #[inline]
-pub(crate) fn first_bytes_of(bytes: [u8; 8], key_len: u32) -> u64 {
-    let all = u64::from_be_bytes(bytes);
+pub(crate) fn first_bytes_of(bytes: u64, key_len: u32) -> u64 {
     match key_len {
         0 => 0,
-        1..8 => all & (!0 << (64 - 8 * key_len)),
-        _ => all,
+        1..8 => bytes & (!0 << (64 - 8 * key_len)),
+        _ => bytes,
     }
 }
 
@@ -113,7 +112,7 @@ mod tests {
             let mut bytes = [0xFF; 8];
             let own = len.min(8);
             bytes[..own].copy_from_slice(&key[..own]);
-            assert_eq!(first_bytes(&key[..len]), first_bytes_of(bytes, len as u32));
+            assert_eq!(first_bytes(&key[..len]), first_bytes_of(u64::from_be_bytes(bytes), len as u32));
         }
         assert!(first_bytes(b"\xFF") > first_bytes(b"\xFE\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"));
     }

@@ -19,8 +19,10 @@ use crate::walk::Walk;
 /// comes once, with its value at the start or a newer one. An entry that is inserted or removed
 /// meanwhile may come or not. Keys rise strictly, and fall from the back.
 ///
-/// An entry from the front takes O(1) steps, and one from the back O(log n) steps for every sixteen
-/// or so. Each removed key on the way counts as an entry, and each older value as a step.
+/// An entry from the front takes O(1) steps. From the back, each batch of entries takes O(log n)
+/// steps more. Batches grow from some 8 entries to 256, or to 32 on targets of less than 64 bits.
+/// Each removed key on the way counts as an entry, and each older value as a step. The iterator has
+/// room for a batch: some 2 KiB on the stack, or 300 bytes.
 pub struct Range<'m, 'k, S, O> {
     walk: Walk<'m, 'k, Plain<S>, O>,
 }

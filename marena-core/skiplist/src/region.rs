@@ -9,6 +9,7 @@ use marena_core::AllocError;
 #[cfg(feature = "mapped")]
 use crate::checkpoints::Checkpoints;
 use crate::damage::Damage;
+use crate::layout::WORD;
 use crate::space::Space;
 
 /// A space, and where its region lies.
@@ -18,7 +19,7 @@ pub(crate) struct Extent<S> {
     /// INVARIANT: the region's start, which is the same at every call, even after the space was
     /// moved.
     base: NonNull<u8>,
-    /// INVARIANT: the region's length.
+    /// INVARIANT: the region's length, without bytes at its end that are no whole word.
     len: u32,
 }
 
@@ -32,7 +33,8 @@ impl<S: Space> Extent<S> {
     pub(crate) fn new(space: S) -> Self {
         let region = space.region();
         // At most 2^31, by the space's promise.
-        Self { base: region.cast(), len: region.len() as u32, space }
+        let len = region.len() as u32 / WORD * WORD;
+        Self { base: region.cast(), len, space }
     }
 
     #[cfg(feature = "mapped")]
@@ -94,12 +96,12 @@ pub(crate) unsafe trait Region {
     ///   written again.
     unsafe fn read_word(&self, at: u32) -> u32;
 
-    /// Reads eight bytes.
+    /// Reads eight bytes as a big-endian number.
     ///
     /// # Safety
     ///
     /// - The same as for [`read_word`](Self::read_word), for both words.
-    unsafe fn read_eight(&self, at: u32) -> [u8; 8];
+    unsafe fn read_eight(&self, at: u32) -> u64;
 
     /// Writes a word that nobody else accesses.
     ///
@@ -212,12 +214,12 @@ unsafe impl<S: Space> Region for Plain<S> {
     }
 
     #[inline]
-    unsafe fn read_eight(&self, at: u32) -> [u8; 8] {
+    unsafe fn read_eight(&self, at: u32) -> u64 {
         // SAFETY: the caller's promise.
         let bytes = unsafe { self.at(at) }.cast();
         // SAFETY: by the caller's promise, the bytes are initialised and not written any more.
         // Bytes need no alignment.
-        unsafe { bytes.read() }
+        u64::from_be_bytes(unsafe { bytes.read() })
     }
 
     #[inline]

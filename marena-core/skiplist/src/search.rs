@@ -76,6 +76,12 @@ impl Steps {
         Self { each: steps.left / (2 * FAR), ..steps }
     }
 
+    /// Returns steps that suffice for so many times more nodes.
+    #[inline]
+    pub(crate) fn longer(self, times: u64) -> Self {
+        Self { each: self.each / times, ..self }
+    }
+
     /// Takes a step to a node.
     #[inline]
     pub(crate) fn take<R: Region>(&mut self, node: Node<'_, R>) -> Result<(), Damage> {
@@ -254,6 +260,7 @@ pub(crate) fn prefix_of<R: Region, O: Order>(order: &O, node: Node<'_, R>) -> u6
 }
 
 /// Compares two nodes' keys.
+#[cfg(feature = "mapped")]
 #[inline]
 pub(crate) fn compare_nodes<R: Region, O: Order>(order: &O, a: Node<'_, R>, b: Node<'_, R>) -> Ordering {
     prefix_of(order, a).cmp(&prefix_of(order, b)).then_with(|| a.compare_node(order, b))

@@ -30,6 +30,9 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    /// How many bytes lie between a node's offset and its key if the lengths have their own words.
+    pub(crate) const LONG_START: u32 = 3 * WORD;
+
     /// Returns the shape of a node for a key and a value, or of a tombstone if there is no value.
     #[inline]
     pub(crate) fn new(height: u32, key: &[u8], value: Option<&[u8]>) -> Result<Self, AllocError> {
@@ -69,7 +72,7 @@ impl Shape {
     /// Returns how many bytes lie between the node's offset and its key.
     #[inline]
     pub(crate) fn key_start(self) -> u32 {
-        if self.long { 3 * WORD } else { WORD }
+        if self.long { Self::LONG_START } else { WORD }
     }
 
     /// Returns the length of key and value in bytes, or the smallest body if they are shorter.

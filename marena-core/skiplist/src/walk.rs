@@ -5,17 +5,21 @@
 use core::cmp::Ordering;
 use core::ops::Bound;
 
+use crate::collect::Collector;
 use crate::damage::Damage;
 #[cfg(feature = "mapped")]
 use crate::layout::{MAX_HEIGHT, MAX_INDEXES};
 #[cfg(feature = "mapped")]
 use crate::node::INDEX_LEVEL;
-use crate::node::{Batch, Node, Nodes, Place};
-use crate::order::Order;
+use crate::node::{Node, Nodes, Place, Scouts};
+use crate::order::{Order, first_bytes};
+use crate::passed::Passed;
 use crate::region::Region;
 #[cfg(feature = "mapped")]
+use crate::search::compare_nodes;
+#[cfg(feature = "mapped")]
 use crate::search::prefix_of;
-use crate::search::{Side, Steps, Target, compare_nodes};
+use crate::search::{Side, Steps, Target};
 
 impl<R: Region> Nodes<R> {
     /// Calls `visit` with every node of every level, from the lowest. Nodes that are out of order,
@@ -60,37 +64,48 @@ impl<R: Region> Nodes<R> {
     }
 }
 
-/// Nodes before a target, and the last place before it.
-type Collected<'n, R> = (Batch<'n, R>, Place<'n, R>);
-
-/// The level on which a walk back starts to collect nodes. About every sixteenth node is on it.
-const COLLECTING_LEVEL: u32 = 4;
-
 /// A walk over the newest nodes of keys, without tombstones.
-///
-/// A walk forwards follows the links. No links lead back. So a walk backwards finds a node some way
-/// before, from the head down, and collects the nodes that follow it.
 #[derive(Debug)]
 pub(crate) struct Walk<'n, 'k, R, O> {
     nodes: &'n Nodes<R>,
     order: &'n O,
-    lower: Bound<&'k [u8]>,
-    upper: Bound<&'k [u8]>,
+    lower: Bound<Key<'k>>,
+    upper: Bound<Key<'k>>,
     /// The node that the walk reached from the front.
-    front: Option<Node<'n, R>>,
+    front: Option<Passed<'n, R>>,
     /// The node that the walk reached from the back.
-    back: Option<Node<'n, R>>,
-    /// Nodes before `back`, the nearest last.
-    batch: Option<Batch<'n, R>>,
+    back: Option<Passed<'n, R>>,
+    /// The nodes in front of a walk from the front.
+    scouts: Scouts<'n, R>,
+    /// The nodes before `back`.
+    collector: Collector<'n, R>,
     steps: Steps,
     /// Whether the two ends have met.
     ended: bool,
 }
 
+/// A bound's key.
+#[derive(Clone, Copy, Debug)]
+struct Key<'k> {
+    prefix: u64,
+    key: &'k [u8],
+}
+
 impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
     pub(crate) fn new(nodes: &'n Nodes<R>, order: &'n O, (lower, upper): (Bound<&'k [u8]>, Bound<&'k [u8]>)) -> Self {
-        let steps = Steps::of(nodes);
-        Self { nodes, order, lower, upper, front: None, back: None, batch: None, steps, ended: false }
+        let key = |key: &'k [u8]| Key { prefix: order.prefix(first_bytes(key), key.len()), key };
+        Self {
+            nodes,
+            order,
+            lower: lower.map(key),
+            upper: upper.map(key),
+            front: None,
+            back: None,
+            scouts: Scouts::new(nodes),
+            collector: Collector::new(nodes),
+            steps: Steps::of(nodes),
+            ended: false,
+        }
     }
 
     /// Returns the next node from the front. After damage there is none.
@@ -105,6 +120,7 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
     }
 
     /// Returns the next node from the back. After damage there is none.
+    #[inline]
     pub(crate) fn next_back(&mut self) -> Result<Option<Node<'n, R>>, Damage> {
         if self.ended {
             return Ok(None);
@@ -117,35 +133,37 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
     #[inline]
     fn go_on(&mut self) -> Result<Option<Node<'n, R>>, Damage> {
         let mut next = match self.front {
-            Some(front) => front.place().next()?,
+            // It is on the lowest level anyway, but then the level is not loaded.
+            Some(front) => front.place.bottom().next()?,
             None => self.first_place()?,
         };
         while let Some(place) = next {
             let node = place.node()?;
             self.steps.take(node)?;
-            node.prefetch_ahead();
-            // Skips an older node of the same key.
-            if let Some(front) = self.front
-                && self.follows(front, node)?.is_eq()
-            {
-                next = place.next()?;
-                continue;
-            }
-            if self.is_past(node) {
-                break;
-            }
-            self.front = Some(node);
-            if !node.is_tombstone() {
-                return Ok(Some(node));
+            self.scouts.pass(place);
+            let passed = Passed::new(self.order, node);
+            let is_older = match self.front {
+                Some(front) => front.comes_before(self.order, passed)?.is_eq(),
+                None => false,
+            };
+            if !is_older {
+                if self.is_past(passed)? {
+                    break;
+                }
+                self.front = Some(passed);
+                if !node.is_tombstone() {
+                    return Ok(Some(node));
+                }
             }
             next = place.next()?;
         }
         Ok(None)
     }
 
+    #[inline]
     fn go_back(&mut self) -> Result<Option<Node<'n, R>>, Damage> {
         loop {
-            let place = match self.batch.as_mut().and_then(Batch::pop) {
+            let place = match self.collector.pop() {
                 Some(place) => place,
                 None => match self.collect()? {
                     Some(place) => place,
@@ -154,10 +172,11 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
             };
             let node = place.node()?;
             self.steps.take(node)?;
-            if self.is_short(node) {
+            let passed = Passed::new(self.order, node);
+            if self.is_short(passed)? {
                 break;
             }
-            self.back = Some(node);
+            self.back = Some(passed);
             if !node.is_tombstone() {
                 return Ok(Some(node));
             }
@@ -167,113 +186,56 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
 
     /// Returns the first node that is not before the bounds. It is the one that the search met:
     /// others may be linked before it meanwhile, and outside the bounds.
+    #[cold]
     fn first_place(&self) -> Result<Option<Place<'n, R>>, Damage> {
         let (key, side) = match self.lower {
             Bound::Unbounded => return self.nodes.head().next(),
-            Bound::Included(key) => (key, Side::Before),
-            Bound::Excluded(key) => (key, Side::Behind),
+            Bound::Included(lower) => (lower.key, Side::Before),
+            Bound::Excluded(lower) => (lower.key, Side::Behind),
         };
         Ok(Target::new(self.order, key, side).find(self.nodes)?.gap.next())
     }
 
-    /// Compares a node with the next one. Nodes that are out of order are damage.
-    #[inline]
-    fn follows(&self, node: Node<'n, R>, next: Node<'n, R>) -> Result<Ordering, Damage> {
-        let order = compare_nodes(self.order, node, next);
-        self.nodes.region().check(order.is_le(), next.place().offset())?;
-        Ok(order)
+    /// Collects nodes before the node from the back, or before the upper bound. Returns the
+    /// nearest, or `None` if there is none.
+    #[cold]
+    fn collect(&mut self) -> Result<Option<Place<'n, R>>, Damage> {
+        let mut collect = |key: &[u8], side| self.collector.collect(self.order, key, side);
+        match (self.back, self.upper) {
+            (Some(back), _) => back.place.node()?.try_with_key(|key| collect(key, Side::Before)),
+            (None, Bound::Excluded(upper)) => collect(upper.key, Side::Before),
+            (None, Bound::Included(upper)) => collect(upper.key, Side::Behind),
+            (None, Bound::Unbounded) => collect(&[], Side::End),
+        }
     }
 
-    /// Returns whether a node from the front is past the upper bound, or past the node from the
-    /// back.
+    /// Returns whether a node from the front is past the upper bound, or not before the node from
+    /// the back.
     #[inline]
-    fn is_past(&self, node: Node<'n, R>) -> bool {
-        let in_bounds = match self.upper {
-            Bound::Unbounded => true,
-            Bound::Included(key) => Target::new(self.order, key, Side::Behind).is_behind_node(node),
-            Bound::Excluded(key) => Target::new(self.order, key, Side::Before).is_behind_node(node),
-        };
-        !in_bounds || self.back.is_some_and(|back| compare_nodes(self.order, node, back).is_ge())
+    fn is_past(&self, node: Passed<'n, R>) -> Result<bool, Damage> {
+        match (self.back, self.upper) {
+            // The node from the back is in the bounds.
+            (Some(back), _) => Ok(node.compare(self.order, back)?.is_ge()),
+            (None, Bound::Unbounded) => Ok(false),
+            (None, Bound::Included(upper)) => Ok(self.compare(node, upper)?.is_gt()),
+            (None, Bound::Excluded(upper)) => Ok(self.compare(node, upper)?.is_ge()),
+        }
     }
 
     /// Returns whether a node from the back is before the lower bound, or not behind the node from
     /// the front.
     #[inline]
-    fn is_short(&self, node: Node<'n, R>) -> bool {
-        let before = match self.lower {
-            Bound::Unbounded => false,
-            Bound::Included(key) => Target::new(self.order, key, Side::Before).is_behind_node(node),
-            Bound::Excluded(key) => Target::new(self.order, key, Side::Behind).is_behind_node(node),
-        };
-        before || self.front.is_some_and(|front| compare_nodes(self.order, node, front).is_le())
+    fn is_short(&self, node: Passed<'n, R>) -> Result<bool, Damage> {
+        match (self.front, self.lower) {
+            (Some(front), _) => Ok(node.compare(self.order, front)?.is_le()),
+            (None, Bound::Unbounded) => Ok(false),
+            (None, Bound::Included(lower)) => Ok(self.compare(node, lower)?.is_lt()),
+            (None, Bound::Excluded(lower)) => Ok(self.compare(node, lower)?.is_le()),
+        }
     }
 
-    /// Collects nodes before the node from the back, or before the upper bound. Returns the
-    /// nearest, or `None` if there is none.
-    fn collect(&mut self) -> Result<Option<Place<'n, R>>, Damage> {
-        let collected = match (self.back, self.upper) {
-            (Some(back), _) => back.try_with_key(|key| self.collect_before(key, Side::Before)),
-            (None, Bound::Excluded(key)) => self.collect_before(key, Side::Before),
-            (None, Bound::Included(key)) => self.collect_before(key, Side::Behind),
-            (None, Bound::Unbounded) => self.collect_before(&[], Side::End),
-        }?;
-        let Some((mut batch, last)) = collected else { return Ok(None) };
-        let nearest = match batch.pop() {
-            Some(place) => Some(place),
-            // All these places were nodes of one key. A search for the key finds its newest node.
-            None => last.node()?.try_with_key(|key| {
-                let found = Target::new(self.order, key, Side::Before).find(self.nodes)?;
-                Ok(found.node())
-            })?,
-        };
-        self.batch = Some(batch);
-        Ok(nearest)
-    }
-
-    /// Collects nodes before a target. Returns `None` if there are none.
-    fn collect_before(&self, key: &[u8], side: Side) -> Result<Option<Collected<'n, R>>, Damage> {
-        let target = Target::new(self.order, key, side);
-        let mut start = self.nodes.head();
-        let (found, mut near) = target.find_or_near(self.nodes, COLLECTING_LEVEL + 1, |gap| {
-            if gap.previous.level() == COLLECTING_LEVEL {
-                start = gap.previous.bottom();
-            }
-        })?;
-        let mut last = found.gap.previous;
-        if last.is_head() {
-            return Ok(None);
-        }
-        let mut batch = Batch::new(self.nodes);
-        if near.is_none() && self.collect_between(start, last, &mut batch, Steps::until_far(self.nodes)).is_err() {
-            let (found, far) = target.find_far(start)?;
-            (last, near) = (found.gap.previous, far);
-            batch = Batch::new(self.nodes);
-        }
-        if let Some(near) = near {
-            self.collect_between(near, last, &mut batch, Steps::of(self.nodes))?;
-        }
-        Ok(Some((batch, last)))
-    }
-
-    /// Collects the newest node of each key behind that of `start`, up to `last`.
-    fn collect_between(
-        &self,
-        start: Place<'n, R>,
-        last: Place<'n, R>,
-        batch: &mut Batch<'n, R>,
-        mut steps: Steps,
-    ) -> Result<(), Damage> {
-        let mut place = start;
-        while place != last {
-            let Some(next) = place.next()? else { break };
-            let node = next.node()?;
-            steps.take(node)?;
-            node.prefetch_ahead();
-            if place.is_head() || self.follows(place.node()?, node)?.is_ne() {
-                batch.push(next);
-            }
-            place = next;
-        }
-        Ok(())
+    #[inline]
+    fn compare(&self, node: Passed<'n, R>, bound: Key<'k>) -> Result<Ordering, Damage> {
+        node.compare_key(self.order, bound.prefix, bound.key)
     }
 }

@@ -88,12 +88,17 @@ pub(crate) struct Batch<'n, R> {
     len: usize,
 }
 
-/// The largest number of places in a batch.
-const BATCH: usize = 64;
+/// The largest number of places in a batch. Small targets have small stacks.
+pub(crate) const BATCH: usize = if cfg!(target_pointer_width = "64") { 512 } else { 64 };
 
 impl<'n, R: Region> Batch<'n, R> {
     pub(crate) fn new(nodes: &'n Nodes<R>) -> Self {
         Self { nodes, offsets: [0; BATCH], start: 0, len: 0 }
+    }
+
+    /// Returns the number of places.
+    pub(crate) fn len(&self) -> usize {
+        self.len
     }
 
     /// Adds a place. A full batch loses its first one.

@@ -15,7 +15,7 @@ use crate::space::Space;
 const PREFETCHED_LEVELS: u32 = 4;
 
 /// Where a node of a usual size ends, in bytes from its offset.
-const USUAL_END: usize = 48;
+pub(super) const USUAL_END: usize = 48;
 
 /// A node and its shape.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use marena_core::Word;
 use super::error::SharedMapError;
 use crate::checkpoints::{Checkpoints, SPACING};
 use crate::layout::{MIN_NODE, WORD};
+use crate::map::Entry;
 use crate::node::Node;
 use crate::region::{Extent, Region};
 use crate::space::Space;
@@ -49,10 +50,7 @@ impl<S: Space> Checked<S> {
         let load = |at| {
             // SAFETY: by the caller's promise, this word contains some of the bytes. `at` counts
             // whole words.
-            let word = unsafe { self.word(at) };
-            // ORDERING: Relaxed: the Acquire load of the link that led here makes the bytes
-            // visible.
-            word.load(Relaxed).to_ne_bytes()
+            unsafe { self.read_word(at) }.to_ne_bytes()
         };
         let skipped = at as usize % WORD_BYTES;
         let mut at = at - skipped as u32;
@@ -62,13 +60,35 @@ impl<S: Space> Checked<S> {
             at += WORD;
         }
         let (words, tail) = rest.as_chunks_mut::<WORD_BYTES>();
-        for bytes in words {
-            *bytes = load(at);
-            at += WORD;
-        }
+        // SAFETY: as above, for all these words.
+        unsafe { self.copy_words(at, words) };
+        at += words.len() as u32 * WORD;
         if !tail.is_empty() {
             tail.copy_from_slice(&load(at)[..tail.len()]);
         }
+    }
+
+    /// Copies whole words into `into`.
+    ///
+    /// # Safety
+    ///
+    /// - `at` is a multiple of 4, and the words lie in the region.
+    #[inline]
+    unsafe fn copy_words(&self, at: u32, into: &mut [[u8; WORD_BYTES]]) {
+        // SAFETY: the caller's promise.
+        let mut place = unsafe { self.at(at) };
+        let mut copy = |word: &mut [u8; WORD_BYTES]| {
+            let from = self.space().word(place.cast());
+            // SAFETY: as in `word`: by the caller's promise, this is a word of the region.
+            // ORDERING: Relaxed: the Acquire load of the link that led here makes the bytes
+            // visible.
+            *word = unsafe { from.as_ref() }.load(Relaxed).to_ne_bytes();
+            // SAFETY: behind a word of the region, so at most at its end.
+            place = unsafe { place.add(WORD_BYTES) };
+        };
+        let (fours, rest) = into.as_chunks_mut::<4>();
+        fours.iter_mut().flatten().for_each(&mut copy);
+        rest.iter_mut().for_each(copy);
     }
 }
 
@@ -97,12 +117,12 @@ unsafe impl<S: Space> Region for Checked<S> {
     }
 
     #[inline]
-    unsafe fn read_eight(&self, at: u32) -> [u8; 8] {
+    unsafe fn read_eight(&self, at: u32) -> u64 {
         // SAFETY: the caller's promise.
-        let [a, b, c, d] = unsafe { self.read_word(at) }.to_ne_bytes();
+        let first = unsafe { self.read_word(at) };
         // SAFETY: as above.
-        let [e, f, g, h] = unsafe { self.read_word(at + WORD) }.to_ne_bytes();
-        [a, b, c, d, e, f, g, h]
+        let second = unsafe { self.read_word(at + WORD) };
+        u64::from(first.to_be()) << u32::BITS | u64::from(second.to_be())
     }
 
     #[inline]
@@ -194,6 +214,22 @@ impl<S: Space> Node<'_, Checked<S>> {
         self.copy(self.value_range(), into)
     }
 
+    /// Copies the entry into `into`, which grows where needed, and returns its key and its value.
+    #[inline]
+    pub(super) fn copy_entry(self, into: &mut Vec<[u8; WORD_BYTES]>) -> Result<Entry<'_>, SharedMapError> {
+        let ((at, key_len), (_, value_len)) = (self.key_range(), self.value_range());
+        let (key_len, value_len) = (key_len as usize, value_len as usize);
+        let words = (key_len + value_len).div_ceil(WORD_BYTES);
+        if words > into.len() {
+            grow(into, words)?;
+        }
+        let into = &mut into[..words];
+        // SAFETY: by the node's invariant, the whole words of key and value lie in the region.
+        unsafe { self.place().nodes().region().copy_words(at, into) };
+        let (key, value) = into.as_flattened().split_at(key_len);
+        Ok((key, &value[..value_len]))
+    }
+
     fn copy(self, (at, len): (u32, u32), into: &mut Vec<u8>) -> Result<(), SharedMapError> {
         let bytes = len as usize;
         into.clear();
@@ -203,4 +239,12 @@ impl<S: Space> Node<'_, Checked<S>> {
         unsafe { self.place().nodes().region().copy_out(at, into) };
         Ok(())
     }
+}
+
+#[cold]
+fn grow(into: &mut Vec<[u8; WORD_BYTES]>, words: usize) -> Result<(), SharedMapError> {
+    let bytes = words * WORD_BYTES;
+    into.try_reserve_exact(words - into.len()).map_err(|_| SharedMapError::NoMemory { bytes })?;
+    into.resize(words, [0; WORD_BYTES]);
+    Ok(())
 }

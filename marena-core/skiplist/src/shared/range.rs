@@ -24,12 +24,12 @@ pub type OwnedEntry = (Vec<u8>, Vec<u8>);
 /// damage.
 pub struct SharedRange<'m, 'k, S, O> {
     walk: Walk<'m, 'k, Checked<S>, O>,
-    buffers: OwnedEntry,
+    buffer: Vec<[u8; 4]>,
 }
 
 impl<'m, 'k, S: Space, O: Order> SharedRange<'m, 'k, S, O> {
     pub(super) fn new(nodes: &'m Nodes<Checked<S>>, order: &'m O, bounds: (Bound<&'k [u8]>, Bound<&'k [u8]>)) -> Self {
-        Self { walk: Walk::new(nodes, order, bounds), buffers: OwnedEntry::default() }
+        Self { walk: Walk::new(nodes, order, bounds), buffer: Vec::new() }
     }
 
     /// Returns the next entry. It is valid until the next call.
@@ -39,7 +39,7 @@ impl<'m, 'k, S: Space, O: Order> SharedRange<'m, 'k, S, O> {
     /// [`SharedMapError::Damage`] and [`SharedMapError::NoMemory`].
     pub fn next_entry(&mut self) -> Result<Option<Entry<'_>>, SharedMapError> {
         match self.walk.next()? {
-            Some(node) => self.buffered(node).map(Some),
+            Some(node) => node.copy_entry(&mut self.buffer).map(Some),
             None => Ok(None),
         }
     }
@@ -51,7 +51,7 @@ impl<'m, 'k, S: Space, O: Order> SharedRange<'m, 'k, S, O> {
     /// The same as for [`next_entry`](Self::next_entry).
     pub fn next_back_entry(&mut self) -> Result<Option<Entry<'_>>, SharedMapError> {
         match self.walk.next_back()? {
-            Some(node) => self.buffered(node).map(Some),
+            Some(node) => node.copy_entry(&mut self.buffer).map(Some),
             None => Ok(None),
         }
     }
@@ -59,12 +59,6 @@ impl<'m, 'k, S: Space, O: Order> SharedRange<'m, 'k, S, O> {
     /// Takes an entry without copying it. Returns `false` if there is none.
     pub(super) fn skip_entry(&mut self) -> Result<bool, SharedMapError> {
         Ok(self.walk.next()?.is_some())
-    }
-
-    fn buffered(&mut self, node: Node<'_, Checked<S>>) -> Result<Entry<'_>, SharedMapError> {
-        copy(node, &mut self.buffers)?;
-        let (key, value) = &self.buffers;
-        Ok((key, value))
     }
 }
 

@@ -83,7 +83,7 @@ fn a_search_among_many_takes_as_many_comparisons_as_a_logarithm_says() {
     let mean = order.0.get() as f64 / count as f64;
     assert!(mean < 3.0 * (count as f64).log2(), "{mean} comparisons among {count} entries");
 
-    // From the back: a search for every sixteen entries or so, and two comparisons for each.
+    // From the back: a search for each batch of entries, and two comparisons for each entry.
     order.0.set(0);
     assert_eq!(map.iter().rev().count() as u64, count);
     let mean = order.0.get() as f64 / count as f64;

@@ -76,6 +76,12 @@ fn keys_and_values_of_every_edge_length_come_back_whole() {
         }
     }
     assert!(map.iter().map(|entry| entry.unwrap().0.len()).eq(lengths));
+    let (mut range, mut back) = (map.iter(), map.iter());
+    for index in 0..lengths.len() {
+        let expected = |len: usize| (&bytes[..len], &bytes[..]);
+        assert_eq!(range.next_entry().unwrap(), Some(expected(lengths[index])));
+        assert_eq!(back.next_back_entry().unwrap(), Some(expected(lengths[lengths.len() - 1 - index])));
+    }
     map.verify().unwrap();
 }
 

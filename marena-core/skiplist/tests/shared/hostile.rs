@@ -49,8 +49,8 @@ fn a_peer_that_writes_hostile_links_causes_errors_and_nothing_worse() {
                 map.get(&key).map(drop),
                 map.insert(&key, b"new").map(drop),
                 map.remove(&key).map(drop),
-                map.range(&key[..]..).take(20).try_for_each(|entry| entry.map(drop)),
-                map.range(..&key[..]).rev().take(20).try_for_each(|entry| entry.map(drop)),
+                map.range(&key[..]..).take(100).try_for_each(|entry| entry.map(drop)),
+                map.range(..&key[..]).rev().take(100).try_for_each(|entry| entry.map(drop)),
                 map.insert_group(&[(&key, b"1"), (b"key", b"2")]).map(drop),
             ];
             for outcome in outcomes {
