@@ -255,8 +255,10 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
     #[inline(always)]
     unsafe fn claim(self, size: usize, align: usize, retries: Option<u32>) -> Result<Claimed<Self>, AllocError> {
         if M::BACKS_OFF && retries.is_none() {
-            let claimed = self.claim_at_once(self.header(), Arena::base(self), size, align);
-            return claimed.or_else(|reason| self.claim_slowly(size, align, reason));
+            return match self.claim_at_once(self.header(), Arena::base(self), size, align) {
+                Some(claimed) => Ok(claimed),
+                None => self.claim_slowly(size, align),
+            };
         }
         require_stable_alignment::<M>(align)?;
         let (base, limit) = (Arena::base(self).addr().get(), self.ready_limit());
@@ -267,7 +269,7 @@ unsafe impl<'a, M: Memory> Claim<'a> for &'a Arena<M> {
             // SAFETY: claimed just now.
             Ok(span) => Ok(unsafe { Claimed::new(self.hand_out(span, size), self) }),
             Err(Unclaimed::NoPlace(cursor)) if limit < self.limit() => {
-                let span = self.claim_beyond(size, align, retries, cursor)?;
+                let span = self.claim_beyond(size, align, retries, cursor, None)?;
                 // SAFETY: claimed just now.
                 Ok(unsafe { Claimed::new(self.hand_out(span, size), self) })
             }
@@ -351,15 +353,6 @@ unsafe impl<M: Memory> Origin for &Arena<M> {
     }
 }
 
-/// Why one attempt to claim bytes ended without them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Missed {
-    /// There is no place in the bytes that are ready.
-    NoPlace,
-    /// Another thread's claim or give-back came first.
-    Race,
-}
-
 impl<M: Memory> Arena<M> {
     /// Claims bytes that are ready, in one attempt. Otherwise the answer is for
     /// [`claim_slowly`](Self::claim_slowly). The caller passes the arena's header and base, a power
@@ -371,34 +364,38 @@ impl<M: Memory> Arena<M> {
         base: NonNull<u8>,
         size: usize,
         align: usize,
-    ) -> Result<Claimed<&Self>, Missed> {
-        if require_stable_alignment::<M>(align).is_err() {
-            return Err(Missed::NoPlace);
-        }
+    ) -> Option<Claimed<&Self>> {
+        require_stable_alignment::<M>(align).ok()?;
         // ORDERING: Relaxed: a guess, which the compare-and-swap verifies.
         let seen = header.cursor.load(Relaxed);
-        let span = place(base.addr().get(), seen, self.ready_limit(), size, align).ok_or(Missed::NoPlace)?;
-        protocol::attempt(&header.cursor, seen, span).map_err(|_| Missed::Race)?;
-        // SAFETY: a position of the region.
-        let start = unsafe { base.add(span.start as usize) };
+        let span = place(base.addr().get(), seen, self.ready_limit(), size, align)?;
+        // The cursor that it found is the one that was seen. Going on with the former, the compiler
+        // loads the latter to the register where the compare-and-swap wants it, without a copy.
+        let found = protocol::attempt(&header.cursor, seen, span).ok()?;
+        let start = found + (span.start - seen);
+        // SAFETY: `span.start`, a position of the region.
+        let start = unsafe { base.add(start as usize) };
         asan::unpoison(start, size);
         // SAFETY: claimed just now.
-        Ok(unsafe { Claimed::new(start, self) })
+        Some(unsafe { Claimed::new(start, self) })
     }
 
     /// Claims bytes where [`claim_at_once`](Self::claim_at_once) did not, in any number of
     /// attempts.
     #[cold]
     #[inline(never)]
-    pub(crate) fn claim_slowly(&self, size: usize, align: usize, missed: Missed) -> Result<Claimed<&Self>, AllocError> {
+    pub(crate) fn claim_slowly(&self, size: usize, align: usize) -> Result<Claimed<&Self>, AllocError> {
         require_stable_alignment::<M>(align)?;
-        let cursor = &self.header().cursor;
-        let seen = match missed {
-            // ORDERING: Relaxed: a guess, which the compare-and-swap verifies.
-            Missed::NoPlace => cursor.load(Relaxed),
-            Missed::Race => BackOff::new().wait(cursor),
-        };
-        let span = self.claim_beyond(size, align, None, seen)?;
+        // ORDERING: Relaxed: a guess, which the compare-and-swap verifies.
+        let seen = self.header().cursor.load(Relaxed);
+        let mut back_off = M::BACKS_OFF.then(BackOff::new);
+        // If there is a place, the attempt was lost.
+        if let Some(back_off) = &mut back_off
+            && place(Arena::base(self).addr().get(), seen, self.ready_limit(), size, align).is_some()
+        {
+            back_off.lost();
+        }
+        let span = self.claim_beyond(size, align, None, seen, back_off)?;
         // SAFETY: claimed just now.
         Ok(unsafe { Claimed::new(self.hand_out(span, size), self) })
     }
@@ -413,6 +410,7 @@ impl<M: Memory> Arena<M> {
         align: usize,
         retries: Option<u32>,
         mut cursor: u32,
+        mut back_off: Option<BackOff>,
     ) -> Result<Span, AllocError> {
         let base = Arena::base(self).addr().get();
         // The loop ends: each round provides more bytes until all are ready. In a round that
@@ -424,7 +422,7 @@ impl<M: Memory> Arena<M> {
                 return Err(self.no_room(size, cursor, ready));
             }
             let place = |seen| place(base, seen, ready, size, align);
-            match protocol::claim(&self.header().cursor, cursor, place, retries, M::BACKS_OFF.then(BackOff::new)) {
+            match protocol::claim(&self.header().cursor, cursor, place, retries, back_off.as_mut()) {
                 Ok(span) => return Ok(span),
                 Err(Unclaimed::NoPlace(seen)) => cursor = seen,
                 Err(Unclaimed::Contended) => return Err(AllocError::Contended { retries: retries.unwrap_or(0) }),

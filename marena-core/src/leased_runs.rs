@@ -306,7 +306,8 @@ impl<'a, M: Memory> LeasedRuns<'a, M> {
             let end = needed.end.max(seen + self.ahead(request.ahead, limit - seen));
             Some(Span { start: seen, end: self.provided(needed.end, end)? })
         };
-        let claimed = protocol::claim(cursor, seen, place, retries, M::BACKS_OFF.then(BackOff::new));
+        let mut back_off = M::BACKS_OFF.then(BackOff::new);
+        let claimed = protocol::claim(cursor, seen, place, retries, back_off.as_mut());
         let claimed = claimed.map_err(|reason| match reason {
             Unclaimed::NoPlace(cursor) => self.arena.no_room(size, cursor, limit),
             Unclaimed::Contended => AllocError::Contended { retries: retries.unwrap_or(0) },

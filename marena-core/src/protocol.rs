@@ -56,7 +56,7 @@ pub(crate) fn attempt<W: Word>(cursor: &W, seen: u32, span: Span) -> Result<u32,
 
 /// Claims what `place` finds behind the cursor, which the caller has `seen` just now. Makes at most
 /// `retries` attempts after the first, for interrupt handlers and real-time code, or any number.
-/// With `back_off`, an unbounded claim waits after each attempt that was lost.
+/// With `back_off`, an unbounded claim pauses when it says so.
 ///
 /// Lock-free: an attempt fails only because another thread's claim or give-back succeeded. An
 /// unbounded claim also goes round again where a weak compare-and-swap fails for no reason, as
@@ -68,7 +68,7 @@ pub(crate) fn claim<W: Word>(
     mut seen: u32,
     place: impl Fn(u32) -> Option<Span>,
     retries: Option<u32>,
-    mut back_off: Option<BackOff>,
+    mut back_off: Option<&mut BackOff>,
 ) -> Result<Span, Unclaimed> {
     let mut left = retries.unwrap_or(0);
     loop {
@@ -88,7 +88,7 @@ pub(crate) fn claim<W: Word>(
         if retries.is_some() {
             left = left.checked_sub(1).ok_or(Unclaimed::Contended)?;
         } else if let Some(back_off) = &mut back_off {
-            seen = back_off.wait(cursor);
+            back_off.lost();
         }
     }
 }
@@ -103,28 +103,32 @@ fn lost() {}
 /// A thread that tries again at once takes the cursor's cache line away from the thread that claims
 /// next, and most of the time all of them wait for the line. While a thread pauses, another one
 /// claims many times from its own cache.
+///
+/// After the pause, the cursor is not loaded first. That would fetch its line twice, to read it and
+/// again to write it. An attempt that expects the old cursor fetches it once. It mostly fails. The
+/// next attempt follows at once, and finds the line here.
 pub(crate) struct BackOff {
-    /// How many pauses the next wait has.
-    pauses: u32,
+    /// Whether the last attempt came after a pause.
+    has_paused: bool,
 }
 
 impl BackOff {
-    const FIRST_PAUSES: u32 = 16;
-    const MOST_PAUSES: u32 = 64;
+    /// So many let another thread claim dozens of times, and cost a rare loser about a microsecond.
+    const PAUSES: u32 = 32;
 
     pub(crate) const fn new() -> Self {
-        Self { pauses: Self::FIRST_PAUSES }
+        Self { has_paused: false }
     }
 
-    /// Waits, the next time for twice as long. Returns the cursor.
+    /// Pauses after an attempt that was lost, unless it was the first one after a pause.
     #[inline]
-    pub(crate) fn wait<W: Word>(&mut self, cursor: &W) -> u32 {
-        for _ in 0..self.pauses {
-            spin_loop();
+    pub(crate) fn lost(&mut self) {
+        self.has_paused = !self.has_paused;
+        if self.has_paused {
+            for _ in 0..Self::PAUSES {
+                spin_loop();
+            }
         }
-        self.pauses = (2 * self.pauses).min(Self::MOST_PAUSES);
-        // ORDERING: Relaxed: a guess, which the compare-and-swap verifies.
-        cursor.load(Relaxed)
     }
 }
 

@@ -12,7 +12,7 @@ use super::segments::{List, Segment};
 use super::sizes::Sizes;
 use crate::address::ARENA_PAGESIZE;
 use crate::arena::Arena;
-use crate::claim::{Claim, Claimed, Missed};
+use crate::claim::{Claim, Claimed};
 use crate::error::AllocError;
 use crate::handle::{Handle, Nameable};
 use crate::memory::{Reserve, max_align};
@@ -288,17 +288,14 @@ unsafe impl<'a, M: Reserve> Claim<'a> for &'a GrowingArena<M> {
         align: usize,
         retries: Option<u32>,
     ) -> Result<Claimed<&'a Arena<M>>, AllocError> {
-        let mut missed = Missed::NoPlace;
         if retries.is_none()
             && let Some(segment) = self.current.quick()
-        {
             // SAFETY: a segment of the list, which stays while `self` is borrowed.
-            match unsafe { Segment::claim_at_once(segment, size, align) } {
-                Ok(claimed) => return Ok(claimed),
-                Err(reason) => missed = reason,
-            }
+            && let Some(claimed) = unsafe { Segment::claim_at_once(segment, size, align) }
+        {
+            return Ok(claimed);
         }
-        self.claim_slowly(size, align, retries, missed)
+        self.claim_slowly(size, align, retries)
     }
 
     #[inline]

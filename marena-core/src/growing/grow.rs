@@ -8,7 +8,7 @@ use super::segments::Segment;
 use super::sizes::Plan;
 use crate::address::{ARENA_MAX_ALLOC_SIZE, ARENA_PAGESIZE};
 use crate::arena::Arena;
-use crate::claim::{Claim, Claimed, Missed, require_stable_alignment};
+use crate::claim::{Claim, Claimed, require_stable_alignment};
 use crate::error::AllocError;
 use crate::memory::{Memory, Reserve};
 use crate::placement::STEP;
@@ -83,12 +83,11 @@ impl<M: Reserve> GrowingArena<M> {
         size: usize,
         align: usize,
         retries: Option<u32>,
-        missed: Missed,
     ) -> Result<Claimed<&Arena<M>>, AllocError> {
         let current = self.current();
         if let Some(segment) = current {
             let claimed = match retries {
-                None => segment.arena().claim_slowly(size, align, missed),
+                None => segment.arena().claim_slowly(size, align),
                 // SAFETY: the callers' promises are those of `Claim::claim`.
                 Some(_) => unsafe { segment.arena().claim(size, align, retries) },
             };

@@ -7,7 +7,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::arena::Arena;
-use crate::claim::{Claim, Claimed, Missed};
+use crate::claim::{Claim, Claimed};
 use crate::memory::{ExclusiveMemory, Memory, Reserve};
 use crate::placement::{HEADER_SIZE, STEP, place};
 use crate::sync::{AtomicBool, AtomicPtr};
@@ -77,7 +77,7 @@ impl<M: Memory> Segment<M> {
         segment: NonNull<Self>,
         size: usize,
         align: usize,
-    ) -> Result<Claimed<&'a Arena<M>>, Missed> {
+    ) -> Option<Claimed<&'a Arena<M>>> {
         // The addresses of the cursor and of the region follow from the segment's. They do not wait
         // for a load of the region's.
         let base = segment.cast::<u8>();
