@@ -154,11 +154,19 @@ impl<'a, A: Claim<'a>> ArenaString<'a, A> {
     pub fn retain(&mut self, mut keep: impl FnMut(char) -> bool) {
         // INVARIANT: an empty text. What is kept is appended to it.
         let bytes = self.bytes.take();
-        // SAFETY: they are initialised, and lie in the room that `self` has. What is kept is no
-        // longer than what was read before, so it is written over bytes that are not read again.
-        let bytes = unsafe { bytes.as_ref() };
-        // SAFETY: all bytes that there were, UTF-8.
-        for character in unsafe { str::from_utf8_unchecked(bytes) }.chars() {
+        let mut read = 0;
+        while read < bytes.len() {
+            // SAFETY: `read` is less than their number.
+            let start = unsafe { bytes.cast::<u8>().add(read) };
+            let rest = NonNull::slice_from_raw_parts(start, bytes.len() - read);
+            // SAFETY: initialised bytes in the room that `self` has. What was appended is no longer
+            // than what was read, so it lies before them, and nothing is written while this
+            // reference is used.
+            let rest = unsafe { rest.as_ref() };
+            // SAFETY: a text's bytes, from the start of a character on.
+            let rest = unsafe { str::from_utf8_unchecked(rest) };
+            let Some(character) = rest.chars().next() else { break };
+            read += character.len_utf8();
             if keep(character) {
                 // There is room, so this is no error.
                 let _ = self.push(character);
