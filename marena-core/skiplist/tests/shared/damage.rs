@@ -280,3 +280,22 @@ fn a_circle_that_shortcuts_lead_around_ends_a_walk_from_either_end() {
     assert_eq!(from_front, low + 1);
     assert!(from_back < COUNT as usize - low, "{from_back} entries");
 }
+
+#[test]
+fn a_short_entry_that_ends_behind_the_file_is_damage() {
+    let file = TestFile::new();
+    let map = file.map(1 << 16);
+    map.insert(b"key", b"value").unwrap();
+    drop(map);
+    let mut bytes = fs::read(&file).unwrap();
+    let block = u32::from_ne_bytes(bytes[28..32].try_into().unwrap()) as usize;
+    let (first, node) = (block + 64 + 4 * 23, bytes.len() - 12);
+    bytes[first..first + 4].copy_from_slice(&(node as u32).to_ne_bytes());
+    for key_len in [8_u32, 9, 2_047] {
+        bytes[node..node + 4].copy_from_slice(&(key_len << 7).to_ne_bytes());
+        fs::write(&file, &bytes).unwrap();
+        let map = file.reopen();
+        assert_eq!(map.first().is_ok(), key_len == 8, "{key_len}");
+        assert_eq!(map.len().is_ok(), key_len == 8, "{key_len}");
+    }
+}
