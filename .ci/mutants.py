@@ -97,13 +97,15 @@ def located(fault, root):
 
 
 def command(file, test):
-    """The build and the test of `models NAME`, `lib NAME`, or `TEST-PROGRAM NAME` of the fault's package."""
+    """The build and the test of `models NAME`, `growing-models NAME`, `lib NAME`, or `TEST-PROGRAM NAME` of the fault's package."""
     program, name = test.split(" ")
     cargo = ["cargo", "test", "--quiet", "--target-dir", str(ROOT / "target" / "mutants" / "build")]
     folders = (COPY / file).parents
     package = next(folder / "Cargo.toml" for folder in folders if (folder / "Cargo.toml").exists())
     if program == "models":
         return cargo + ["-p", "loom-tests", "--test", "models"], ["--", "--exact", name]
+    if program == "growing-models":
+        return cargo + ["-p", "loom-growing", "--test", "models"], ["--", "--exact", name]
     where = ["--lib"] if program == "lib" else ["--test", program]
     return cargo + ["--manifest-path", str(package), "--all-features"] + where, ["--", "--exact", name]
 
