@@ -110,7 +110,8 @@ pub(crate) unsafe trait Region {
     /// - `at` is a multiple of 4, and the word lies in the caller's own bytes of the region.
     unsafe fn write_word(&self, at: u32, word: u32);
 
-    /// Writes the parts, and zeros behind them up to `len` bytes and the end of the last word.
+    /// Writes the parts, and zeros behind them up to `len` bytes. A region that is not trusted also
+    /// gets zeros up to the end of the last word.
     ///
     /// # Safety
     ///

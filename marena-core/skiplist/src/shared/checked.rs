@@ -248,3 +248,109 @@ fn grow(into: &mut Vec<[u8; WORD_BYTES]>, words: usize) -> Result<(), SharedMapE
     into.resize(words, [0; WORD_BYTES]);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use core::alloc::Layout;
+    use core::mem::MaybeUninit;
+
+    use marena_core::Arena;
+
+    use super::*;
+    use crate::node::Nodes;
+
+    #[test]
+    fn a_body_is_its_parts_and_zeros_up_to_the_end_of_the_last_word() {
+        let mut bytes = [MaybeUninit::zeroed(); 4096];
+        let arena = Arena::borrowed(&mut bytes).unwrap();
+        // SAFETY: the bytes are zeros, and the arena has no other user.
+        let region = unsafe { Checked::new(&arena) };
+        let at = region.allocate(Layout::new::<[u32; 12]>()).unwrap();
+        let text = *b"what is in both parts";
+        for first in 0..=9 {
+            for second in 0..=11 {
+                let (len, old) = ((first + second).max(8), [0xEE; 48]);
+                for word in (at..at + 48).step_by(4) {
+                    // SAFETY: in the allocation.
+                    unsafe { region.write_word(word, 0xEEEE_EEEE) };
+                }
+                // SAFETY: as above.
+                unsafe { region.write_body(at, [&text[..first], &text[9..9 + second]], len as u32) };
+                let mut expected = old;
+                expected[..len.next_multiple_of(WORD_BYTES)].fill(0);
+                expected[..first].copy_from_slice(&text[..first]);
+                expected[first..first + second].copy_from_slice(&text[9..9 + second]);
+                let mut found = old;
+                // SAFETY: as above.
+                unsafe { region.copy_out(at, &mut found) };
+                assert_eq!(found, expected, "{first} and {second} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn a_region_has_a_checkpoint_for_every_so_many_of_the_smallest_nodes() {
+        let mut bytes = [MaybeUninit::zeroed(); 1 << 15];
+        let arena = Arena::borrowed(&mut bytes).unwrap();
+        // SAFETY: as above.
+        let region = unsafe { Checked::new(&arena) };
+        let checkpoints = region.checkpoints().unwrap();
+        let nearest = || checkpoints.nearest(|_| true);
+        let most = region.len() as usize / (64 * 16);
+        checkpoints.add(&nearest(), &vec![1; most + 1]);
+        assert_eq!(nearest().offset, None);
+        checkpoints.add(&nearest(), &vec![1; most]);
+        assert_eq!(nearest().offset, Some(1));
+    }
+
+    #[test]
+    fn a_link_and_a_node_are_sound_exactly_where_all_that_is_read_lies_in_the_region() {
+        let mut bytes = [MaybeUninit::zeroed(); 1024];
+        let arena = Arena::borrowed(&mut bytes).unwrap();
+        // SAFETY: as above.
+        let nodes = Nodes::create(unsafe { Checked::new(&arena) }, 0, 0).unwrap();
+        let (len, used, head) = (nodes.region().len(), arena.used() as u32, nodes.head().offset());
+        let write = |at: u32, word: u32| {
+            if at.is_multiple_of(4) && (head + 12..=len - 4).contains(&at) {
+                // SAFETY: in the region.
+                unsafe { nodes.region().write_word(at, word) };
+            }
+        };
+        let next = |level: u32, link: u32| {
+            // SAFETY: a link of the head.
+            unsafe { nodes.region().write_word(head - 4 * (level + 1), link) };
+            nodes.head().on_level(level).unwrap().unwrap().next()
+        };
+        for level in [0, 1, 2, 23] {
+            for link in (1..len + 20).chain([1 << 31, u32::MAX - 3, u32::MAX]) {
+                // The links from this level down, the first word and eight bytes.
+                let sound = link.is_multiple_of(4) && link >= 128 + 4 * (level + 1) && link <= len - 12;
+                assert_eq!(next(level, link).is_ok(), sound, "{link} on level {level}");
+            }
+        }
+        for at in (head + 12..=len - 12).step_by(4) {
+            let place = next(0, at).unwrap().unwrap();
+            for (key, value) in [(0, 0), (3, 5), (4, 5), (0, 40), (39, 2), (500, 0), (60, 200)] {
+                let body = (key + value).max(8_u32).next_multiple_of(4);
+                write(at, key << 7 | value << 18);
+                assert_eq!(place.node().is_ok(), at + 4 + body <= len, "{key} and {value} at {at}");
+                // A long one ends in what was handed out.
+                write(at, 1 << 6);
+                write(at + 4, key);
+                write(at + 8, value);
+                let last = len.min(128 + used);
+                assert_eq!(place.node().is_ok(), at + 12 + body <= last, "long {key} and {value} at {at}");
+            }
+        }
+        // All links of a node lie behind the first 128 bytes, and there are at most 24.
+        for at in [200, head] {
+            let place = next(0, at).unwrap().unwrap();
+            for height in 1..=32 {
+                // SAFETY: a word of the first block.
+                unsafe { nodes.region().write_word(at, height - 1) };
+                let sound = height <= 24 && 128 + 4 * height <= at;
+                assert_eq!(place.node().is_ok(), sound, "{height} links at {at}");
+            }
+        }
+    }
+}

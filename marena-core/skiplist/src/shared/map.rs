@@ -353,3 +353,24 @@ impl<S, O> fmt::Debug for SharedMap<S, O> {
         f.debug_struct("SharedMap").finish_non_exhaustive()
     }
 }
+
+// Miri maps no files.
+#[cfg(all(test, unix, not(miri)))]
+mod tests {
+    use super::*;
+    use crate::order::ByteOrder;
+
+    #[test]
+    fn all_that_open_a_map_draw_heights_from_its_seed() {
+        let path = std::env::temp_dir().join(std::format!("marena-skiplist-seed-{}", std::process::id()));
+        // SAFETY: the file is this test's own, here and below.
+        let arena = unsafe { MappedArena::create(&path, 65_536) }.unwrap();
+        let seed = 0x0123_4567_89AB_CDEF;
+        let map = SharedMap::allocate_seeded(Mapped(arena), ByteOrder, seed).unwrap();
+        assert!(map.publish(0).unwrap());
+        // SAFETY: as above.
+        let arena = unsafe { MappedArena::open(&path) }.unwrap();
+        assert_eq!(SharedMap::open(arena, 0, ByteOrder).unwrap().heights.seed, seed);
+        std::fs::remove_file(&path).unwrap();
+    }
+}

@@ -190,7 +190,8 @@ mod tests {
         let path = std::env::temp_dir().join(std::format!("marena-skiplist-flush-{}", std::process::id()));
         // SAFETY: the file is this test's own.
         let arena = unsafe { MappedArena::create(&path, 65_536) }.unwrap();
-        let map = SharedMap::create(arena, 0, ByteOrder).unwrap();
+        // With this seed there is no index, which would be flushed as well.
+        let map = SharedMap::allocate_seeded(Mapped(arena), ByteOrder, 0).unwrap();
         map.insert(b"a", b"before").unwrap();
         let holds = |needle: &[u8]| fs::read(&path).unwrap().windows(needle.len()).any(|bytes| bytes == needle);
         let mut prepared = 0;
@@ -244,7 +245,8 @@ mod tests {
         let path = std::env::temp_dir().join(std::format!("marena-skiplist-group-{}", std::process::id()));
         // SAFETY: the file is this test's own.
         let arena = unsafe { MappedArena::create(&path, 65_536) }.unwrap();
-        let map = SharedMap::create(arena, 0, ByteOrder).unwrap();
+        // As above.
+        let map = SharedMap::allocate_seeded(Mapped(arena), ByteOrder, 0).unwrap();
         let entries: [Entry<'_>; 3] = [(b"a", b"1"), (b"b", b"2"), (b"c", b"3")];
         for inserted in 0..entries.len() {
             let mut left = inserted;

@@ -167,6 +167,7 @@ fn a_map_in_a_recycled_arena_is_empty_and_has_all_its_room_again() {
     let mut counts = (0..2).map(|_| {
         let map = SkipMap::with_seed(pool.acquire().unwrap(), ByteOrder, 1).unwrap();
         assert!(map.is_empty());
+        assert_eq!((map.len(), map.memory_used().next_multiple_of(8)), (0, map.space().used()));
         (0_u32..).take_while(|number| map.insert(&number.to_be_bytes(), b"value").is_ok()).count()
     });
     assert_eq!(counts.next(), counts.next());
