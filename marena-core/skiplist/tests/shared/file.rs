@@ -256,3 +256,28 @@ fn a_durable_map_holds_what_any_map_holds() {
     assert_eq!(map.into_arena().used(), file.open().used());
     assert_eq!(file.reopen().verify().unwrap().entries, 51);
 }
+
+#[test]
+fn a_removed_key_is_in_no_answer_and_removing_nothing_takes_no_memory() {
+    let file = TestFile::new();
+    let map = file.map(65_536);
+    let mut found = Vec::new();
+    assert!(map.is_empty().unwrap());
+    map.insert(b"key", b"value").unwrap();
+    assert!(!map.is_empty().unwrap() && map.contains_key(b"key").unwrap());
+    assert_eq!(map.remove(b"key").unwrap().unwrap(), b"value");
+    let used = map.stats().used;
+    assert_eq!((map.remove(b"key").unwrap(), map.remove(b"other").unwrap(), map.stats().used), (None, None, used));
+    assert!(map.is_empty().unwrap() && !map.contains_key(b"key").unwrap());
+    assert!(!map.get_into(b"key", &mut found).unwrap() && found.is_empty());
+    drop(map);
+    // Another magic number, another version.
+    for at in [128, 132, 136] {
+        let mut bytes = fs::read(&file).unwrap();
+        bytes[at] ^= 1;
+        fs::write(&file, &bytes).unwrap();
+        assert!(matches!(SharedMap::open(file.open(), 0, ByteOrder), Err(SharedMapError::NotAMap { slot: 0 })));
+        bytes[at] ^= 1;
+        fs::write(&file, &bytes).unwrap();
+    }
+}
