@@ -108,7 +108,7 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
     }
 
     /// Calls `f` with the lease of the current segment, if there is one. `f` calls no code of
-    /// users.
+    /// users but the memory's, which uses no arena over its bytes.
     fn synced<R>(&self, f: impl FnOnce(&Lease<'a, M>) -> R) -> Option<R> {
         let lease = self.lease()?;
         // SAFETY: these are free bytes of the lease: its bump did not move meanwhile, and its free
@@ -153,8 +153,8 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
         if len > size || left < arena.remaining() {
             // SAFETY: the claimed bytes end no earlier, in a whole step.
             let rest = unsafe { claimed.start().add(round_up(size)) };
-            // SAFETY: claimed just now, behind what the caller gets. The lease, if there is one,
-            // served nothing above, and was synced.
+            // SAFETY: claimed just now, behind what the caller gets, and `lease` is not used any
+            // more.
             unsafe { self.go_on_in(arena, rest, round_up(len) - round_up(size)) };
         }
         Ok(claimed.into())
@@ -166,17 +166,20 @@ impl<'a, M: Reserve> GrowingLease<'a, M> {
     ///
     /// - The bytes were claimed from the arena and belong to nobody else, or there are none, at the
     ///   end of bytes that were claimed.
-    /// - No caller has the lease, and nothing was allocated since the last call of
-    ///   [`synced`](Self::synced).
+    /// - No caller has the lease.
     unsafe fn go_on_in(&self, arena: &'a Arena<M>, start: NonNull<u8>, len: usize) {
+        // Whoever reserved the segment, or waited for it, may have allocated from this lease.
+        self.synced(|_| ());
         // SAFETY: one thread at a time has this value, and nobody borrows the lease: the caller's
         // promise.
         let lease = unsafe { &mut *self.lease.get() }.get_or_insert_with(|| arena.lease(self.max_chunk));
+        // This comes first, because the memory may panic when it learns of the bytes. The old ones
+        // are no longer the lease's then.
+        // SAFETY: the lease's free bytes from here on, which it does not hand out before the next
+        // call of `synced`.
+        unsafe { self.bump.set(start, len) };
         // SAFETY: the caller's promise.
         unsafe { lease.go_on_in(arena, start, len) };
-        // SAFETY: the lease's free bytes, which it does not hand out before the next call of
-        // `synced`.
-        unsafe { self.bump.set(start, len) };
     }
 
     /// Claims bytes of the lease's chunk, if they fit. The caller passes a power of two as `align`,

@@ -14,6 +14,7 @@ mod handles;
 mod headers;
 mod hostile_values;
 mod lease_books;
+mod memory_calls;
 mod memory_kinds;
 mod mistakes;
 mod model;
