@@ -3,6 +3,7 @@
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::num::NonZeroU64;
+use std::panic::RefUnwindSafe;
 use std::ptr::NonNull;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -97,6 +98,9 @@ unsafe impl<T: Send> PerThread<T> for ThreadValues<T> {
 // SAFETY: one thread makes and uses a value, then the next one with the same number uses it, and
 // another may drop it. So it must be `Send`. No two threads use it at once.
 unsafe impl<T: Send> Sync for Slot<T> {}
+
+// A panic leaves no value behind, or a whole one. A lease is whole: only blocks are left behind.
+impl<T> RefUnwindSafe for Slot<T> {}
 
 impl<T> fmt::Debug for ThreadValues<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,13 +4,17 @@ use std::cell::Cell;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
-use marena_std::{Address, Arena, Block, Builder, Error, Handle, OwnedMemory, Stats, ThreadValues};
+use marena_std::{
+    Address, Arena, Block, Builder, Error, GrowingArena, Handle, Leases, OwnedMemory, Stats, ThreadValues,
+};
 #[cfg(all(any(unix, windows), target_has_atomic = "64"))]
 use marena_std::{MappedArena, MappedView};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
 // A panicking thread can only leave blocks behind, and these stay allocated.
 assert_impl_all!(Arena: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(Leases<'static, Arena>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(Leases<'static, GrowingArena>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(OwnedMemory: Send, Sync, Unpin);
 assert_impl_all!(Error: std::error::Error, Send, Sync);
 assert_impl_all!(Block<'static>: Send, Sync);
