@@ -120,7 +120,9 @@ macro_rules! forward_allocate {
         /// (Load-linked and store-conditional are repeated until nothing falls between.)
         ///
         /// A lease, and a scope of one, try once more before, to extend their chunk. Leases and
-        /// scopes keep counts besides, in loops that are lock-free.
+        /// scopes keep counts besides, in loops that are lock-free. The attempts are counted anew
+        /// where the memory has to make more bytes usable first, and in each segment of a growing
+        /// arena.
         ///
         /// # Errors
         ///

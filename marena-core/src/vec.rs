@@ -149,8 +149,8 @@ impl<'a, A: Claim<'a>, T> ArenaVec<'a, A, T> {
         Ok(())
     }
 
-    /// Makes the vector `len` values long: with clones of `value` behind, or without those values
-    /// that are too many, which are dropped.
+    /// Makes the vector `len` values long: appends clones of `value`, or drops the last values. If
+    /// `clone` panics, the clones that were made before stay.
     ///
     /// # Errors
     ///

@@ -177,6 +177,7 @@ impl<M: Memory> Arena<M> {
     }
 
     /// Returns all bytes that are handed out, in one piece, with what lies unused between blocks.
+    /// Those bytes, and the padding in values, need not be initialised.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
