@@ -28,8 +28,8 @@ pub(crate) struct Collector<'n, R> {
     nodes: &'n Nodes<R>,
     /// The nearest node is the last.
     batch: Option<Batch<'n, R>>,
-    /// The number of nodes that were collected, and one more. The next batch is about as long, so
-    /// that most of it is needed.
+    /// The number of nodes that were collected where there are shortcuts, and one more. The next
+    /// batch is about as long, so that most of it is needed.
     collected: u32,
 }
 
@@ -77,10 +77,14 @@ impl<'n, R: Region> Collector<'n, R> {
                 *batch = Batch::new(self.nodes);
             }
         }
-        if let Some(near) = near {
-            collect_between(order, near, last, batch, Steps::of(self.nodes), Scouts::new(self.nodes))?;
+        match near {
+            None => self.collected = self.collected.saturating_add(batch.len() as u32),
+            Some(near) => {
+                // Shortcuts are missing, so the next batch begins with as few steps as the first.
+                self.collected = 1;
+                collect_between(order, near, last, batch, Steps::of(self.nodes), Scouts::new(self.nodes))?;
+            }
         }
-        self.collected = self.collected.saturating_add(batch.len() as u32);
         match batch.pop() {
             Some(place) => Ok(Some(place)),
             // All these places were nodes of one key. A search for the key finds its newest node.

@@ -149,3 +149,25 @@ fn a_search_without_shortcuts_needs_no_memory() {
         }
     });
 }
+
+#[test]
+fn going_back_takes_few_steps_where_only_the_highest_shortcuts_are_missing() {
+    const COUNT: u32 = 40_000;
+    let file = TestFile::new();
+    let compared = AtomicU64::new(0);
+    let map = SharedMap::create(file.create(4 << 20), 0, Counting(&compared)).unwrap();
+    for number in 0..COUNT {
+        map.insert(&number.to_be_bytes(), b"").unwrap();
+    }
+    drop(map);
+    clear_shortcuts(&file, 7);
+    let map = SharedMap::open(file.open(), 0, Counting(&compared)).unwrap();
+    // ORDERING: Relaxed: no other thread counts.
+    compared.store(0, Relaxed);
+    let mut keys = map.iter().rev().map(|entry| u32::from_be_bytes(entry.unwrap().0.try_into().unwrap()));
+    assert!((0..COUNT).rev().all(|number| keys.next() == Some(number)));
+    assert_eq!(keys.next(), None);
+    // ORDERING: Relaxed, as above.
+    let back = compared.load(Relaxed) / u64::from(COUNT);
+    assert!(back < 800, "{back} bytes for an entry from the back");
+}
