@@ -132,21 +132,32 @@ impl<R: Region> Nodes<R> {
         prefix: impl Fn(Node<'n, R>) -> u64,
         prepare: impl FnOnce() -> bool,
     ) -> u32 {
-        let count = self.indexed();
-        // ORDERING: Relaxed: the exchange tells whether this is still the count.
-        let mut seen = count.load(Relaxed);
-        // ORDERING: AcqRel pairs with itself: who counts sees the links of all that were counted
-        // before. Relaxed at failure: as above.
-        while let Err(found) = count.compare_exchange_weak(seen, seen.wrapping_add(1), AcqRel, Relaxed) {
-            seen = found;
-        }
-        let nodes = seen.wrapping_add(1);
-        match longest_for(nodes) {
-            Some(number) if number < MAX_INDEXES && len_of(number) == nodes => {
+        match self.count_node().and_then(|nodes| Some((longest_for(nodes)?, nodes))) {
+            Some((number, nodes)) if number < MAX_INDEXES && len_of(number) == nodes => {
                 self.make_index(number, prefix, prepare).unwrap_or(0)
             }
             _ => 0,
         }
+    }
+
+    /// Counts a node on the index's level. Returns their number, or `None` if others count without
+    /// end.
+    #[inline]
+    fn count_node(&self) -> Option<u32> {
+        let count = self.indexed();
+        // ORDERING: Relaxed: the exchange tells whether this is still the count.
+        let mut seen = count.load(Relaxed);
+        // An attempt fails only if another node was counted, and there is no room for more.
+        for _ in 0..self.region.len() / NODE {
+            let nodes = seen.wrapping_add(1);
+            // ORDERING: AcqRel pairs with itself: who counts sees the links of all that were
+            // counted before. Relaxed at failure: as above.
+            match count.compare_exchange(seen, nodes, AcqRel, Relaxed) {
+                Ok(_) => return Some(nodes),
+                Err(found) => seen = found,
+            }
+        }
+        None
     }
 
     /// Makes an index of the first nodes on its level. Returns its size in bytes, or `None` if

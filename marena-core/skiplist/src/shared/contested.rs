@@ -11,7 +11,9 @@ use portable_atomic::AtomicU32;
 
 use super::error::SharedMapError;
 use super::map::SharedMap;
+use crate::height::Heights;
 use crate::insert::Rule;
+use crate::node::INDEX_LEVEL;
 use crate::order::ByteOrder;
 use crate::space::Space;
 
@@ -90,4 +92,19 @@ fn a_peer_that_wins_every_race_holds_up_no_insert_for_ever() {
     let verified = map.verify().unwrap();
     assert_eq!((verified.entries, verified.nodes), (10, 10));
     assert!(verified.missing_links > 0);
+}
+
+#[test]
+fn a_peer_that_counts_nodes_without_end_holds_up_no_insert() {
+    let mut bytes = [MaybeUninit::zeroed(); 4096];
+    let arena = Arena::borrowed(&mut bytes).unwrap();
+    let mut map = SharedMap::allocate_seeded(Contest(&arena), ByteOrder, 0).unwrap();
+    // The next node is on the index's level.
+    let height = |seed| Heights { seed }.draw(arena.used() as u64);
+    let seed = (0..).find(|&seed| height(seed) > INDEX_LEVEL).unwrap();
+    map.heights = Heights { seed };
+    // The peer leaves all links alone.
+    WINS.set(height(seed));
+    assert_eq!(map.put_with(b"key", Some(b""), Rule::Always, || Ok(()), |_| Ok(())).unwrap(), None);
+    assert_eq!((WINS.get(), map.verify().unwrap().missing_links), (0, 0));
 }
