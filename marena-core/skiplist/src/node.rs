@@ -132,6 +132,7 @@ impl<R: Region> Nodes<R> {
     pub(crate) fn top(&self) -> Place<'_, R> {
         // INVARIANT: the head has all levels.
         let mut top = Place { nodes: self, offset: self.block + block::HEAD, level: MAX_HEIGHT as u32 - 1 };
+        // ORDERING: Relaxed: the search loads the link again, with Acquire, before it follows it.
         while top.level > 0 && top.link_word(Relaxed) == 0 {
             top.level -= 1;
         }

@@ -128,6 +128,7 @@ impl<'n, R: Region> Node<'n, R> {
     pub(crate) fn prefetch_ahead(self) {
         for level in 0..self.shape.height.min(PREFETCHED_LEVELS) {
             // INVARIANT: below the node's height.
+            // ORDERING: Relaxed: the offset is only prefetched and not followed.
             let next = Place { level, ..self.place }.link_word(Relaxed);
             let next = self.place.nodes.region.base().as_ptr().wrapping_add(next as usize);
             prefetch(next);

@@ -31,9 +31,10 @@ use crate::space::Space;
 ///   maps do, causes errors or wrong entries, and nothing worse: no undefined behaviour, no panic
 ///   and no endless loop.
 /// - If a process is killed at any moment, every insert that returned stays, and nobody waits for
-///   it. It may leave one node that is in no map, and one node without shortcuts to it. If it was
-///   making an index, that stays incomplete, and searches begin in a shorter one until the map is
-///   twice as large.
+///   it. Each insert that it was in may leave a node that is in no map, or one without shortcuts to
+///   it. [`insert_group`](SharedMap::insert_group) may leave up to [`GROUP`](crate::GROUP) nodes
+///   that are in no map. If the process was making an index, that stays incomplete, and searches
+///   begin in a shorter one until the map is twice as large.
 /// - Where many shortcuts are missing, because writers were killed or the file is damaged, a search
 ///   follows the list and remembers its way. Later ones take the same way faster.
 ///

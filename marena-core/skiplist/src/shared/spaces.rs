@@ -147,7 +147,7 @@ unsafe impl Word for ReadOnlyWord {
         let value = self.0.load(Relaxed);
         if order == Acquire {
             // ORDERING: with the load before it, the fence pairs with the Release in
-            // `NewNode::link`.
+            // `NewNode::link`, and for an index's word with that in `Nodes::make_index`.
             fence(Acquire);
         }
         value
