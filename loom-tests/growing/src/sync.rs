@@ -28,10 +28,15 @@ macro_rules! atomic {
             }
 
             fn model(&self) -> &loom::sync::atomic::$name$(<$target>)? {
+                // SAFETY: while `self` is shared, it is written only below, before anyone has got
+                // a reference to it.
+                if let Some(model) = unsafe { &*self.model.get() } {
+                    return model;
+                }
                 // SAFETY: one thread runs at a time, and it changes nothing here.
                 let plain = unsafe { *self.plain.get() };
-                // SAFETY: one thread runs at a time. It is made once, and stays while `self` is
-                // shared.
+                // SAFETY: it is not made yet, so nobody has a reference to it. It is made once, and
+                // stays while `self` is shared.
                 let model = unsafe { &mut *self.model.get() };
                 model.get_or_insert_with(|| loom::sync::atomic::$name::new(plain))
             }
