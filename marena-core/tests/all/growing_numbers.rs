@@ -358,7 +358,9 @@ fn what_a_lease_has_in_pieces_is_not_left_for_one_request() {
     let error = AllocError::Full { requested: left + 1, remaining: left };
     assert_eq!(lease.allocate(left + 1).unwrap_err(), error);
     // It has more than the arena, which does not know what leases have.
-    assert!(left > Claim::remaining(&arena), "{left}");
+    if cfg!(target_pointer_width = "64") {
+        assert!(left > Claim::remaining(&arena), "{left}");
+    }
     lease.allocate(left).unwrap();
 }
 

@@ -297,7 +297,7 @@ fn iterators_that_lie<'a>(name: &str, source: impl Allocate<'a>) {
 fn requests_that_no_memory_holds<'a>(name: &str, source: impl Allocate<'a>) {
     source.alloc(1_u64).unwrap();
     let remaining = source.remaining();
-    for size in [1 << 31, isize::MAX as usize, usize::MAX / 2, usize::MAX - 7, usize::MAX] {
+    for size in [1 << 31, (1 << 31) + 1, usize::MAX / 4 * 3, usize::MAX - 7, usize::MAX] {
         let too_large = |error: Option<AllocError>| {
             assert!(matches!(error, Some(AllocError::TooLarge { .. })), "{name}: {size}: {error:?}");
         };
