@@ -3,11 +3,12 @@
 // Emulators of other processors do not limit the address space.
 #![cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 
-use std::process::Command;
 use std::thread;
 use std::{env, fs, hint};
 
 use marena_std::{AllocError, GrowingArena};
+
+mod child;
 
 const CHILD: &str = "MARENA_TEST_CHILD";
 
@@ -17,8 +18,11 @@ fn in_a_process_of_its_own(name: &str, work: impl FnOnce()) {
         work();
         return;
     }
-    let mut child = Command::new(env::current_exe().unwrap());
-    let output = child.args(["--exact", name, "--nocapture"]).env(CHILD, "1").output().unwrap();
+    if !child::starts_itself() {
+        return;
+    }
+    let mut child = child::command(env::current_exe().unwrap(), name);
+    let output = child.arg("--nocapture").env(CHILD, "1").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {said}", output.status);
 }

@@ -8,12 +8,13 @@ use std::fmt::Write;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
 use std::ptr;
+use std::sync::Barrier;
 
 use marena_std::{AllocError, Arena, Error, Limit, MapError, MappedArena};
 
 mod another_user;
+mod child;
 
 const MIB: usize = 1 << 20;
 
@@ -26,15 +27,11 @@ fn in_a_child(test: &str, prepare: impl Fn() -> io::Result<()> + Send + Sync + '
     if std::env::var_os(CHILD).is_some() {
         return true;
     }
-    let program = std::env::current_exe().unwrap();
-    let limited = |arguments: &[&str]| Command::new(&program).args(arguments).env(CHILD, "1").output();
-    // A program that an emulator or a loader runs cannot be run again.
-    if !limited(&["--list"]).is_ok_and(|output| output.status.success()) {
-        eprintln!("not tested: this program does not start itself");
+    if !child::starts_itself() {
         return false;
     }
-    let mut child = Command::new(&program);
-    child.args(["--exact", test, "--test-threads=1"]).env(CHILD, "1");
+    let mut child = child::command(std::env::current_exe().unwrap(), test);
+    child.env(CHILD, "1");
     // SAFETY: the tests pass system calls, which any child may make.
     unsafe { child.pre_exec(prepare) };
     let output = child.output().unwrap();
@@ -87,8 +84,10 @@ fn meets(capacity: usize, limit: Limit, name: &str) {
 }
 
 /// Allocates and writes until the arena is full.
-fn fill(arena: &Arena, id: u8) {
-    let mut blocks = Vec::new();
+fn fill(arena: &Arena, id: u8, start: &Barrier) {
+    let mut blocks = Vec::with_capacity(1000);
+    // What the other threads need is allocated, too: they fail without memory.
+    start.wait();
     while let Ok(mut block) = arena.allocate(MIB) {
         assert!(block.iter().all(|&byte| byte == 0));
         block.fill(id);
@@ -125,12 +124,15 @@ fn a_limit_on_data_holds_for_what_is_used_and_is_named() {
         for huge_pages in [false, true] {
             let mut arena = Arena::builder().capacity(1 << 31).huge_pages(huge_pages).build().unwrap();
             assert_eq!(arena.remaining(), (1 << 31) - 128);
-            for _ in 0..2 {
+            for threads in [3, 1] {
+                let start = Barrier::new(threads);
                 std::thread::scope(|scope| {
-                    for id in 1..=3_u8 {
-                        let arena = &arena;
-                        scope.spawn(move || fill(arena, id));
+                    for id in 1..threads {
+                        let (arena, start) = (&arena, &start);
+                        scope.spawn(move || fill(arena, id as u8, start));
                     }
+                    // There may be no memory for the stack of a thread the second time.
+                    fill(&arena, 0xFF, &start);
                 });
                 assert!((20 * MIB..64 * MIB).contains(&arena.used()), "{}", arena.used());
                 let Err(AllocError::Full { remaining, .. }) = arena.allocate(MIB) else {

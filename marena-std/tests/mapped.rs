@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -344,19 +343,18 @@ fn an_arena_can_be_opened_at_any_moment_of_its_peers_publications() {
     let (_directory, path) = place();
     // SAFETY: as in `create`.
     let arena = unsafe { MappedArena::create(&path, 8 << 20) }.unwrap();
-    let (start, done) = (Barrier::new(2), AtomicBool::new(false));
+    let start = Barrier::new(2);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let publishing = scope.spawn(|| {
             start.wait();
             // Each root names the arena's last bytes, so an older value of the cursor does not
             // cover them.
             while let Ok(address) = arena.allocate_address(8) {
                 arena.publish_root(3, address).unwrap();
             }
-            done.store(true, Release);
         });
         start.wait();
-        while !done.load(Acquire) {
+        while !publishing.is_finished() {
             open(&path).unwrap();
             // SAFETY: as in `create`.
             unsafe { MappedArena::open_read_only(&path) }.unwrap();
@@ -373,17 +371,15 @@ fn a_view_sees_no_root_that_was_never_published() {
     let view = unsafe { MappedArena::open_read_only(&path) }.unwrap();
     // The offset determines the size, so the test notices an address that is mixed from two roots.
     let sizes = [8, 16];
-    let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let publishing = scope.spawn(|| {
             while let Ok(addresses) = arena.allocate_address_array(sizes) {
                 for address in addresses {
                     arena.publish_root(1, address).unwrap();
                 }
             }
-            done.store(true, Release);
         });
-        while !done.load(Acquire) {
+        while !publishing.is_finished() {
             let Some(found) = view.root(1) else { continue };
             let size = if (found.offset() - 128).is_multiple_of(24) { 8 } else { 16 };
             assert_eq!(found.size(), size, "{found:?}");

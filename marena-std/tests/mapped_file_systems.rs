@@ -13,6 +13,7 @@ use marena_std::{Limit, MapError, MappedArena};
 use tempfile::TempDir;
 
 mod another_user;
+mod child;
 
 const PAGE: usize = 4096;
 const CAPACITY: usize = 16 * PAGE;
@@ -40,12 +41,12 @@ fn a_limit_on_file_sizes_is_an_error_at_creation_and_no_signal_later() {
     }
     let directory = tempfile::tempdir().unwrap();
     let name = "a_limit_on_file_sizes_is_an_error_at_creation_and_no_signal_later";
-    if !another_user::starts_itself() {
-        eprintln!("this program does not start itself: covered where a file system can be mounted");
+    // Without, it is covered where a file system can be mounted.
+    if !child::starts_itself() {
         return;
     }
-    let mut limited = Command::new(std::env::current_exe().unwrap());
-    limited.args(["--exact", name]).env(LIMITED, directory.path().join("arena"));
+    let mut limited = child::command(std::env::current_exe().unwrap(), name);
+    limited.env(LIMITED, directory.path().join("arena"));
     let limit = libc::rlimit { rlim_cur: CAPACITY as libc::rlim_t - 1, rlim_max: CAPACITY as libc::rlim_t - 1 };
     let set_limit = move || {
         // SAFETY: ignoring a signal has no precondition.

@@ -4,8 +4,6 @@
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
 use marena_std::marena_core::AttachError;
@@ -162,22 +160,20 @@ fn a_wrong_capacity_is_an_error_before_the_file_is_read() {
 #[test]
 fn replacing_never_says_that_the_file_exists_whatever_others_do() {
     let (_directory, path) = place();
-    let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Relaxed) {
-                // SAFETY: as in `make`.
-                drop(unsafe { builder().create(&path) });
-                let _ = fs::remove_file(&path);
+        let replacing = scope.spawn(|| {
+            for _ in 0..300 {
+                match replace(&path) {
+                    Ok(_) | Err(MapError::InUse { .. }) => {}
+                    Err(error) => panic!("{error:?}"),
+                }
             }
         });
-        for _ in 0..300 {
-            match replace(&path) {
-                Ok(_) | Err(MapError::InUse { .. }) => {}
-                Err(error) => panic!("{error:?}"),
-            }
+        while !replacing.is_finished() {
+            // SAFETY: as in `make`.
+            drop(unsafe { builder().create(&path) });
+            let _ = fs::remove_file(&path);
         }
-        done.store(true, Relaxed);
     });
 }
 
@@ -185,32 +181,30 @@ fn replacing_never_says_that_the_file_exists_whatever_others_do() {
 fn an_arena_that_was_opened_is_the_one_that_its_name_leads_to() {
     let (_directory, path) = place();
     make(&path);
-    let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Relaxed) {
-                drop(replace(&path));
+        let opening = scope.spawn(|| {
+            let mut opened = 0;
+            while opened < 300 {
+                // SAFETY: as in `make`, here and below.
+                let Ok(arena) = (unsafe { MappedArena::open(&path) }) else { continue };
+                opened += 1;
+                let mark = arena.allocate_copy(&[opened as u8; 8]).unwrap();
+                arena.publish_root(2, mark).unwrap();
+                // While this arena is open, no other thread can replace it. One may be trying just now.
+                let same = loop {
+                    // SAFETY: as above.
+                    match unsafe { MappedArena::open_read_only(&path) } {
+                        Err(MapError::InUse { .. }) => {}
+                        outcome => break outcome.unwrap(),
+                    }
+                };
+                assert_eq!(same.root(2), Some(mark));
+                assert_eq!(same.read_value::<[u8; 8]>(mark), Ok([opened as u8; 8]));
             }
         });
-        let mut opened = 0;
-        while opened < 300 {
-            // SAFETY: as in `make`, here and below.
-            let Ok(arena) = (unsafe { MappedArena::open(&path) }) else { continue };
-            opened += 1;
-            let mark = arena.allocate_copy(&[opened as u8; 8]).unwrap();
-            arena.publish_root(2, mark).unwrap();
-            // While this arena is open, no other thread can replace it. One may be trying just now.
-            let same = loop {
-                // SAFETY: as above.
-                match unsafe { MappedArena::open_read_only(&path) } {
-                    Err(MapError::InUse { .. }) => {}
-                    outcome => break outcome.unwrap(),
-                }
-            };
-            assert_eq!(same.root(2), Some(mark));
-            assert_eq!(same.read_value::<[u8; 8]>(mark), Ok([opened as u8; 8]));
+        while !opening.is_finished() {
+            drop(replace(&path));
         }
-        done.store(true, Relaxed);
     });
 }
 

@@ -4,20 +4,14 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::thread;
 use std::time::Duration;
 
+use crate::child;
+
 /// The user and group `nobody`.
 const USER: u32 = 65_534;
-
-/// Returns whether this program can be run again. One that an emulator or a loader runs cannot:
-/// its path is that of the emulator or the loader.
-pub(crate) fn starts_itself() -> bool {
-    let mut again = Command::new(std::env::current_exe().unwrap());
-    let listed = again.arg("--list").output();
-    listed.is_ok_and(|output| output.status.success())
-}
 
 /// Runs a test of this program in a process of another user, with `variables` set, after `prepare`.
 /// Returns `None` where that is not possible. The program is copied into `folder`, because the user
@@ -28,14 +22,13 @@ pub(crate) fn run(
     variables: &[(&str, &OsStr)],
     prepare: impl Fn() -> std::io::Result<()> + Send + Sync + 'static,
 ) -> Option<Output> {
-    if !starts_itself() {
-        eprintln!("not tested: this program does not start itself");
+    if !child::starts_itself() {
         return None;
     }
     let program = folder.join("program");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    let mut child = Command::new(&program);
-    child.args(["--exact", test, "--test-threads=1"]).envs(variables.iter().copied());
+    let mut child = child::command(&program, test);
+    child.envs(variables.iter().copied());
     let become_user = move || {
         prepare()?;
         // SAFETY: a system call without pointers.

@@ -146,10 +146,10 @@ fn readers_see_whole_entries_in_order_and_miss_none_while_others_insert() {
                 }
             });
         }
-        for writer in writers {
-            writer.join().unwrap();
-        }
+        let results: Vec<_> = writers.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        // Also after a panic: the readers wait for this.
         done.store(true, Relaxed);
+        results.into_iter().for_each(Result::unwrap);
     });
     assert_eq!(map.len(), map.iter().count());
 }
