@@ -61,20 +61,45 @@ must_fail() {
     echo "found, as planted: $what"
 }
 
-# stage NAME COMMAND...: runs a command and prints one line, and the end of its output if it failed.
+# stage NAME COMMAND...: runs a command, with at most `limit` seconds, and prints one line, and the
+# end of its output if it failed. The name comes first, so a run that is cut off says where.
 # `passed`, `failed` and `skipped` count; `logs` is a folder.
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 limit=1200 job= watch=
 stage() {
-    local name=$1 start=$SECONDS
+    local name=$1 start=$SECONDS outcome=ok
     shift
-    if "$@" >"$logs/stage.log" 2>&1 </dev/null; then
+    printf '%-34s ' "$name"
+    # Each job is a process group, which ends as a whole.
+    set -m
+    "$@" >"$logs/stage.log" 2>&1 </dev/null &
+    job=$!
+    sleep "$limit" && kill -- -$job &
+    watch=$!
+    disown $watch
+    set +m
+    wait $job 2>/dev/null || outcome=FAILED
+    # At once: it has this script's traps until it begins.
+    kill -KILL -- -$watch
+    job=
+    printf '%-6s %4d s\n' $outcome $((SECONDS - start))
+    if [ $outcome = ok ]; then
         passed=$((passed + 1))
-        printf 'ok      %-34s %4d s\n' "$name" $((SECONDS - start))
     else
         failed=$((failed + 1))
-        printf 'FAILED  %-34s %4d s\n' "$name" $((SECONDS - start))
-        tail -n 60 "$logs/stage.log" | sed 's/^/        /'
+        [ $((SECONDS - start)) -lt "$limit" ] || echo "        ended after $limit s"
+        show_end
     fi
+}
+
+# show_end: the end of the stage's output.
+show_end() {
+    tail -n 60 "$logs/stage.log" | sed 's/^/        /'
+}
+
+# cut_off: for a run that a signal ends.
+cut_off() {
+    [ -z "$job" ] || { echo "cut off"; show_end; kill -KILL -- -$watch; kill -- -$job; }
+    exit 1
 }
 
 # needs NAME COMMAND...: whether all commands are there. Skips the stage NAME otherwise; with CI
@@ -86,10 +111,10 @@ needs() {
         if ! command -v "$tool" >/dev/null; then
             if [ -n "${CI:-}" ]; then
                 failed=$((failed + 1))
-                printf 'FAILED  %-34s needs %s\n' "$name" "$tool"
+                printf '%-34s FAILED needs %s\n' "$name" "$tool"
             else
                 skipped=$((skipped + 1))
-                printf 'skipped %-34s needs %s\n' "$name" "$tool"
+                printf '%-34s skipped: needs %s\n' "$name" "$tool"
             fi
             return 1
         fi

@@ -190,7 +190,8 @@ fn an_arena_that_was_opened_is_the_one_that_its_name_leads_to() {
                 opened += 1;
                 let mark = arena.allocate_copy(&[opened as u8; 8]).unwrap();
                 arena.publish_root(2, mark).unwrap();
-                // While this arena is open, no other thread can replace it. One may be trying just now.
+                // While this arena is open, no other thread can replace it. One may be trying just
+                // now.
                 let same = loop {
                     // SAFETY: as above.
                     match unsafe { MappedArena::open_read_only(&path) } {
