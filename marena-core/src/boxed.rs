@@ -61,7 +61,7 @@ use static_assertions::assert_eq_size;
 /// ```
 pub struct ArenaBox<'a, T: ?Sized> {
     /// INVARIANT: valid during `'a` as a `&mut T`, exclusively this box's, and dropped by nobody
-    /// else.
+    /// else. If `T` has lifetimes, nobody uses it after `'a`.
     value: NonNull<T>,
     lives: PhantomData<&'a ()>,
     owns: PhantomData<T>,
@@ -74,7 +74,9 @@ impl<'a, T: ?Sized> ArenaBox<'a, T> {
     ///
     /// # Safety
     ///
-    /// - The pointer is valid during `'a` as a `&mut T`, and nobody else uses the value.
+    /// - The pointer is valid during `'a` as a `&mut T`, and nobody else uses the value. If `T` has
+    ///   lifetimes, nobody does after `'a` either: a box is covariant, so what it leaves there may
+    ///   live shorter.
     /// - Nobody else drops the value.
     #[must_use]
     #[inline]
@@ -274,16 +276,19 @@ impl<T: ?Sized> Unpin for ArenaBox<'_, T> {}
 /// A text has no destructor, so that any may be boxed.
 impl<'a> From<&'a mut str> for ArenaBox<'a, str> {
     fn from(text: &'a mut str) -> Self {
-        // SAFETY: a mutable reference is exclusive for `'a`, and a `str` has no destructor.
+        // SAFETY: a mutable reference is exclusive for `'a`, and a `str` has neither destructor nor
+        // lifetimes.
         unsafe { Self::from_raw(NonNull::from(text)) }
     }
 }
 
-/// `Copy` values have no destructor, so that any slice of them may be boxed.
-impl<'a, T: Copy> From<&'a mut [T]> for ArenaBox<'a, [T]> {
-    fn from(values: &'a mut [T]) -> Self {
-        // SAFETY: a mutable reference is exclusive for `'a`, and a `Copy` type has no destructor.
-        unsafe { Self::from_raw(NonNull::from(values)) }
+/// Bytes have no destructor, so that any may be boxed. Other values may have lifetimes. A box is
+/// covariant, so it could leave values that live shorter in a slice that outlives it.
+impl<'a> From<&'a mut [u8]> for ArenaBox<'a, [u8]> {
+    fn from(bytes: &'a mut [u8]) -> Self {
+        // SAFETY: a mutable reference is exclusive for `'a`, and a byte has neither destructor nor
+        // lifetimes.
+        unsafe { Self::from_raw(NonNull::from(bytes)) }
     }
 }
 

@@ -52,6 +52,19 @@ fn a_slash_behind_a_name_makes_it_the_name_of_a_folder() {
 }
 
 #[test]
+fn the_error_in_a_folder_that_is_not_there_names_the_path_that_was_given() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("missing/arena");
+    // SAFETY: nothing is created.
+    for result in [open_or_create(&path), unsafe { builder().create(&path) }] {
+        let Err(MapError::Io { action: "create", path: named, source, .. }) = result else { panic!("{result:?}") };
+        // What the source says besides, such as the name of another file, would be in its text.
+        let expected = std::io::Error::from_raw_os_error(libc::ENOENT).to_string();
+        assert_eq!((&*named, source.to_string()), (&*path, expected));
+    }
+}
+
+#[test]
 fn the_error_in_a_folder_without_write_permission_says_that_the_file_exists() {
     // Not even the superuser may create a file there.
     let path = Path::new("/proc/version");

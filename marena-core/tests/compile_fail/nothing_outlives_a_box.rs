@@ -42,6 +42,18 @@ fn value_that_borrows(arena: Borrowed<'_>) {
     boxed.set(3);
 }
 
+fn value_left_in_a_slice(arena: Borrowed<'_>) {
+    let mut texts = ["static"];
+    {
+        let local = String::from("local");
+        let mut boxed: ArenaBox<'_, [&str]> = arena.alloc_box_slice([""]).unwrap();
+        // A box of a longer lifetime can be used as one of a shorter one.
+        boxed = ArenaBox::from(&mut texts[..]); //~ E0277
+        boxed[0] = &local;
+    }
+    assert_eq!(texts, ["static"]);
+}
+
 fn vector(mut arena: Borrowed<'_>) {
     let mut vec = arena.alloc_vec(1).unwrap();
     vec.push(1).unwrap();
@@ -101,6 +113,7 @@ fn main() {
         unused_after_a_reset,
         two_owners,
         value_that_borrows,
+        value_left_in_a_slice,
         vector,
         finished,
         thread,

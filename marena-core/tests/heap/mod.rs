@@ -1,17 +1,20 @@
 //! Memory of the heap, for test programs and for `.ci/programs/counts`.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::cell::Cell;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use marena_core::{AtomicU32, ExclusiveMemory, Memory, MemoryError, NoThreads, Reserve};
 
 /// Bytes that the value owns, all `FILL` at first.
-pub(crate) struct Heap<const FILL: u8>(NonNull<[u8]>);
+pub(crate) struct Heap<const FILL: u8> {
+    bytes: NonNull<[u8]>,
+    _counted: Arc<()>,
+}
 
 thread_local! {
-    /// How many regions this thread holds.
-    pub(crate) static REGIONS: Cell<usize> = const { Cell::new(0) };
+    /// Shared by the regions that this thread made, wherever they are dropped.
+    pub(crate) static REGIONS: Arc<()> = Arc::default();
 }
 
 fn layout(len: usize) -> Layout {
@@ -26,7 +29,7 @@ unsafe impl<const FILL: u8> Memory for Heap<FILL> {
     const IS_EXCLUSIVE: bool = true;
 
     fn region(&self) -> NonNull<[u8]> {
-        self.0
+        self.bytes
     }
 
     fn is_zeroed(&self) -> bool {
@@ -56,15 +59,13 @@ impl<const FILL: u8> Reserve for Heap<FILL> {
         let start = NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
         // SAFETY: just allocated.
         unsafe { start.write_bytes(FILL, layout.size()) };
-        REGIONS.set(REGIONS.get() + 1);
-        Ok(Self(NonNull::slice_from_raw_parts(start, layout.size())))
+        Ok(Self { bytes: NonNull::slice_from_raw_parts(start, layout.size()), _counted: REGIONS.with(Arc::clone) })
     }
 }
 
 impl<const FILL: u8> Drop for Heap<FILL> {
     fn drop(&mut self) {
-        REGIONS.set(REGIONS.get() - 1);
         // SAFETY: allocated by `reserve` with this layout.
-        unsafe { dealloc(self.0.cast().as_ptr(), layout(self.0.len())) };
+        unsafe { dealloc(self.bytes.cast().as_ptr(), layout(self.bytes.len())) };
     }
 }

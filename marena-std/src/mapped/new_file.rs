@@ -1,6 +1,6 @@
 //! Creates files of arenas: a file is complete when it appears under its name.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -52,17 +52,20 @@ impl NewFile {
         if !replaces && let Some(file) = unnamed::create(&directory(path)) {
             return Ok(Self::Unnamed(file));
         }
-        let mut builder = tempfile::Builder::new();
-        // The name does not contain the arena's, which may be as long as names can be.
-        builder.prefix(".marena-").suffix(".new");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
         #[cfg(unix)]
-        if !replaces {
-            use std::os::unix::fs::PermissionsExt;
+        {
+            use std::os::unix::fs::OpenOptionsExt;
             // The mode of any new file, less what the process's mask removes. A file that replaces
             // another is its owner's alone until it has the other's mode.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
+            options.mode(if replaces { 0o600 } else { 0o666 });
         }
-        Ok(Self::Named { file: builder.tempfile_in(directory(path))?, replaces })
+        // The name does not contain the arena's, which may be as long as names can be. The file is
+        // not opened by `tempfile`, whose errors name it, and no number.
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".marena-").suffix(".new");
+        Ok(Self::Named { file: builder.make_in(directory(path), |name| options.open(name))?, replaces })
     }
 
     pub(super) fn file(&mut self) -> &mut File {
