@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::damage::Damage;
+use crate::damage::{Damage, Stop};
 use crate::node::{BATCH, Batch, INDEX_LEVEL, Nodes, Place, Scouts};
 use crate::order::Order;
 use crate::passed::Passed;
@@ -52,7 +52,7 @@ impl<'n, R: Region> Collector<'n, R> {
         order: &O,
         key: &[u8],
         side: Side,
-    ) -> Result<Option<Place<'n, R>>, Damage> {
+    ) -> Result<Option<Place<'n, R>>, Stop> {
         let level = self.collected.ilog2().clamp(FIRST_LEVEL, LAST_LEVEL);
         let target = Target::new(order, key, side);
         let mut start = self.nodes.head();

@@ -23,3 +23,20 @@ impl fmt::Display for Damage {
 }
 
 impl Error for Damage {}
+
+/// Why a walk backwards cannot go on.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "mapped"), expect(dead_code, reason = "only maps in files tell the reason"))]
+pub(crate) enum Stop {
+    Damage(Damage),
+    /// There is no memory for a copy of a key with so many bytes.
+    NoMemory {
+        bytes: u32,
+    },
+}
+
+impl From<Damage> for Stop {
+    fn from(damage: Damage) -> Self {
+        Self::Damage(damage)
+    }
+}

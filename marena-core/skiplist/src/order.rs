@@ -40,7 +40,8 @@ use core::cmp::Ordering;
 pub trait Order {
     /// A number that identifies the order. A file keeps it, so that a map is never opened in
     /// another order. 0 is [`ByteOrder`]'s: with it, a map in a file may compare bytes by itself.
-    /// Other orders get whole keys, which are copied for them.
+    /// Other orders get whole keys, which are copied for them. If there is no memory for a copy of
+    /// a key of more than 128 bytes, the process aborts.
     const ID: u32;
 
     /// Compares two keys.

@@ -6,7 +6,7 @@ use core::cmp::Ordering;
 use core::ops::Bound;
 
 use crate::collect::Collector;
-use crate::damage::Damage;
+use crate::damage::{Damage, Stop};
 #[cfg(feature = "mapped")]
 use crate::layout::{MAX_HEIGHT, MAX_INDEXES};
 #[cfg(feature = "mapped")]
@@ -119,9 +119,9 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
         next
     }
 
-    /// Returns the next node from the back. After damage there is none.
+    /// Returns the next node from the back. After an error there is none.
     #[inline]
-    pub(crate) fn next_back(&mut self) -> Result<Option<Node<'n, R>>, Damage> {
+    pub(crate) fn next_back(&mut self) -> Result<Option<Node<'n, R>>, Stop> {
         if self.ended {
             return Ok(None);
         }
@@ -161,7 +161,7 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
     }
 
     #[inline]
-    fn go_back(&mut self) -> Result<Option<Node<'n, R>>, Damage> {
+    fn go_back(&mut self) -> Result<Option<Node<'n, R>>, Stop> {
         loop {
             let place = match self.collector.pop() {
                 Some(place) => place,
@@ -199,7 +199,7 @@ impl<'n, 'k, R: Region, O: Order> Walk<'n, 'k, R, O> {
     /// Collects nodes before the node from the back, or before the upper bound. Returns the
     /// nearest, or `None` if there is none.
     #[cold]
-    fn collect(&mut self) -> Result<Option<Place<'n, R>>, Damage> {
+    fn collect(&mut self) -> Result<Option<Place<'n, R>>, Stop> {
         let mut collect = |key: &[u8], side| self.collector.collect(self.order, key, side);
         match (self.back, self.upper) {
             (Some(back), _) => back.place.node()?.try_with_key(|key| collect(key, Side::Before)),

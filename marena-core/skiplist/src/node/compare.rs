@@ -27,7 +27,7 @@ impl<R: Region> Node<'_, R> {
     /// Compares the node's key with another node's.
     #[inline]
     pub(crate) fn compare_node<O: Order>(self, order: &O, other: Self) -> Ordering {
-        if !self.in_parts::<O>() || !other.in_parts::<O>() {
+        if !self.in_parts::<O>() && !other.in_parts::<O>() {
             return self.with_key(|own| other.with_key(|key| order.compare(own, key)));
         }
         in_parts(self.key_len(), |start| {

@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::Place;
-use crate::damage::Damage;
+use crate::damage::Stop;
 use crate::layout::WORD;
 use crate::order::first_bytes_of;
 use crate::prefetch::prefetch;
@@ -102,12 +102,12 @@ impl<'n, R: Region> Node<'n, R> {
         unsafe { self.place.nodes.region.with_bytes(self.key_at(), self.shape.key_len, look) }
     }
 
-    /// Calls `look` with the key. A key that there is no memory for counts as damage.
+    /// Calls `look` with the key. It is an error if there is no memory for a copy of the key.
     #[inline]
-    pub(crate) fn try_with_key<T>(self, look: impl FnOnce(&[u8]) -> Result<T, Damage>) -> Result<T, Damage> {
+    pub(crate) fn try_with_key<T>(self, look: impl FnOnce(&[u8]) -> Result<T, Stop>) -> Result<T, Stop> {
         // SAFETY: as above.
         let found = unsafe { self.place.nodes.region.try_with_bytes(self.key_at(), self.shape.key_len, look) };
-        found.unwrap_or(Err(Damage { offset: self.place.offset }))
+        found.unwrap_or(Err(Stop::NoMemory { bytes: self.shape.key_len }))
     }
 
     /// Calls `look` with a part of the key: up to `len` bytes behind the first `start`, which is a

@@ -3,7 +3,7 @@
 use marena_core::AllocError;
 use marena_std::PublishError;
 
-use crate::damage::Damage;
+use crate::damage::{Damage, Stop};
 
 /// Why a map in a file could not be opened, read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -53,4 +53,13 @@ pub enum SharedMapError {
         /// The one that was requested.
         expected: u32,
     },
+}
+
+impl From<Stop> for SharedMapError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Damage(damage) => Self::Damage(damage),
+            Stop::NoMemory { bytes } => Self::NoMemory { bytes: bytes as usize },
+        }
+    }
 }

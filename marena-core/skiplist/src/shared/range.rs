@@ -21,7 +21,8 @@ pub type OwnedEntry = (Vec<u8>, Vec<u8>);
 /// Others may insert meanwhile, as with [`Range`](crate::Range). As an iterator, it copies each
 /// entry into new vectors. [`next_entry`](Self::next_entry) and
 /// [`next_back_entry`](Self::next_back_entry) copy into buffers that are used again. It ends after
-/// damage.
+/// damage. Going back, it also ends where there is no memory for a copy of a key of more than 128
+/// bytes.
 pub struct SharedRange<'m, 'k, S, O> {
     walk: Walk<'m, 'k, Checked<S>, O>,
     buffer: Vec<[u8; 4]>,
