@@ -213,30 +213,32 @@ impl<M: Reserve> GrowingArena<M> {
     /// The errors of the memory, as for [`Arena::trim`]. What was given back before the error stays
     /// given back.
     pub fn trim(&mut self) -> Result<usize, M::Error> {
-        let mut returned = 0;
-        let mut kept = 0;
-        let mut next_index = 0;
-        self.segments.retain(|segment| {
+        // Segments that counted as full may have room for small requests, so they are tried again.
+        // This comes first, because the memory may panic when it is dropped. The current segment
+        // may be gone then.
+        self.current.set(None);
+        let Self { segments, reserved, next_index, .. } = self;
+        let (reserved, next_index) = (reserved.get_mut(), next_index.get_mut());
+        *next_index = 0;
+        let mut returned = 0_usize;
+        segments.retain(|segment| {
             let capacity = segment.arena().capacity();
             if segment.is_unused() {
                 returned += capacity;
+                *reserved = reserved.saturating_sub(capacity);
                 return false;
             }
-            kept += capacity;
             if let Some(index) = segment.index() {
-                next_index = next_index.max(index as usize + 1);
+                *next_index = (*next_index).max(index as usize + 1);
             }
             true
         });
-        *self.reserved.get_mut() = kept;
-        *self.next_index.get_mut() = next_index;
-        // Segments that counted as full may have room for small requests, so they are tried again.
-        self.current.set(None);
         let mut outcome = Ok(());
         self.segments.for_each_mut(|segment| {
             if outcome.is_ok() {
                 match segment.arena_mut().trim() {
-                    Ok(offered) => returned += offered,
+                    // Whatever a memory says, the sum does not wrap.
+                    Ok(offered) => returned = returned.saturating_add(offered),
                     Err(error) => outcome = Err(error),
                 }
             }

@@ -243,20 +243,16 @@ impl<M: Memory> List<M> {
 impl<M: Memory> List<M> {
     /// Frees all segments for which `keep` returns false.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&mut Segment<M>) -> bool) {
-        let mut rest = mem::replace(self.first.get_mut(), ptr::null_mut());
-        let mut last = None;
-        while let Some(mut segment) = NonNull::new(rest) {
+        let mut link = &mut self.first;
+        while let Some(mut segment) = NonNull::new(*link.get_mut()) {
             // SAFETY: the invariant of `first`; `&mut self` is exclusive, and this is the only
-            // reference to the segment.
+            // reference to the segment. The link lies before it.
             let value = unsafe { segment.as_mut() };
-            rest = mem::replace(value.next.get_mut(), ptr::null_mut());
             if keep(value) {
-                // SAFETY: it is in no list now, and nobody else adds to this one.
-                unsafe { self.append(last, segment) };
-                // SAFETY: as above. The list has it again, and no mutable reference to it is made
-                // here any more.
-                last = Some(unsafe { &*segment.as_ptr() });
+                link = &mut value.next;
             } else {
+                // First the list is whole again, because the memory may panic when it is dropped.
+                *link.get_mut() = mem::replace(value.next.get_mut(), ptr::null_mut());
                 // SAFETY: it is in no list now, and because of `&mut self` nobody borrows from it.
                 unsafe { Segment::free(segment) };
             }
