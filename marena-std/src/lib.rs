@@ -3,7 +3,8 @@
 //! An [`Arena`] hands out the bytes of one region by moving a cursor. An allocation is one
 //! compare-and-swap, from any number of threads, without locks. Nothing is freed one by one:
 //! [`Arena::reset`] takes everything back at once, in constant time. A full arena is an ordinary
-//! error that changes nothing. **Values placed in an arena are not dropped.**
+//! error that changes nothing. **Values placed in an arena are not dropped**, except those in an
+//! [`ArenaBox`].
 //!
 //! # Concepts
 //!

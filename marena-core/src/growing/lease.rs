@@ -30,7 +30,9 @@ const SEARCHED: usize = 1024;
 /// the lease is dropped, its unused bytes go back to the arena if nobody allocated behind them.
 /// Otherwise they are [stranded](crate::Stats::stranded) until the next reset.
 ///
-/// It may be sent to another thread, but not shared. [`GrowingArena::lease`] makes one.
+/// It may be sent to another thread, but not shared. [`GrowingArena::lease`] makes one. It has no
+/// scopes: those of a growing arena ([`scratch`](GrowingArena::scratch),
+/// [`scoped`](GrowingArena::scoped)) have the arena to themselves.
 ///
 /// # Examples
 ///
