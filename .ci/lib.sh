@@ -64,7 +64,7 @@ must_fail() {
 # stage NAME COMMAND...: runs a command, with at most `limit` seconds, and prints one line, and the
 # end of its output if it failed. The name comes first, so a run that is cut off says where.
 # `passed`, `failed` and `skipped` count; `logs` is a folder.
-passed=0 failed=0 skipped=0 limit=1200 job= watch=
+passed=0 failed=0 skipped=0 limit=1500 job= watch=
 stage() {
     local name=$1 start=$SECONDS outcome=ok
     shift
