@@ -13,7 +13,7 @@ pub(crate) const SPACING: u32 = 64;
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
     offsets: RwLock<Vec<u32>>,
-    /// As many as there can be in a sound map. Damage may make the same nodes come again.
+    /// The largest number of checkpoints. Damage may make the same nodes come again.
     most: usize,
 }
 

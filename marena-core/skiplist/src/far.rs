@@ -59,7 +59,8 @@ impl<O: Order> Target<'_, O> {
             if !self.is_behind(order) {
                 return Ok(Found { gap, equal: order.is_eq() });
             }
-            steps.take(node)?;
+            // Nodes in a circle are not remembered.
+            steps.take(node).inspect_err(|_| new.clear())?;
             place = next;
             passed += 1;
             if passed.is_multiple_of(SPACING) && new.try_reserve(1).is_ok() {

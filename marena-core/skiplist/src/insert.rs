@@ -47,7 +47,8 @@ pub(crate) fn link_bottom<'n, R: Region, O: Order, E: From<Damage>>(
     rule: Rule,
     mut prepare: impl FnMut() -> Result<(), E>,
 ) -> Result<(Linked<'n, R>, Place<'n, R>), E> {
-    // An attempt fails only if another node was linked.
+    // An attempt fails only if another node was linked, and the search after it passes that node at
+    // most once. So all attempts together meet each such node twice.
     let mut steps = Steps::of(found.gap.previous.nodes());
     loop {
         let previous = found.gap.previous;
@@ -59,7 +60,7 @@ pub(crate) fn link_bottom<'n, R: Region, O: Order, E: From<Damage>>(
         }
         steps.again(previous)?;
         // Other nodes were linked behind the place, which is never unlinked.
-        found = target.find_behind(previous, Steps::of(previous.nodes()))?;
+        found = target.find_behind(previous, &mut steps)?;
     }
 }
 
@@ -76,7 +77,7 @@ pub(crate) fn link_above<'n, R: Region, O: Order>(
         let mut gap = path.gap(level);
         while !node.link(gap, || Ok::<_, Damage>(()))? {
             steps.again(gap.previous)?;
-            gap = target.find_behind(gap.previous, Steps::until_far(gap.previous.nodes()))?.gap;
+            gap = target.find_behind(gap.previous, &mut Steps::until_far(gap.previous.nodes()))?.gap;
         }
     }
     Ok(())

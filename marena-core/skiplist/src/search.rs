@@ -236,7 +236,7 @@ impl<'k, O: Order> Target<'k, O> {
     pub(crate) fn find_behind<'n, R: Region>(
         &self,
         place: Place<'n, R>,
-        mut steps: Steps,
+        steps: &mut Steps,
     ) -> Result<Found<'n, R>, Damage> {
         let mut place = place;
         loop {

@@ -33,7 +33,8 @@ impl<S: Space> Checked<S> {
     /// - As long as the value exists, this process accesses them only through it, except the first
     ///   128 and bytes that were not handed out to it.
     pub(super) unsafe fn new(space: S) -> Self {
-        let checkpoints = Checkpoints::new(space.region().len() / (SPACING * MIN_NODE) as usize);
+        // As many as a walk comes to that meets every node twice.
+        let checkpoints = Checkpoints::new(space.region().len() / (SPACING * MIN_NODE / 2) as usize);
         Self { extent: Extent::new(space), checkpoints }
     }
 
@@ -289,14 +290,14 @@ mod tests {
     }
 
     #[test]
-    fn a_region_has_a_checkpoint_for_every_so_many_of_the_smallest_nodes() {
+    fn a_region_has_two_checkpoints_for_every_so_many_of_the_smallest_nodes() {
         let mut bytes = [MaybeUninit::zeroed(); 1 << 15];
         let arena = Arena::borrowed(&mut bytes).unwrap();
         // SAFETY: as above.
         let region = unsafe { Checked::new(&arena) };
         let checkpoints = region.checkpoints().unwrap();
         let nearest = || checkpoints.nearest(|_| true);
-        let most = region.len() as usize / (64 * 16);
+        let most = 2 * region.len() as usize / (64 * 16);
         checkpoints.add(&nearest(), &vec![1; most + 1]);
         assert_eq!(nearest().offset, None);
         checkpoints.add(&nearest(), &vec![1; most]);

@@ -171,3 +171,48 @@ fn going_back_takes_few_steps_where_only_the_highest_shortcuts_are_missing() {
     let back = compared.load(Relaxed) / u64::from(COUNT);
     assert!(back < 800, "{back} bytes for an entry from the back");
 }
+
+/// Writes a list of nodes with one link and a key of four bytes each, one every `spacing` bytes.
+/// Returns how many, and the offset of room for another node, at the end of the file.
+fn write_list(bytes: &mut [u8], spacing: usize) -> (u32, usize) {
+    let (len, first) = (bytes.len(), word(bytes, 28) + 64 + 4 * 23);
+    let place = |number: u32| 388 + spacing * number as usize;
+    let count = ((len - 432) / spacing) as u32;
+    bytes[first..first + 4].copy_from_slice(&(place(0) as u32).to_ne_bytes());
+    for number in 0..count {
+        let next = if number + 1 < count { place(number + 1) as u32 } else { 0 };
+        let words = [next.to_ne_bytes(), (4_u32 << 7).to_ne_bytes(), number.to_be_bytes()];
+        bytes[place(number) - 4..][..12].copy_from_slice(words.as_flattened());
+    }
+    // The arena's cursor.
+    bytes[64..68].copy_from_slice(&(len as u32 - 128).to_ne_bytes());
+    (count, len - 12)
+}
+
+#[test]
+fn overlapping_nodes_and_circles_take_no_room_from_what_is_remembered() {
+    let compared = AtomicU64::new(0);
+    // Nodes of 16 bytes, the last four of which are the next one's, or none.
+    for spacing in [16, 12] {
+        let file = TestFile::new();
+        drop(SharedMap::create(file.create(1 << 19), 0, Counting(&compared)).unwrap());
+        let mut bytes = fs::read(&file).unwrap();
+        let (count, circle) = write_list(&mut bytes, spacing);
+        // On level 1, only a node that follows itself.
+        let first = word(&bytes, 28) + 64 + 4 * 22;
+        bytes[first..first + 4].copy_from_slice(&(circle as u32).to_ne_bytes());
+        let words = [0_u32, circle as u32, 1 | 8 << 7, u32::MAX, u32::MAX].map(u32::to_ne_bytes);
+        bytes[circle - 8..].copy_from_slice(words.as_flattened());
+        fs::write(&file, &bytes).unwrap();
+        let map = SharedMap::open(file.open(), 0, Counting(&compared)).unwrap();
+        assert!(map.get(&[0xFF; 9]).is_err());
+        // ORDERING: Relaxed: no other thread counts.
+        compared.store(0, Relaxed);
+        let end = count.to_be_bytes();
+        let keys = map.range(..&end[..]).rev().map(|entry| u32::from_be_bytes(entry.unwrap().0.try_into().unwrap()));
+        assert!(keys.eq((0..count).rev()));
+        // ORDERING: Relaxed, as above.
+        let back = compared.load(Relaxed) / u64::from(count);
+        assert!(back < 800, "{back} bytes for an entry from the back");
+    }
+}
