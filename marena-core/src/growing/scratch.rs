@@ -10,7 +10,7 @@ use super::arena::GrowingArena;
 use super::grow::Request;
 use super::segments::Segment;
 use crate::address::ARENA_MAX_ALLOC_SIZE;
-use crate::claim::{Claim, Claimed, Origin};
+use crate::claim::{Claim, Claimed, Origin, require_stable_alignment};
 use crate::error::AllocError;
 use crate::handle::{Handle, Nameable};
 use crate::memory::{Reserve, max_align};
@@ -137,6 +137,7 @@ impl<'s, M: Reserve> GrowingScratch<'s, M> {
     #[cold]
     #[inline(never)]
     fn claim_slowly(&self, size: usize, align: usize, retries: Option<u32>) -> Result<NonNull<u8>, AllocError> {
+        require_stable_alignment::<M>(align)?;
         if let Some(part) = self.part() {
             // SAFETY: the callers' promises are those of `Claim::claim`.
             match unsafe { part.scratch.claim(size, align, retries) } {

@@ -271,6 +271,7 @@ fn an_alignment_that_mappings_do_not_keep_fails_before_anything_is_reserved() {
     let error = AllocError::Alignment { requested: 8192, supported: 4096 };
     assert_eq!(arena.allocate_aligned(8, 8192).unwrap_err(), error);
     assert_eq!(arena.lease(64).allocate_aligned(8, 8192).unwrap_err(), error);
+    assert_eq!(arena.scratch().allocate_aligned(8, 8192).unwrap_err(), error);
     assert_eq!(arena.segments().count(), 0);
     arena.allocate_aligned(8, 4096).unwrap();
     let lease = arena.lease(64 << 10);
