@@ -147,7 +147,8 @@ impl<M: Memory> Arena<M> {
     /// # Safety
     ///
     /// - Nothing from an arena that was in the region before (block, reference, handle, lease) is
-    ///   used or dropped after this.
+    ///   used or dropped after this, and values that were [pinned](crate::ArenaBox::into_pin) have
+    ///   been dropped.
     /// - No other call on this header runs meanwhile, [`attach`](Self::attach) included.
     ///
     /// ```
@@ -208,7 +209,8 @@ impl<M: Memory> Arena<M> {
     /// - The header's bytes are initialised.
     /// - Every write to the region meanwhile is made through an arena over this header.
     /// - If the memory is [`ExclusiveMemory`], nothing from before is used or dropped after a reset
-    ///   of this arena.
+    ///   of this arena, and values that were [pinned](crate::ArenaBox::into_pin) are dropped
+    ///   before.
     ///
     /// ```
     /// use core::mem::MaybeUninit;

@@ -118,8 +118,8 @@ impl<'a, T: ?Sized> ArenaBox<'a, T> {
     {
         // SAFETY: the value does not move when the box does, and no safe method moves it out of a
         // pinned box. Its memory stays claimed until it is dropped: the arena is borrowed for
-        // `'static`, so it is never reset or dropped, and a boxed value's bytes are never given
-        // back.
+        // `'static`, so no safe call resets or drops it, and a boxed value's bytes are never given
+        // back. Callers of `reset_shared` and `format` promise that pinned values were dropped.
         unsafe { Pin::new_unchecked(this) }
     }
 }

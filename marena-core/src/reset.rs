@@ -105,6 +105,7 @@ impl<M: Memory> Arena<M> {
     ///
     /// - Nothing from before (block, reference, handle, lease, scope, guard, collection) is used or
     ///   dropped afterwards. Handles from before are *not* detected, because the epoch stays.
+    /// - Values that were [pinned](crate::ArenaBox::into_pin) have been dropped.
     /// - No other call on this header runs meanwhile, and all earlier ones happen before it.
     ///
     /// ```

@@ -106,7 +106,7 @@ impl MappedArena {
     ///
     /// - No other call on this file runs meanwhile, in any process.
     /// - Nobody uses addresses, references or handles from before afterwards. They are not
-    ///   detected.
+    ///   detected. Values that were [pinned](crate::ArenaBox::into_pin) have been dropped.
     ///
     /// # Examples
     ///
