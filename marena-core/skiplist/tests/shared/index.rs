@@ -143,6 +143,45 @@ fn a_damaged_number_of_nodes_takes_no_room() {
     map.verify().unwrap();
 }
 
+#[test]
+fn a_number_of_nodes_that_was_there_before_takes_no_room() {
+    let file = TestFile::new();
+    let (mut bytes, ..) = indexed(&file);
+    let at = word(&bytes, 28) + 172;
+    // The next node on the index's level makes it the length of the first index.
+    bytes[at..at + 4].copy_from_slice(&(SHORTEST as u32 - 1).to_ne_bytes());
+    fs::write(&file, &bytes).unwrap();
+    let map = file.reopen();
+    for number in COUNT..COUNT + 200 {
+        map.insert(&key(number), b"").unwrap();
+    }
+    assert!(map.stats().used - map.verify().unwrap().bytes < 64);
+}
+
+#[test]
+fn an_index_may_lie_at_every_whole_word_up_to_the_end_of_the_file() {
+    let file = TestFile::new();
+    let (mut bytes, index, len) = indexed(&file);
+    let (at, _) = longest(&bytes);
+    let last = bytes.len() - 12 * len;
+    bytes.copy_within(index..index + 12 * len, last);
+    let mut verify = |place: usize| {
+        bytes[at..at + 4].copy_from_slice(&(place as u32).to_ne_bytes());
+        fs::write(&file, &bytes).unwrap();
+        file.reopen().verify().map(|verified| verified.entries)
+    };
+    // Complete, and not complete yet.
+    for complete in [1, 0] {
+        assert_eq!(verify(last + complete).unwrap(), COUNT as usize);
+        for outside in [last - 2, last + 4, 4] {
+            match verify(outside + complete) {
+                Err(SharedMapError::Damage(damage)) => assert_eq!(damage.offset as usize, outside),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
 /// Panics when it is asked for a prefix too many, as if the process was killed there.
 struct Killing<'c>(&'c Cell<u32>);
 
