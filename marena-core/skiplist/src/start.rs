@@ -98,3 +98,23 @@ fn partition_point(start: u32, end: u32, mut is_before: impl FnMut(u32) -> bool)
     }
     start
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_between_two_numbers_is_found_wherever_it_is() {
+        for end in 0..20 {
+            for start in 0..=end {
+                for first in start..=end {
+                    let is_before = |number| {
+                        assert!((start..end).contains(&number), "{number} in {start} to {end}");
+                        number < first
+                    };
+                    assert_eq!(partition_point(start, end, is_before), first, "from {start} to {end}");
+                }
+            }
+        }
+    }
+}

@@ -113,7 +113,7 @@ unsafe impl<S: Space> Region for Checked<S> {
     unsafe fn read_word(&self, at: u32) -> u32 {
         // SAFETY: the caller's promise.
         let word = unsafe { self.word(at) };
-        // ORDERING: Relaxed, as in `copy_out`.
+        // ORDERING: Relaxed, as in `copy_words`. For an index, it is the load of the index's word.
         word.load(Relaxed)
     }
 
@@ -130,8 +130,8 @@ unsafe impl<S: Space> Region for Checked<S> {
     unsafe fn write_word(&self, at: u32, word: u32) {
         // SAFETY: the caller's promise.
         let place = unsafe { self.word(at) };
-        // ORDERING: Relaxed: the Release of the compare-and-swap that links the node makes it
-        // visible.
+        // ORDERING: Relaxed: the Release that links the node, completes the index or publishes the
+        // root makes it visible.
         place.store(word, Relaxed);
     }
 
