@@ -17,6 +17,7 @@ use marena_core::{AllocError, Word};
 
 use super::map::SharedMap;
 use crate::insert::Rule;
+use crate::map::Entry;
 use crate::order::{ByteOrder, first_bytes};
 use crate::region::Region;
 use crate::space::Space;
@@ -238,6 +239,32 @@ fn of_two_inserts_if_absent_one_wins() {
             assert_eq!(map.verify().unwrap().nodes, 1);
         });
     assert!(iterations >= 50);
+}
+
+#[test]
+fn a_group_and_an_insert_of_one_of_its_keys_are_both_there() {
+    for seed in [LOW, HIGH] {
+        let iterations = explore::<Faithful>(
+            seed,
+            &[b"a", b"d"],
+            [
+                |map| {
+                    let group: [Entry<'_>; 3] = [(b"c", b"1"), (b"b", b"2"), (b"c", b"3")];
+                    assert_eq!(map.insert_some_with(&group, || Ok(()), |_| Ok(())).unwrap(), 3);
+                },
+                |map| drop(insert(map, b"c", b"4", Rule::Always)),
+            ],
+            |map| {
+                assert_eq!(entries(map), [b"a", b"b", b"c", b"d"]);
+                // Of the group's two, the last is the newer.
+                let newest = map.get(b"c").unwrap().unwrap();
+                assert!(newest == b"3" || newest == b"4");
+                let verified = map.verify().unwrap();
+                assert_eq!((verified.nodes, verified.missing_links), (6, 0));
+            },
+        );
+        assert!(iterations >= 3_000, "{iterations}");
+    }
 }
 
 /// A reader finds a new entry whole or not at all, and always the earlier entries.

@@ -82,7 +82,7 @@ impl<S: Space, O: Order> SharedMap<S, O> {
 
     /// Inserts up to [`GROUP`](crate::GROUP) entries. `before` and `after` are those of
     /// [`put_with`](Self::put_with).
-    fn insert_some_with(
+    pub(super) fn insert_some_with(
         &self,
         entries: &[Entry<'_>],
         mut before: impl FnMut() -> Result<(), PublishError>,
