@@ -77,16 +77,17 @@ fn a_search_among_many_takes_as_many_comparisons_as_a_logarithm_says() {
     for turn in 0..count {
         map.insert(&(turn * 40_503 % count).to_be_bytes(), b"").unwrap();
     }
+    // Small maps differ more. A search among many takes 1.2 times the logarithm from the index, and
+    // 1.4 times or more from the head.
+    let [inserts, searches] = if cfg!(miri) { [4.0, 3.0] } else { [2.0, 1.3] };
     let mean = order.0.get() as f64 / count as f64;
-    assert!(mean < 2.0 * (count as f64).log2(), "{mean} comparisons an insert");
+    assert!(mean < inserts * (count as f64).log2(), "{mean} comparisons an insert");
     order.0.set(0);
     for key in 0..count {
         assert!(map.get(&key.to_be_bytes()).is_some());
     }
     let mean = order.0.get() as f64 / count as f64;
-    // From the head it takes 1.4 times the logarithm or more, and from the index 1.2 times.
-    let limit = if cfg!(miri) { 3.0 } else { 1.3 };
-    assert!(mean < limit * (count as f64).log2(), "{mean} comparisons among {count} entries");
+    assert!(mean < searches * (count as f64).log2(), "{mean} comparisons among {count} entries");
 
     // From the back: a search for each batch of entries, and two comparisons for each entry.
     order.0.set(0);
