@@ -130,17 +130,20 @@ fn a_damaged_number_of_nodes_takes_no_room() {
     let file = TestFile::new();
     let (mut bytes, ..) = indexed(&file);
     let at = word(&bytes, 28) + 172;
-    // The next node on the index's level makes it a power of two.
-    bytes[at..at + 4].copy_from_slice(&8191_u32.to_ne_bytes());
-    fs::write(&file, &bytes).unwrap();
-    let map = file.reopen();
-    let used = map.stats().used;
-    for number in COUNT..COUNT + 200 {
-        map.insert(&key(number), &number.to_le_bytes()).unwrap();
+    // The next node on the index's level makes it the length of an index: one that has room in no
+    // such file, the longest, and one that no map has. The last number wraps.
+    for count in [8191, (64 << 17) - 1, (64 << 18) - 1, u32::MAX] {
+        bytes[at..at + 4].copy_from_slice(&count.to_ne_bytes());
+        fs::write(&file, &bytes).unwrap();
+        let map = file.reopen();
+        let used = map.stats().used;
+        for number in COUNT..COUNT + 200 {
+            map.insert(&key(number), &number.to_le_bytes()).unwrap();
+        }
+        let taken = map.stats().used - used;
+        assert!(taken < 200 * 64, "{taken} bytes");
+        map.verify().unwrap();
     }
-    let taken = map.stats().used - used;
-    assert!(taken < 200 * 64, "{taken} bytes");
-    map.verify().unwrap();
 }
 
 #[test]
