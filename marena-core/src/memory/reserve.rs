@@ -81,8 +81,9 @@ pub trait Reserve: ExclusiveMemory + Sized {
 
     /// Returns fresh memory of at least `capacity` bytes.
     ///
-    /// A [`GrowingArena`](crate::GrowingArena) reserves one segment at a time. If this method
-    /// allocates from that arena, and it has no room, the thread waits for itself for ever.
+    /// A [`GrowingArena`](crate::GrowingArena) reserves one segment at a time. If this method, or
+    /// dropping what it returned, allocates from that arena, and it has no room, the thread waits
+    /// for itself for ever.
     ///
     /// # Errors
     ///

@@ -23,9 +23,10 @@ impl<O: Order> SharedMap<Mapped, O> {
     ///
     /// # Errors
     ///
-    /// [`SharedMapError::Alloc`] and [`SharedMapError::Damage`]: the entry is not in the map.
-    /// [`SharedMapError::Publish`]: the entry may be in the map. [`SharedMapError::NoMemory`]:
-    /// everything is done, but the value to return could not be copied.
+    /// [`SharedMapError::Alloc`] and [`SharedMapError::Damage`]: the entry is not in the map, but
+    /// may be if a peer damages the map during the call. [`SharedMapError::Publish`]: it may be.
+    /// [`SharedMapError::NoMemory`]: everything is done, but the value to return could not be
+    /// copied.
     pub fn insert(&self, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, SharedMapError> {
         self.put(key, Some(value), Rule::Always)
     }
