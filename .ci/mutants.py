@@ -3,7 +3,7 @@
 
     .ci/mutants.py                every fault
     .ci/mutants.py WORD...        the faults whose description or file has one of these words
-    .ci/mutants.py --check        builds nothing: finds the lines of every fault in the sources
+    .ci/mutants.py --check        builds nothing: finds the lines and the tests of every fault in the sources
 
 Comments, white space and line breaks do not count when lines are looked for. A fault whose lines are
 not found exactly once, that does not build, or that one of its tests does not notice, is an error.
@@ -147,9 +147,16 @@ def verdicts(fault):
         path.write_text(sound)
 
 
+def functions():
+    """The names of all functions in the sources, and of the models that are given one with `as`."""
+    paths = (path for top in ROOT.iterdir() if top.is_dir() and top.name[0] != "." for path in top.rglob("*.rs"))
+    sources = (path.read_text() for path in paths if "target" not in path.relative_to(ROOT).parts)
+    return {name for source in sources for name in re.findall(r"\b(?:fn|as) (\w+)", source)}
+
+
 def check(faults):
-    """Whether the lines of all faults are in the sources."""
-    wrong = 0
+    """Whether the lines and the tests of all faults are in the sources."""
+    wrong, names = 0, functions()
     for fault in faults:
         place = located(fault, ROOT)
         if place is None:
@@ -157,7 +164,11 @@ def check(faults):
             print(f"NOT THERE: {fault.what} ({fault.file})")
         elif place[0] != ROOT / fault.file:
             print(f"moved to {place[0].relative_to(ROOT)}: {fault.what}")
-    print(f"{len(faults)} planted faults, {wrong} not in the sources")
+        for test in fault.tests:
+            if re.split(r" |::", test)[-1] not in names:
+                wrong += 1
+                print(f"NO SUCH TEST: {test}, of {fault.what} ({fault.file})")
+    print(f"{len(faults)} planted faults, {wrong} not in the sources or without their tests")
     return bool(wrong) or not faults
 
 
